@@ -1,66 +1,64 @@
-import { type Logger, silentLogger } from "./logger.ts";
+import { type Logger, silentLogger } from './logger.ts'
 
 /**
  * Work that an application does in the background. A worker is a singleton: one object per instance of the application.
  * Its `name` is stable and unique in the application; it is what schedules, records and logs go by.
  */
 export interface IBackgroundWorker {
-	/** A slug: `[a-z0-9][a-z0-9._-]*`, 1 to 100 characters. */
-	readonly name: string;
-	/** Called once when the manager starts, or when the worker is added to a running one. `signal` is aborted by a stop. */
-	start(signal?: AbortSignal): Promise<void>;
-	/** Called once when the manager stops, after the worker's active run. `signal` is aborted at the stop deadline. */
-	stop(signal?: AbortSignal): Promise<void>;
+  /** A slug: `[a-z0-9][a-z0-9._-]*`, 1 to 100 characters. */
+  readonly name: string
+  /** Called once when the manager starts, or when the worker is added to a running one. `signal` is aborted by a stop. */
+  start(signal?: AbortSignal): Promise<void>
+  /** Called once when the manager stops, after the worker's active run. `signal` is aborted at the stop deadline. */
+  stop(signal?: AbortSignal): Promise<void>
 }
 
 /** How a manager gives a worker what it needs. Known by this symbol, so that two copies of the package understand each other. */
-export const attachLogger: unique symbol = Symbol.for(
-	"background-workers.attach-logger",
-) as never;
+export const attachLogger: unique symbol = Symbol.for('background-workers.attach-logger') as never
 
 /**
  * An easy way to make a worker: override `start` and `stop` and use `logger` and `stoppingSignal`.
  * Nothing is read in the constructor, so it fits every DI container. It can be started again after a stop.
  */
 export abstract class BackgroundWorkerBase implements IBackgroundWorker {
-	abstract readonly name: string;
+  abstract readonly name: string
 
-	#createLogger: ((worker: string) => Logger) | undefined;
-	#logger: Logger | undefined;
-	#stopping: AbortController | undefined;
+  #createLogger: ((worker: string) => Logger) | undefined
+  #logger: Logger | undefined
+  #stopping: AbortController | undefined
 
-	/** The manager's logger with `worker: name` bound to it. It writes nothing before the worker is added. */
-	protected get logger(): Logger {
-		if (!this.#createLogger) return silentLogger;
-		this.#logger ??= this.#createLogger(this.name);
-		return this.#logger;
-	}
+  /** The manager's logger with `worker: name` bound to it. It writes nothing before the worker is added. */
+  protected get logger(): Logger {
+    if (!this.#createLogger) return silentLogger
+    this.#logger ??= this.#createLogger(this.name)
+    return this.#logger
+  }
 
-	/** Aborted by `stop`, renewed by `start`. */
-	protected get stoppingSignal(): AbortSignal {
-		this.#stopping ??= new AbortController();
-		return this.#stopping.signal;
-	}
+  /** Aborted by `stop`, renewed by `start`. */
+  protected get stoppingSignal(): AbortSignal {
+    this.#stopping ??= new AbortController()
+    return this.#stopping.signal
+  }
 
-	/** Override it to begin. Call `super.start()` where you use `stoppingSignal`. */
-	async start(_signal?: AbortSignal): Promise<void> {
-		if (this.#stopping?.signal.aborted) this.#stopping = undefined;
-	}
+  /** Override it to begin. Call `super.start()` where you use `stoppingSignal`. */
+  async start(_signal?: AbortSignal): Promise<void> {
+    if (this.#stopping?.signal.aborted) this.#stopping = undefined
+  }
 
-	/** Override it to end. Call `super.stop()` where you use `stoppingSignal`. */
-	async stop(_signal?: AbortSignal): Promise<void> {
-		this.#stopping ??= new AbortController();
-		this.#stopping.abort();
-	}
+  /** Override it to end. Call `super.stop()` where you use `stoppingSignal`. */
+  async stop(_signal?: AbortSignal): Promise<void> {
+    this.#stopping ??= new AbortController()
+    this.#stopping.abort()
+  }
 
-	/** @internal Called by the manager in `add`. */
-	[attachLogger](createLogger: (worker: string) => Logger): void {
-		this.#createLogger = createLogger;
-		this.#logger = undefined;
-	}
+  /** @internal Called by the manager in `add`. */
+  [attachLogger](createLogger: (worker: string) => Logger): void {
+    this.#createLogger = createLogger
+    this.#logger = undefined
+  }
 }
 
 /** Whether the worker has a `start` of its own that must have ended before its first run. */
 export function hasOwnStart(worker: IBackgroundWorker): boolean {
-	return worker.start !== BackgroundWorkerBase.prototype.start;
+  return worker.start !== BackgroundWorkerBase.prototype.start
 }

@@ -1,42 +1,33 @@
-import { checkOptions, isText, isWhole, show } from "./checks.ts";
-import { InvalidOptionsError } from "./errors.ts";
-import type {
-	ByOption,
-	PauseOptions,
-	RunsOptions,
-	StopOptions,
-} from "./manager.ts";
+import { checkOptions, isText, isWhole, show } from './checks.ts'
+import { InvalidOptionsError } from './errors.ts'
+import type { ByOption, PauseOptions, RunsOptions, StopOptions } from './manager.ts'
 
 // The checks of the calls that every manager takes, so that a bad call is refused in the same words everywhere.
 
 export function checkName(call: string, name: unknown): void {
-	if (typeof name !== "string")
-		throw new InvalidOptionsError(
-			`${call}: the worker's name must be a text, got ${show(name)}.`,
-		);
+  if (typeof name !== 'string')
+    throw new InvalidOptionsError(`${call}: the worker's name must be a text, got ${show(name)}.`)
 }
 
 export function checkRunId(call: string, runId: unknown): void {
-	if (typeof runId !== "string")
-		throw new InvalidOptionsError(
-			`${call}: the run id must be a text, got ${show(runId)}.`,
-		);
+  if (typeof runId !== 'string')
+    throw new InvalidOptionsError(`${call}: the run id must be a text, got ${show(runId)}.`)
 }
 
 export function checkBy(call: string, options: ByOption): void {
-	checkOptions(call, options, { by: isText });
+  checkOptions(call, options, { by: isText })
 }
 
 export function checkPauseOptions(options: PauseOptions): void {
-	checkOptions("pause", options, { by: isText, note: isText });
+  checkOptions('pause', options, { by: isText, note: isText })
 }
 
 export function checkRunsOptions(options: RunsOptions): void {
-	checkOptions("runs", options, { limit: isWhole(1, 1_000_000) });
+  checkOptions('runs', options, { limit: isWhole(1, 1_000_000) })
 }
 
 export function checkStopOptions(options: StopOptions): void {
-	checkOptions("stop", options, {
-		timeoutMs: isWhole(0, 3_650 * 86_400_000, "ms"),
-	});
+  checkOptions('stop', options, {
+    timeoutMs: isWhole(0, 3_650 * 86_400_000, 'ms'),
+  })
 }

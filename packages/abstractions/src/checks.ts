@@ -1,108 +1,81 @@
-import { InvalidOptionsError } from "./errors.ts";
+import { InvalidOptionsError } from './errors.ts'
 
 /** Says what is wrong with a value, or nothing. */
-export type Check = (value: unknown) => string | undefined;
+export type Check = (value: unknown) => string | undefined
 
 /** Refuses what is not a plain options object, unknown keys, and values that fail their check. `undefined` is "not given". */
-export function checkOptions(
-	subject: string,
-	options: unknown,
-	checks: Readonly<Record<string, Check>>,
-): void {
-	const problem = findProblem(options, checks);
-	if (problem !== undefined)
-		throw new InvalidOptionsError(`${subject}: ${problem}`);
+export function checkOptions(subject: string, options: unknown, checks: Readonly<Record<string, Check>>): void {
+  const problem = findProblem(options, checks)
+  if (problem !== undefined) throw new InvalidOptionsError(`${subject}: ${problem}`)
 }
 
 /** The first thing that is wrong with an options object, in words. */
-export function findProblem(
-	options: unknown,
-	checks: Readonly<Record<string, Check>>,
-): string | undefined {
-	if (
-		typeof options !== "object" ||
-		options === null ||
-		Array.isArray(options)
-	) {
-		return `expected an options object, got ${show(options)}.`;
-	}
-	for (const key of Reflect.ownKeys(options)) {
-		if (typeof key === "symbol" || !Object.hasOwn(checks, key)) {
-			return `unknown option "${String(key)}". Known are: ${Object.keys(checks).join(", ")}.`;
-		}
-		const value = (options as Record<string, unknown>)[key];
-		const problem = value === undefined ? undefined : checks[key]?.(value);
-		if (problem !== undefined) return `"${key}" ${problem}`;
-	}
-	return undefined;
+export function findProblem(options: unknown, checks: Readonly<Record<string, Check>>): string | undefined {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    return `expected an options object, got ${show(options)}.`
+  }
+  for (const key of Reflect.ownKeys(options)) {
+    if (typeof key === 'symbol' || !Object.hasOwn(checks, key)) {
+      return `unknown option "${String(key)}". Known are: ${Object.keys(checks).join(', ')}.`
+    }
+    const value = (options as Record<string, unknown>)[key]
+    const problem = value === undefined ? undefined : checks[key]?.(value)
+    if (problem !== undefined) return `"${key}" ${problem}`
+  }
+  return undefined
 }
 
 /** A value as an error message shows it: short, on one line, whatever it is. */
 export function show(value: unknown): string {
-	if (typeof value === "string")
-		return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-	if (typeof value === "bigint") return `${value}n`;
-	if (value === null || typeof value !== "object")
-		return typeof value === "function" ? "a function" : String(value);
-	return Array.isArray(value) ? "an array" : "an object";
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (value === null || typeof value !== 'object') return typeof value === 'function' ? 'a function' : String(value)
+  return Array.isArray(value) ? 'an array' : 'an object'
 }
 
 export const isBoolean: Check = (value) =>
-	typeof value === "boolean"
-		? undefined
-		: `must be true or false, got ${show(value)}.`;
+  typeof value === 'boolean' ? undefined : `must be true or false, got ${show(value)}.`
 
 export const isText: Check = (value) =>
-	typeof value === "string" && value.length > 0 && value.length <= 1_000
-		? undefined
-		: `must be a text of 1 to 1,000 characters, got ${show(value)}.`;
+  typeof value === 'string' && value.length > 0 && value.length <= 1_000
+    ? undefined
+    : `must be a text of 1 to 1,000 characters, got ${show(value)}.`
 
 export const isSlug: Check = (value) =>
-	typeof value === "string" && SLUG.test(value)
-		? undefined
-		: `must be 1 to 100 of a-z, 0-9, ".", "_" and "-", starting with a letter or digit; got ${show(value)}.`;
+  typeof value === 'string' && SLUG.test(value)
+    ? undefined
+    : `must be 1 to 100 of a-z, 0-9, ".", "_" and "-", starting with a letter or digit; got ${show(value)}.`
 
-const SLUG = /^[a-z0-9][a-z0-9._-]{0,99}$/;
+const SLUG = /^[a-z0-9][a-z0-9._-]{0,99}$/
 
 export function isOneOf(...allowed: readonly string[]): Check {
-	return (value) =>
-		typeof value === "string" && allowed.includes(value)
-			? undefined
-			: `must be ${allowed.map((text) => `'${text}'`).join(" or ")}, got ${show(value)}.`;
+  return (value) =>
+    typeof value === 'string' && allowed.includes(value)
+      ? undefined
+      : `must be ${allowed.map((text) => `'${text}'`).join(' or ')}, got ${show(value)}.`
 }
 
 /** A whole number of at least `min` and at most `max`. */
-export function isWhole(min: number, max: number, unit = ""): Check {
-	return (value) =>
-		typeof value === "number" &&
-		Number.isInteger(value) &&
-		value >= min &&
-		value <= max
-			? undefined
-			: `must be a whole number${unit && ` of ${unit}`} from ${min} to ${max}, got ${show(value)}.`;
+export function isWhole(min: number, max: number, unit = ''): Check {
+  return (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+      ? undefined
+      : `must be a whole number${unit && ` of ${unit}`} from ${min} to ${max}, got ${show(value)}.`
 }
 
 /** A finite number of at least `min` and at most `max`. */
 export function isNumber(min: number, max: number): Check {
-	return (value) =>
-		typeof value === "number" && value >= min && value <= max
-			? undefined
-			: `must be a number from ${min} to ${max}, got ${show(value)}.`;
+  return (value) =>
+    typeof value === 'number' && value >= min && value <= max
+      ? undefined
+      : `must be a number from ${min} to ${max}, got ${show(value)}.`
 }
 
 /** An object with these methods. */
 export function hasMethods(...names: readonly string[]): Check {
-	return (value) => {
-		const isObject =
-			(typeof value === "object" && value !== null) ||
-			typeof value === "function";
-		const missing = names.filter(
-			(name) =>
-				!isObject ||
-				typeof (value as Record<string, unknown>)[name] !== "function",
-		);
-		return missing.length === 0
-			? undefined
-			: `must have the method ${missing.map((name) => `${name}()`).join(", ")}.`;
-	};
+  return (value) => {
+    const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function'
+    const missing = names.filter((name) => !isObject || typeof (value as Record<string, unknown>)[name] !== 'function')
+    return missing.length === 0 ? undefined : `must have the method ${missing.map((name) => `${name}()`).join(', ')}.`
+  }
 }

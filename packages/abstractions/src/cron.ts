@@ -1,94 +1,74 @@
-import { Cron } from "croner";
+import { Cron } from 'croner'
 
 /**
  * The cron calculator: the only file that knows croner. Vixie daylight-saving rules: a fixed time in the spring gap
  * runs once right after it, in the autumn overlap once; an interval-like pattern keeps its rhythm
  * (croner 11, "Daylight saving time" in its README; man 8 cron of Debian).
  */
-export function nextCronTime(
-	expression: string,
-	timeZone: string,
-	afterMs: number,
-): number | undefined {
-	if (
-		!Number.isFinite(afterMs) ||
-		afterMs >= LATEST_MS ||
-		afterMs < EARLIEST_MS
-	)
-		return undefined;
-	// Croner works in whole seconds: the slot after 12:00:00.500 is looked for from 12:00:00.
-	const next = parsed(expression, timeZone).nextRun(new Date(afterMs));
-	const nextMs = next?.getTime();
-	return nextMs !== undefined && nextMs > afterMs ? nextMs : undefined;
+export function nextCronTime(expression: string, timeZone: string, afterMs: number): number | undefined {
+  if (!Number.isFinite(afterMs) || afterMs >= LATEST_MS || afterMs < EARLIEST_MS) return undefined
+  // Croner works in whole seconds: the slot after 12:00:00.500 is looked for from 12:00:00.
+  const next = parsed(expression, timeZone).nextRun(new Date(afterMs))
+  const nextMs = next?.getTime()
+  return nextMs !== undefined && nextMs > afterMs ? nextMs : undefined
 }
 
 /** Says why an expression can not be used, or nothing. */
-export function findCronProblem(
-	expression: string,
-	timeZone: string,
-): string | undefined {
-	const fields = expression.split(" ");
-	if (expression.startsWith("@")) {
-		if (!NICKNAMES.has(expression.toLowerCase())) {
-			return `"${expression}" is not a known nickname. Known are: ${[...NICKNAMES].join(" ")}.`;
-		}
-	} else if (fields.length !== 5 && fields.length !== 6) {
-		return `"${expression}" has ${fields.length} field${fields.length === 1 ? "" : "s"}; write 5 (minute hour day month weekday) or 6 (second first).`;
-	}
-	try {
-		new Intl.DateTimeFormat("en", { timeZone });
-	} catch {
-		return `the time zone "${timeZone}" is not known. Use an IANA name such as 'UTC' or 'Europe/Berlin'.`;
-	}
-	if (/^[+-]/.test(timeZone)) {
-		return `the time zone "${timeZone}" is an offset. Use an IANA name such as 'UTC' or 'Europe/Berlin'.`;
-	}
-	try {
-		if (nextCronTime(expression, timeZone, Date.now()) === undefined) {
-			return `"${expression}" never fires: no such date exists.`;
-		}
-	} catch (error) {
-		return `"${expression}" can not be read: ${error instanceof Error ? error.message : String(error)}`;
-	}
-	return undefined;
+export function findCronProblem(expression: string, timeZone: string): string | undefined {
+  const fields = expression.split(' ')
+  if (expression.startsWith('@')) {
+    if (!NICKNAMES.has(expression.toLowerCase())) {
+      return `"${expression}" is not a known nickname. Known are: ${[...NICKNAMES].join(' ')}.`
+    }
+  } else if (fields.length !== 5 && fields.length !== 6) {
+    return `"${expression}" has ${fields.length} field${fields.length === 1 ? '' : 's'}; write 5 (minute hour day month weekday) or 6 (second first).`
+  }
+  try {
+    new Intl.DateTimeFormat('en', { timeZone })
+  } catch {
+    return `the time zone "${timeZone}" is not known. Use an IANA name such as 'UTC' or 'Europe/Berlin'.`
+  }
+  if (/^[+-]/.test(timeZone)) {
+    return `the time zone "${timeZone}" is an offset. Use an IANA name such as 'UTC' or 'Europe/Berlin'.`
+  }
+  try {
+    if (nextCronTime(expression, timeZone, Date.now()) === undefined) {
+      return `"${expression}" never fires: no such date exists.`
+    }
+  } catch (error) {
+    return `"${expression}" can not be read: ${error instanceof Error ? error.message : String(error)}`
+  }
+  return undefined
 }
 
-const NICKNAMES = new Set([
-	"@yearly",
-	"@annually",
-	"@monthly",
-	"@weekly",
-	"@daily",
-	"@midnight",
-	"@hourly",
-]);
+const NICKNAMES = new Set(['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'])
 
 /** Years 1 to 9998: inside what `Date` and `Intl` can hold, with room for the search. */
-const EARLIEST_MS = Date.UTC(2000, 0, 1) - 1_999 * 365.2425 * 86_400_000;
-const LATEST_MS = Date.UTC(9998, 0, 1);
+const EARLIEST_MS = Date.UTC(2000, 0, 1) - 1_999 * 365.2425 * 86_400_000
+const LATEST_MS = Date.UTC(9998, 0, 1)
 
 /** A parsed expression holds about 83 KB, so only the last few stay; parsing one again takes about 50 µs. */
-const PARSED_KEPT = 64;
-const recentlyParsed = new Map<string, Cron>();
+const PARSED_KEPT = 64
+const recentlyParsed = new Map<string, Cron>()
 
 function parsed(expression: string, timeZone: string): Cron {
-	const key = `${timeZone} ${expression}`;
-	let cron = recentlyParsed.get(key);
-	if (cron) {
-		recentlyParsed.delete(key);
-	} else {
-		cron = new Cron(expression, {
-			timezone: timeZone,
-			paused: true,
-			mode: "5-or-6-parts",
-		});
-		if (recentlyParsed.size >= PARSED_KEPT) {
-			for (const oldest of recentlyParsed.keys()) {
-				recentlyParsed.delete(oldest);
-				break;
-			}
-		}
-	}
-	recentlyParsed.set(key, cron);
-	return cron;
+  const key = `${timeZone} ${expression}`
+  let cron = recentlyParsed.get(key)
+  if (cron) {
+    recentlyParsed.delete(key)
+  } else {
+    cron = new Cron(expression, {
+      timezone: timeZone,
+      paused: true,
+      mode: '5-or-6-parts',
+    })
+    if (recentlyParsed.size >= PARSED_KEPT) {
+      for (const oldest of recentlyParsed.keys()) {
+        recentlyParsed.delete(oldest)
+        break
+      }
+    }
+  }
+  recentlyParsed.set(key, cron)
+  return cron
 }

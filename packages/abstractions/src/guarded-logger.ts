@@ -1,64 +1,64 @@
-import { type Logger, silentLogger } from "./logger.ts";
+import { type Logger, silentLogger } from './logger.ts'
 
-type Level = "debug" | "info" | "warn" | "error";
+type Level = 'debug' | 'info' | 'warn' | 'error'
 
 /**
  * Puts a user's logger behind a guard: what it throws is dropped, so no log line can stop a manager. Its child loggers
  * are made at the first line that needs them: 100,000 workers that log nothing cost no child logger.
  */
 export function guardLogger(logger: Logger | undefined): GuardedLogger {
-	return new GuardedLogger(logger ?? silentLogger);
+  return new GuardedLogger(logger ?? silentLogger)
 }
 
 export class GuardedLogger implements Logger {
-	readonly #parent: Logger;
-	readonly #bindings: Record<string, unknown> | undefined;
-	#target: Logger | undefined;
+  readonly #parent: Logger
+  readonly #bindings: Record<string, unknown> | undefined
+  #target: Logger | undefined
 
-	constructor(parent: Logger, bindings?: Record<string, unknown>) {
-		this.#parent = parent;
-		this.#bindings = bindings;
-	}
+  constructor(parent: Logger, bindings?: Record<string, unknown>) {
+    this.#parent = parent
+    this.#bindings = bindings
+  }
 
-	debug(data: object, message?: string): void {
-		this.#write("debug", data, message);
-	}
+  debug(data: object, message?: string): void {
+    this.#write('debug', data, message)
+  }
 
-	info(data: object, message?: string): void {
-		this.#write("info", data, message);
-	}
+  info(data: object, message?: string): void {
+    this.#write('info', data, message)
+  }
 
-	warn(data: object, message?: string): void {
-		this.#write("warn", data, message);
-	}
+  warn(data: object, message?: string): void {
+    this.#write('warn', data, message)
+  }
 
-	error(data: object, message?: string): void {
-		this.#write("error", data, message);
-	}
+  error(data: object, message?: string): void {
+    this.#write('error', data, message)
+  }
 
-	child(bindings: Record<string, unknown>): GuardedLogger {
-		return new GuardedLogger(this.#parent, { ...this.#bindings, ...bindings });
-	}
+  child(bindings: Record<string, unknown>): GuardedLogger {
+    return new GuardedLogger(this.#parent, { ...this.#bindings, ...bindings })
+  }
 
-	#write(level: Level, data: object, message: string | undefined): void {
-		try {
-			this.#target ??= this.#createTarget();
-			this.#target[level](data, message);
-		} catch {
-			// A logger that fails has nowhere to report to, and the work must go on.
-		}
-	}
+  #write(level: Level, data: object, message: string | undefined): void {
+    try {
+      this.#target ??= this.#createTarget()
+      this.#target[level](data, message)
+    } catch {
+      // A logger that fails has nowhere to report to, and the work must go on.
+    }
+  }
 
-	#createTarget(): Logger {
-		const bindings = this.#bindings;
-		const parent = this.#parent;
-		if (!bindings) return parent;
-		if (parent.child) return parent.child(bindings);
-		return {
-			debug: (data, message) => parent.debug({ ...bindings, ...data }, message),
-			info: (data, message) => parent.info({ ...bindings, ...data }, message),
-			warn: (data, message) => parent.warn({ ...bindings, ...data }, message),
-			error: (data, message) => parent.error({ ...bindings, ...data }, message),
-		};
-	}
+  #createTarget(): Logger {
+    const bindings = this.#bindings
+    const parent = this.#parent
+    if (!bindings) return parent
+    if (parent.child) return parent.child(bindings)
+    return {
+      debug: (data, message) => parent.debug({ ...bindings, ...data }, message),
+      info: (data, message) => parent.info({ ...bindings, ...data }, message),
+      warn: (data, message) => parent.warn({ ...bindings, ...data }, message),
+      error: (data, message) => parent.error({ ...bindings, ...data }, message),
+    }
+  }
 }

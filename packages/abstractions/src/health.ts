@@ -1,24 +1,24 @@
 /** What `health` says: `unhealthy` when a reason is grave, `degraded` when there is any, else `ok`. */
 export interface HealthReport {
-	readonly status: HealthStatus;
-	readonly reasons: readonly HealthReason[];
-	/** The live instances of the application, where the manager can know them. */
-	readonly instances?: readonly InstanceInfo[];
+  readonly status: HealthStatus
+  readonly reasons: readonly HealthReason[]
+  /** The live instances of the application, where the manager can know them. */
+  readonly instances?: readonly InstanceInfo[]
 }
 
-export type HealthStatus = "ok" | "degraded" | "unhealthy";
+export type HealthStatus = 'ok' | 'degraded' | 'unhealthy'
 
 export interface HealthReason {
-	readonly worker?: string;
-	readonly code: HealthCode;
-	readonly message: string;
+  readonly worker?: string
+  readonly code: HealthCode
+  readonly message: string
 }
 
 export interface InstanceInfo {
-	readonly instanceId: string;
-	readonly release?: number;
-	readonly queues?: readonly string[];
-	readonly lastSeenAt: Date;
+  readonly instanceId: string
+  readonly release?: number
+  readonly queues?: readonly string[]
+  readonly lastSeenAt: Date
 }
 
 /**
@@ -26,33 +26,25 @@ export interface InstanceInfo {
  * `store-lost`. The others degrade: `start-failed`, `failing` (3 failures in a row), `orphaned`, `no-handler`, `clock-skew`.
  */
 export type HealthCode =
-	| "not-running"
-	| "stuck"
-	| "overdue"
-	| "store-lost"
-	| "start-failed"
-	| "failing"
-	| "orphaned"
-	| "no-handler"
-	| "clock-skew";
+  | 'not-running'
+  | 'stuck'
+  | 'overdue'
+  | 'store-lost'
+  | 'start-failed'
+  | 'failing'
+  | 'orphaned'
+  | 'no-handler'
+  | 'clock-skew'
 
 /** From this many failures in a row a worker is `failing`. */
-export const FAILING_AFTER = 3;
+export const FAILING_AFTER = 3
 
-const GRAVE: ReadonlySet<HealthCode> = new Set([
-	"not-running",
-	"stuck",
-	"overdue",
-	"store-lost",
-]);
+const GRAVE: ReadonlySet<HealthCode> = new Set(['not-running', 'stuck', 'overdue', 'store-lost'])
 
 /** A restart of the process is no cure for the others, so liveness probes should look at these only. */
-export const CURED_BY_RESTART: ReadonlySet<HealthCode> = new Set([
-	"stuck",
-	"overdue",
-]);
+export const CURED_BY_RESTART: ReadonlySet<HealthCode> = new Set(['stuck', 'overdue'])
 
 export function healthStatus(reasons: readonly HealthReason[]): HealthStatus {
-	if (reasons.some(({ code }) => GRAVE.has(code))) return "unhealthy";
-	return reasons.length > 0 ? "degraded" : "ok";
+  if (reasons.some(({ code }) => GRAVE.has(code))) return 'unhealthy'
+  return reasons.length > 0 ? 'degraded' : 'ok'
 }

@@ -1,94 +1,94 @@
 export {
-	BackgroundWorkerBase,
-	type IBackgroundWorker,
-} from "./background-worker.ts";
-export { type Clock, type TimerHandle, systemClock } from "./clock.ts";
+  BackgroundWorkerBase,
+  type IBackgroundWorker,
+} from './background-worker.ts'
+export { type Clock, type TimerHandle, systemClock } from './clock.ts'
 export {
-	LATE_AFTER_MS,
-	type SlotDecision,
-	type SlotOwner,
-	type WorkerRunState,
-	decideSlot,
-} from "./decide-slot.ts";
-export type { Slot } from "./due-slot.ts";
+  LATE_AFTER_MS,
+  type SlotDecision,
+  type SlotOwner,
+  type WorkerRunState,
+  decideSlot,
+} from './decide-slot.ts'
+export type { Slot } from './due-slot.ts'
 export {
-	BackgroundWorkerError,
-	type BackgroundWorkerErrorCode,
-	DuplicateWorkerError,
-	InvalidOptionsError,
-	InvalidScheduleError,
-	InvalidWorkerError,
-	LeaseLostError,
-	ManagerStoppedError,
-	NotPeriodicError,
-	RunCancelledError,
-	RunTimeoutError,
-	StartTimeoutError,
-	StoreUnavailableError,
-	UnknownWorkerError,
-	WorkerBusyError,
-	WorkerNotReadyError,
-} from "./errors.ts";
+  BackgroundWorkerError,
+  type BackgroundWorkerErrorCode,
+  DuplicateWorkerError,
+  InvalidOptionsError,
+  InvalidScheduleError,
+  InvalidWorkerError,
+  LeaseLostError,
+  ManagerStoppedError,
+  NotPeriodicError,
+  RunCancelledError,
+  RunTimeoutError,
+  StartTimeoutError,
+  StoreUnavailableError,
+  UnknownWorkerError,
+  WorkerBusyError,
+  WorkerNotReadyError,
+} from './errors.ts'
 export type {
-	HealthCode,
-	HealthReason,
-	HealthReport,
-	HealthStatus,
-	InstanceInfo,
-} from "./health.ts";
-export { type Logger, silentLogger } from "./logger.ts";
+  HealthCode,
+  HealthReason,
+  HealthReport,
+  HealthStatus,
+  InstanceInfo,
+} from './health.ts'
+export { type Logger, silentLogger } from './logger.ts'
 export type {
-	AbandonedWork,
-	BackgroundWorkerManager,
-	ByOption,
-	IBackgroundWorkerManager,
-	ManagerState,
-	PauseOptions,
-	RunsOptions,
-	StopOptions,
-	StopReport,
-} from "./manager.ts";
-export type { ManagerEventName, ManagerEvents } from "./manager-events.ts";
+  AbandonedWork,
+  BackgroundWorkerManager,
+  ByOption,
+  IBackgroundWorkerManager,
+  ManagerState,
+  PauseOptions,
+  RunsOptions,
+  StopOptions,
+  StopReport,
+} from './manager.ts'
+export type { ManagerEventName, ManagerEvents } from './manager-events.ts'
 export type {
-	BackgroundWorkerOptions,
-	ManagerOptions,
-} from "./manager-options.ts";
+  BackgroundWorkerOptions,
+  ManagerOptions,
+} from './manager-options.ts'
 export {
-	AsyncPeriodicBackgroundWorkerBase,
-	type IPeriodicBackgroundWorker,
-	type PeriodicBackgroundWorkerContext,
-	type PeriodicWorkerParts,
-	periodicWorker,
-} from "./periodic-worker.ts";
+  AsyncPeriodicBackgroundWorkerBase,
+  type IPeriodicBackgroundWorker,
+  type PeriodicBackgroundWorkerContext,
+  type PeriodicWorkerParts,
+  periodicWorker,
+} from './periodic-worker.ts'
 export type {
-	FilledPolicy,
-	PeriodicWorkerPolicy,
-	RetryPolicy,
-} from "./policy.ts";
+  FilledPolicy,
+  PeriodicWorkerPolicy,
+  RetryPolicy,
+} from './policy.ts'
 export type {
-	Reason,
-	RecordedError,
-	RunKind,
-	RunOutcome,
-	RunRecord,
-} from "./run-record.ts";
+  Reason,
+  RecordedError,
+  RunKind,
+  RunOutcome,
+  RunRecord,
+} from './run-record.ts'
 export {
-	type CronSchedule,
-	type IntervalSchedule,
-	type Schedule,
-	cron,
-	every,
-	nextDueAt,
-} from "./schedule.ts";
+  type CronSchedule,
+  type IntervalSchedule,
+  type Schedule,
+  cron,
+  every,
+  nextDueAt,
+} from './schedule.ts'
 export type {
-	DisposableServiceScope,
-	ServiceScope,
-	ServiceScopeFactory,
-} from "./service-scope.ts";
-export { RUN_CHANNEL_NAME, type RunTrace } from "./tracing.ts";
+  DisposableServiceScope,
+  ServiceScope,
+  ServiceScopeFactory,
+} from './service-scope.ts'
+export { RUN_CHANNEL_NAME, type RunTrace } from './tracing.ts'
 export type {
-	PauseInfo,
-	ScheduleOverride,
-	WorkerState,
-	WorkerStatus,
-} from "./worker-status.ts";
+  PauseInfo,
+  ScheduleOverride,
+  WorkerState,
+  WorkerStatus,
+} from './worker-status.ts'

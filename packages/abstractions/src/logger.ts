@@ -3,18 +3,18 @@
  * Data comes in the object, a fixed sentence after it; an error stands under `err`.
  */
 export interface Logger {
-	debug(data: object, message?: string): void;
-	info(data: object, message?: string): void;
-	warn(data: object, message?: string): void;
-	error(data: object, message?: string): void;
-	/** A logger that adds `bindings` to each of its lines. Without it the bindings are merged into the data. */
-	child?(bindings: Record<string, unknown>): Logger;
+  debug(data: object, message?: string): void
+  info(data: object, message?: string): void
+  warn(data: object, message?: string): void
+  error(data: object, message?: string): void
+  /** A logger that adds `bindings` to each of its lines. Without it the bindings are merged into the data. */
+  child?(bindings: Record<string, unknown>): Logger
 }
 
 /** A logger that writes nothing: the default everywhere. */
 export const silentLogger: Logger = {
-	debug() {},
-	info() {},
-	warn() {},
-	error() {},
-};
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+}

@@ -1,77 +1,69 @@
-import {
-	type Check,
-	hasMethods,
-	isBoolean,
-	isSlug,
-	isWhole,
-} from "./checks.ts";
-import type { Logger } from "./logger.ts";
-import { type PeriodicWorkerPolicy, checkPolicy } from "./policy.ts";
-import type { ServiceScopeFactory } from "./service-scope.ts";
+import { type Check, hasMethods, isBoolean, isSlug, isWhole } from './checks.ts'
+import type { Logger } from './logger.ts'
+import { type PeriodicWorkerPolicy, checkPolicy } from './policy.ts'
+import type { ServiceScopeFactory } from './service-scope.ts'
 
 /** The options of the background worker system (ABP: `AbpBackgroundWorkerOptions`). */
 export interface BackgroundWorkerOptions {
-	/**
-	 * `false`: nothing is started, scheduled or taken here; `add` still checks and keeps.
-	 * @default true
-	 */
-	readonly isEnabled?: boolean;
+  /**
+   * `false`: nothing is started, scheduled or taken here; `add` still checks and keeps.
+   * @default true
+   */
+  readonly isEnabled?: boolean
 }
 
 /** What every manager takes. */
 export interface ManagerOptions extends BackgroundWorkerOptions {
-	/** The owner of the workers. Instances of one application share it; applications that share a store must differ. @default 'application' */
-	readonly applicationName?: string;
-	/** Where the manager and its workers report; a pino logger fits. @default a logger that writes nothing */
-	readonly logger?: Logger;
-	/** Makes the DI scope of each attempt; an awilix container fits. @default none: `context.services` throws */
-	readonly scopeFactory?: ServiceScopeFactory;
-	/** How long a worker's `start`, or the manager's store, may be silent, in ms. @default 30_000 */
-	readonly startTimeoutMs?: number;
-	/** How long `stop` waits for running work before it aborts it, in ms. @default 30_000 */
-	readonly stopTimeoutMs?: number;
-	/** What a worker's policy falls back to, field by field. */
-	readonly defaultPolicy?: PeriodicWorkerPolicy;
+  /** The owner of the workers. Instances of one application share it; applications that share a store must differ. @default 'application' */
+  readonly applicationName?: string
+  /** Where the manager and its workers report; a pino logger fits. @default a logger that writes nothing */
+  readonly logger?: Logger
+  /** Makes the DI scope of each attempt; an awilix container fits. @default none: `context.services` throws */
+  readonly scopeFactory?: ServiceScopeFactory
+  /** How long a worker's `start`, or the manager's store, may be silent, in ms. @default 30_000 */
+  readonly startTimeoutMs?: number
+  /** How long `stop` waits for running work before it aborts it, in ms. @default 30_000 */
+  readonly stopTimeoutMs?: number
+  /** What a worker's policy falls back to, field by field. */
+  readonly defaultPolicy?: PeriodicWorkerPolicy
 }
 
 /** The common options with their defaults. */
 export interface FilledManagerOptions {
-	readonly isEnabled: boolean;
-	readonly applicationName: string;
-	readonly logger: Logger | undefined;
-	readonly scopeFactory: ServiceScopeFactory | undefined;
-	readonly startTimeoutMs: number;
-	readonly stopTimeoutMs: number;
-	readonly defaultPolicy: PeriodicWorkerPolicy;
+  readonly isEnabled: boolean
+  readonly applicationName: string
+  readonly logger: Logger | undefined
+  readonly scopeFactory: ServiceScopeFactory | undefined
+  readonly startTimeoutMs: number
+  readonly stopTimeoutMs: number
+  readonly defaultPolicy: PeriodicWorkerPolicy
 }
 
-const MAX_TIMEOUT_MS = 3_650 * 86_400_000;
+const MAX_TIMEOUT_MS = 3_650 * 86_400_000
 
 /** The checks of the options that every manager takes. */
 export const managerOptionChecks = {
-	isEnabled: isBoolean,
-	applicationName: isSlug,
-	logger: hasMethods("debug", "info", "warn", "error"),
-	scopeFactory: hasMethods("createScope"),
-	startTimeoutMs: isWhole(1, MAX_TIMEOUT_MS, "ms"),
-	stopTimeoutMs: isWhole(0, MAX_TIMEOUT_MS, "ms"),
-	defaultPolicy: (value) => {
-		checkPolicy("defaultPolicy", value);
-		return undefined;
-	},
-} satisfies Record<keyof ManagerOptions, Check>;
+  isEnabled: isBoolean,
+  applicationName: isSlug,
+  logger: hasMethods('debug', 'info', 'warn', 'error'),
+  scopeFactory: hasMethods('createScope'),
+  startTimeoutMs: isWhole(1, MAX_TIMEOUT_MS, 'ms'),
+  stopTimeoutMs: isWhole(0, MAX_TIMEOUT_MS, 'ms'),
+  defaultPolicy: (value) => {
+    checkPolicy('defaultPolicy', value)
+    return undefined
+  },
+} satisfies Record<keyof ManagerOptions, Check>
 
 /** Fills the common options; they have been checked. */
-export function fillManagerOptions(
-	options: ManagerOptions,
-): FilledManagerOptions {
-	return {
-		isEnabled: options.isEnabled ?? true,
-		applicationName: options.applicationName ?? "application",
-		logger: options.logger,
-		scopeFactory: options.scopeFactory,
-		startTimeoutMs: options.startTimeoutMs ?? 30_000,
-		stopTimeoutMs: options.stopTimeoutMs ?? 30_000,
-		defaultPolicy: options.defaultPolicy ?? {},
-	};
+export function fillManagerOptions(options: ManagerOptions): FilledManagerOptions {
+  return {
+    isEnabled: options.isEnabled ?? true,
+    applicationName: options.applicationName ?? 'application',
+    logger: options.logger,
+    scopeFactory: options.scopeFactory,
+    startTimeoutMs: options.startTimeoutMs ?? 30_000,
+    stopTimeoutMs: options.stopTimeoutMs ?? 30_000,
+    defaultPolicy: options.defaultPolicy ?? {},
+  }
 }

@@ -1,66 +1,59 @@
-import {
-	BackgroundWorkerBase,
-	type IBackgroundWorker,
-} from "./background-worker.ts";
-import { checkOptions, isSlug } from "./checks.ts";
-import { InvalidOptionsError } from "./errors.ts";
-import type { Logger } from "./logger.ts";
-import type { PeriodicWorkerPolicy } from "./policy.ts";
-import type { RunKind } from "./run-record.ts";
-import type { Schedule } from "./schedule.ts";
-import type { ServiceScope } from "./service-scope.ts";
+import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worker.ts'
+import { checkOptions, isSlug } from './checks.ts'
+import { InvalidOptionsError } from './errors.ts'
+import type { Logger } from './logger.ts'
+import type { PeriodicWorkerPolicy } from './policy.ts'
+import type { RunKind } from './run-record.ts'
+import type { Schedule } from './schedule.ts'
+import type { ServiceScope } from './service-scope.ts'
 
 /** A worker whose `doWork` is called at the slots of its `schedule`, one run at a time. */
 export interface IPeriodicBackgroundWorker extends IBackgroundWorker {
-	/** Read once, in `add`. Change it at run time with the manager's `reschedule`. */
-	readonly schedule: Schedule;
-	/** Read once, in `add`. */
-	readonly policy?: PeriodicWorkerPolicy;
-	doWork(context: PeriodicBackgroundWorkerContext): Promise<void>;
+  /** Read once, in `add`. Change it at run time with the manager's `reschedule`. */
+  readonly schedule: Schedule
+  /** Read once, in `add`. */
+  readonly policy?: PeriodicWorkerPolicy
+  doWork(context: PeriodicBackgroundWorkerContext): Promise<void>
 }
 
 /** What one attempt of a run gets. */
-export interface PeriodicBackgroundWorkerContext<
-	Services extends object = object,
-> {
-	/** The attempt's own DI scope, made when first used and disposed after the attempt. */
-	readonly services: ServiceScope<Services>;
-	/** Aborted on cancel, stop deadline, timeout or lost lease; its reason is a typed error. */
-	readonly signal: AbortSignal;
-	/** The worker's logger with `runId` and `scheduledFor` bound to it. */
-	readonly logger: Logger;
-	readonly workerName: string;
-	readonly runId: string;
-	readonly kind: RunKind;
-	/** The slot; for `start` and `manual` the time they were accepted. */
-	readonly scheduledFor: Date;
-	/** When the run started; the same for each of its attempts. */
-	readonly startedAt: Date;
-	/** 1 for the first. */
-	readonly attempt: number;
-	/** How many slots before this one were due and not decided. */
-	readonly missedSlots: number;
-	readonly lastSucceededAt?: Date;
+export interface PeriodicBackgroundWorkerContext<Services extends object = object> {
+  /** The attempt's own DI scope, made when first used and disposed after the attempt. */
+  readonly services: ServiceScope<Services>
+  /** Aborted on cancel, stop deadline, timeout or lost lease; its reason is a typed error. */
+  readonly signal: AbortSignal
+  /** The worker's logger with `runId` and `scheduledFor` bound to it. */
+  readonly logger: Logger
+  readonly workerName: string
+  readonly runId: string
+  readonly kind: RunKind
+  /** The slot; for `start` and `manual` the time they were accepted. */
+  readonly scheduledFor: Date
+  /** When the run started; the same for each of its attempts. */
+  readonly startedAt: Date
+  /** 1 for the first. */
+  readonly attempt: number
+  /** How many slots before this one were due and not decided. */
+  readonly missedSlots: number
+  readonly lastSucceededAt?: Date
 }
 
 /** An easy way to make a periodic worker: give it `name`, `schedule` and `doWork`. */
 export abstract class AsyncPeriodicBackgroundWorkerBase
-	extends BackgroundWorkerBase
-	implements IPeriodicBackgroundWorker
+  extends BackgroundWorkerBase
+  implements IPeriodicBackgroundWorker
 {
-	abstract readonly schedule: Schedule;
-	readonly policy: PeriodicWorkerPolicy = {};
-	abstract doWork(context: PeriodicBackgroundWorkerContext): Promise<void>;
+  abstract readonly schedule: Schedule
+  readonly policy: PeriodicWorkerPolicy = {}
+  abstract doWork(context: PeriodicBackgroundWorkerContext): Promise<void>
 }
 
 /** What `periodicWorker` takes. */
 export interface PeriodicWorkerParts {
-	readonly name: string;
-	readonly schedule: Schedule;
-	readonly policy?: PeriodicWorkerPolicy;
-	readonly doWork: (
-		context: PeriodicBackgroundWorkerContext,
-	) => Promise<void> | void;
+  readonly name: string
+  readonly schedule: Schedule
+  readonly policy?: PeriodicWorkerPolicy
+  readonly doWork: (context: PeriodicBackgroundWorkerContext) => Promise<void> | void
 }
 
 /**
@@ -68,44 +61,36 @@ export interface PeriodicWorkerParts {
  *
  * @throws InvalidOptionsError when a part is missing, unknown or of the wrong type. (Schedule and policy are checked in `add`.)
  */
-export function periodicWorker(
-	parts: PeriodicWorkerParts,
-): IPeriodicBackgroundWorker {
-	const accept = () => undefined;
-	checkOptions("periodicWorker", parts, {
-		name: isSlug,
-		schedule: accept,
-		policy: accept,
-		doWork: isFunction,
-	});
-	const missing = (["name", "schedule", "doWork"] as const).filter(
-		(part) => parts[part] === undefined,
-	);
-	if (missing.length > 0)
-		throw new InvalidOptionsError(
-			`periodicWorker: ${missing.join(", ")} must be given.`,
-		);
-	return new FunctionWorker(parts);
+export function periodicWorker(parts: PeriodicWorkerParts): IPeriodicBackgroundWorker {
+  const accept = () => undefined
+  checkOptions('periodicWorker', parts, {
+    name: isSlug,
+    schedule: accept,
+    policy: accept,
+    doWork: isFunction,
+  })
+  const missing = (['name', 'schedule', 'doWork'] as const).filter((part) => parts[part] === undefined)
+  if (missing.length > 0) throw new InvalidOptionsError(`periodicWorker: ${missing.join(', ')} must be given.`)
+  return new FunctionWorker(parts)
 }
 
-const isFunction = (value: unknown) =>
-	typeof value === "function" ? undefined : "must be a function.";
+const isFunction = (value: unknown) => (typeof value === 'function' ? undefined : 'must be a function.')
 
 class FunctionWorker extends AsyncPeriodicBackgroundWorkerBase {
-	readonly name: string;
-	readonly schedule: Schedule;
-	override readonly policy: PeriodicWorkerPolicy;
-	readonly #doWork: PeriodicWorkerParts["doWork"];
+  readonly name: string
+  readonly schedule: Schedule
+  override readonly policy: PeriodicWorkerPolicy
+  readonly #doWork: PeriodicWorkerParts['doWork']
 
-	constructor(parts: PeriodicWorkerParts) {
-		super();
-		this.name = parts.name;
-		this.schedule = parts.schedule;
-		this.policy = parts.policy ?? {};
-		this.#doWork = parts.doWork;
-	}
+  constructor(parts: PeriodicWorkerParts) {
+    super()
+    this.name = parts.name
+    this.schedule = parts.schedule
+    this.policy = parts.policy ?? {}
+    this.#doWork = parts.doWork
+  }
 
-	async doWork(context: PeriodicBackgroundWorkerContext): Promise<void> {
-		await this.#doWork(context);
-	}
+  async doWork(context: PeriodicBackgroundWorkerContext): Promise<void> {
+    await this.#doWork(context)
+  }
 }

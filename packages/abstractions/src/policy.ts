@@ -1,162 +1,146 @@
-import {
-	checkOptions,
-	findProblem,
-	isBoolean,
-	isNumber,
-	isOneOf,
-	isSlug,
-	isWhole,
-	type Check,
-} from "./checks.ts";
+import { checkOptions, findProblem, isBoolean, isNumber, isOneOf, isSlug, isWhole, type Check } from './checks.ts'
 
 /** How a periodic worker wants its slots and runs treated. Every field has a default; times are in ms. */
 export interface PeriodicWorkerPolicy {
-	/**
-	 * Run once when the manager starts. Default manager: at each `start`. BullMQ: once per `release` in the cluster, or
-	 * without a release once per min(period, 10 min). Not while paused; skipped if a run is active.
-	 * @default false
-	 */
-	readonly runOnStart?: boolean;
-	/**
-	 * What becomes of a slot that is late (by over 1 s) but inside the catch-up window: `'run-once'` runs it, `'skip'`
-	 * records it as missed.
-	 * @default 'run-once'
-	 */
-	readonly misfire?: "run-once" | "skip";
-	/**
-	 * How late a slot may start. Later than this it is recorded as missed. A slot counts as on time for 1 s (or half the
-	 * gap to the next slot, if that is less), also with a window of 0.
-	 * @default half the gap to the next slot, at most 1 h
-	 */
-	readonly catchUpWindowMs?: number;
-	/**
-	 * Moves each slot by up to this much, by a hash of worker and slot that is the same on every instance. Capped below
-	 * the gap to the next slot. Lateness counts from the moved time.
-	 * @default 0
-	 */
-	readonly jitterMs?: number;
-	/**
-	 * How long a run may take, its retries included. After that its signal is aborted and it is recorded as
-	 * `failed`/`timeout`; it stays active until `doWork` settles.
-	 * @default none
-	 */
-	readonly timeoutMs?: number;
-	/** Repeats a failed run inside the run. No attempt starts at or after the next slot. @default none */
-	readonly retry?: RetryPolicy;
-	/**
-	 * How many runs are kept as records and, apart from them, how many non-runs (skipped, missed). The last success and
-	 * the last failure always stay.
-	 * @default 100
-	 */
-	readonly keepRuns?: number;
-	/**
-	 * What follows when the process of a run dies, where the manager can know: `'next-slot'` goes on with the next slot,
-	 * `'recover'` runs it again once.
-	 * @default 'next-slot'
-	 */
-	readonly onCrash?: "next-slot" | "recover";
-	/** Which instances run it, where the manager has queues. @default 'default' */
-	readonly queue?: string;
+  /**
+   * Run once when the manager starts. Default manager: at each `start`. BullMQ: once per `release` in the cluster, or
+   * without a release once per min(period, 10 min). Not while paused; skipped if a run is active.
+   * @default false
+   */
+  readonly runOnStart?: boolean
+  /**
+   * What becomes of a slot that is late (by over 1 s) but inside the catch-up window: `'run-once'` runs it, `'skip'`
+   * records it as missed.
+   * @default 'run-once'
+   */
+  readonly misfire?: 'run-once' | 'skip'
+  /**
+   * How late a slot may start. Later than this it is recorded as missed. A slot counts as on time for 1 s (or half the
+   * gap to the next slot, if that is less), also with a window of 0.
+   * @default half the gap to the next slot, at most 1 h
+   */
+  readonly catchUpWindowMs?: number
+  /**
+   * Moves each slot by up to this much, by a hash of worker and slot that is the same on every instance. Capped below
+   * the gap to the next slot. Lateness counts from the moved time.
+   * @default 0
+   */
+  readonly jitterMs?: number
+  /**
+   * How long a run may take, its retries included. After that its signal is aborted and it is recorded as
+   * `failed`/`timeout`; it stays active until `doWork` settles.
+   * @default none
+   */
+  readonly timeoutMs?: number
+  /** Repeats a failed run inside the run. No attempt starts at or after the next slot. @default none */
+  readonly retry?: RetryPolicy
+  /**
+   * How many runs are kept as records and, apart from them, how many non-runs (skipped, missed). The last success and
+   * the last failure always stay.
+   * @default 100
+   */
+  readonly keepRuns?: number
+  /**
+   * What follows when the process of a run dies, where the manager can know: `'next-slot'` goes on with the next slot,
+   * `'recover'` runs it again once.
+   * @default 'next-slot'
+   */
+  readonly onCrash?: 'next-slot' | 'recover'
+  /** Which instances run it, where the manager has queues. @default 'default' */
+  readonly queue?: string
 }
 
 /** Waits `backoffMs * factor^(attempt - 1)`, at most `maxBackoffMs`, between the attempts of a run. */
 export interface RetryPolicy {
-	/** How many attempts in all; counts the first. */
-	readonly attempts: number;
-	readonly backoffMs: number;
-	/** @default 1 */
-	readonly factor?: number;
-	/** @default 3,600,000 (1 h) */
-	readonly maxBackoffMs?: number;
+  /** How many attempts in all; counts the first. */
+  readonly attempts: number
+  readonly backoffMs: number
+  /** @default 1 */
+  readonly factor?: number
+  /** @default 3,600,000 (1 h) */
+  readonly maxBackoffMs?: number
 }
 
 /** A policy with its defaults filled in. Plain data. */
 export interface FilledPolicy {
-	readonly runOnStart: boolean;
-	readonly misfire: "run-once" | "skip";
-	readonly catchUpWindowMs?: number;
-	readonly jitterMs: number;
-	readonly timeoutMs?: number;
-	readonly retry?: Required<RetryPolicy>;
-	readonly keepRuns: number;
-	readonly onCrash: "next-slot" | "recover";
-	readonly queue: string;
+  readonly runOnStart: boolean
+  readonly misfire: 'run-once' | 'skip'
+  readonly catchUpWindowMs?: number
+  readonly jitterMs: number
+  readonly timeoutMs?: number
+  readonly retry?: Required<RetryPolicy>
+  readonly keepRuns: number
+  readonly onCrash: 'next-slot' | 'recover'
+  readonly queue: string
 }
 
-const DAY_MS = 86_400_000;
-const MAX_MS = 3_650 * DAY_MS;
+const DAY_MS = 86_400_000
+const MAX_MS = 3_650 * DAY_MS
 
 const retryChecks: Record<keyof RetryPolicy, Check> = {
-	attempts: isWhole(1, 1_000),
-	backoffMs: isWhole(0, MAX_MS, "ms"),
-	factor: isNumber(1, 100),
-	maxBackoffMs: isWhole(0, MAX_MS, "ms"),
-};
+  attempts: isWhole(1, 1_000),
+  backoffMs: isWhole(0, MAX_MS, 'ms'),
+  factor: isNumber(1, 100),
+  maxBackoffMs: isWhole(0, MAX_MS, 'ms'),
+}
 
 const policyChecks: Record<keyof PeriodicWorkerPolicy, Check> = {
-	runOnStart: isBoolean,
-	misfire: isOneOf("run-once", "skip"),
-	catchUpWindowMs: isWhole(0, MAX_MS, "ms"),
-	jitterMs: isWhole(0, MAX_MS, "ms"),
-	timeoutMs: isWhole(1, MAX_MS, "ms"),
-	retry: (value) => {
-		const problem = findProblem(value, retryChecks);
-		if (problem !== undefined) return `is not a retry policy: ${problem}`;
-		const { attempts, backoffMs } = value as Partial<RetryPolicy>;
-		return attempts === undefined || backoffMs === undefined
-			? 'needs "attempts" and "backoffMs".'
-			: undefined;
-	},
-	keepRuns: isWhole(1, 10_000),
-	onCrash: isOneOf("next-slot", "recover"),
-	queue: isSlug,
-};
+  runOnStart: isBoolean,
+  misfire: isOneOf('run-once', 'skip'),
+  catchUpWindowMs: isWhole(0, MAX_MS, 'ms'),
+  jitterMs: isWhole(0, MAX_MS, 'ms'),
+  timeoutMs: isWhole(1, MAX_MS, 'ms'),
+  retry: (value) => {
+    const problem = findProblem(value, retryChecks)
+    if (problem !== undefined) return `is not a retry policy: ${problem}`
+    const { attempts, backoffMs } = value as Partial<RetryPolicy>
+    return attempts === undefined || backoffMs === undefined ? 'needs "attempts" and "backoffMs".' : undefined
+  },
+  keepRuns: isWhole(1, 10_000),
+  onCrash: isOneOf('next-slot', 'recover'),
+  queue: isSlug,
+}
 
 /** @throws InvalidOptionsError naming `subject`, the key and what it takes. */
 export function checkPolicy(subject: string, policy: unknown): void {
-	checkOptions(subject, policy, policyChecks);
+  checkOptions(subject, policy, policyChecks)
 }
 
 /** Fills a checked policy: the worker's own, then the manager's `defaultPolicy`, then the defaults above. */
-export function fillPolicy(
-	policy: PeriodicWorkerPolicy,
-	defaultPolicy: PeriodicWorkerPolicy = {},
-): FilledPolicy {
-	if (isEmpty(policy) && isEmpty(defaultPolicy)) return defaults;
-	const { retry, ...given } = withoutUndefined({
-		...withoutUndefined(defaultPolicy),
-		...withoutUndefined(policy),
-	});
-	return Object.freeze({
-		...defaults,
-		...given,
-		...(retry && {
-			retry: Object.freeze({
-				factor: 1,
-				maxBackoffMs: 3_600_000,
-				...withoutUndefined(retry),
-			}),
-		}),
-	});
+export function fillPolicy(policy: PeriodicWorkerPolicy, defaultPolicy: PeriodicWorkerPolicy = {}): FilledPolicy {
+  if (isEmpty(policy) && isEmpty(defaultPolicy)) return defaults
+  const { retry, ...given } = withoutUndefined({
+    ...withoutUndefined(defaultPolicy),
+    ...withoutUndefined(policy),
+  })
+  return Object.freeze({
+    ...defaults,
+    ...given,
+    ...(retry && {
+      retry: Object.freeze({
+        factor: 1,
+        maxBackoffMs: 3_600_000,
+        ...withoutUndefined(retry),
+      }),
+    }),
+  })
 }
 
 // One frozen object for the many workers that set nothing.
 const defaults: FilledPolicy = Object.freeze({
-	runOnStart: false,
-	misfire: "run-once",
-	jitterMs: 0,
-	keepRuns: 100,
-	onCrash: "next-slot",
-	queue: "default",
-});
+  runOnStart: false,
+  misfire: 'run-once',
+  jitterMs: 0,
+  keepRuns: 100,
+  onCrash: 'next-slot',
+  queue: 'default',
+})
 
 function isEmpty(options: object): boolean {
-	for (const _ in options) return false;
-	return true;
+  for (const _ in options) return false
+  return true
 }
 
 function withoutUndefined<T extends object>(options: T): T {
-	return Object.fromEntries(
-		Object.entries(options).filter(([, value]) => value !== undefined),
-	) as T;
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }

@@ -1,88 +1,79 @@
 /** How a slot or a run ended. */
-export type RunOutcome =
-	| "succeeded"
-	| "failed"
-	| "aborted"
-	| "skipped"
-	| "missed"
-	| "lost";
+export type RunOutcome = 'succeeded' | 'failed' | 'aborted' | 'skipped' | 'missed' | 'lost'
 
 /** Why it ended so, where the outcome alone does not say. */
 export type Reason =
-	| "overlap"
-	| "held-elsewhere"
-	| "paused"
-	| "late"
-	| "no-handler"
-	| "timeout"
-	| "stop"
-	| "cancelled"
-	| "lease-lost"
-	| "crash";
+  | 'overlap'
+  | 'held-elsewhere'
+  | 'paused'
+  | 'late'
+  | 'no-handler'
+  | 'timeout'
+  | 'stop'
+  | 'cancelled'
+  | 'lease-lost'
+  | 'crash'
 
 /** What a run is for: a slot on time, a late slot, the start of the manager, or a `trigger`. */
-export type RunKind = "scheduled" | "catch-up" | "start" | "manual";
+export type RunKind = 'scheduled' | 'catch-up' | 'start' | 'manual'
 
 /** What is kept of a decision. While a run is active its record has no `outcome` yet. */
 export interface RunRecord {
-	readonly runId: string;
-	readonly worker: string;
-	readonly kind: RunKind;
-	/** The slot; for `start` and `manual` the time they were accepted. */
-	readonly scheduledFor: Date;
-	/** When `doWork` was first called; none for a slot that did not run. */
-	readonly startedAt?: Date;
-	/** When the outcome was fixed: `doWork` settled, or its signal was aborted. */
-	readonly finishedAt?: Date;
-	readonly lateByMs?: number;
-	readonly durationMs?: number;
-	/** How many slots before this one were due and not decided. Their decision is this record. */
-	readonly missedSlots?: number;
-	/** How often `doWork` was called. */
-	readonly attempts: number;
-	readonly outcome?: RunOutcome;
-	readonly reason?: Reason;
-	readonly error?: RecordedError;
-	/** The instance that decided it. */
-	readonly instanceId: string;
-	/** The run that was active when this slot was skipped. */
-	readonly blockedBy?: string;
-	/** Who triggered or cancelled it, where that was said. */
-	readonly by?: string;
+  readonly runId: string
+  readonly worker: string
+  readonly kind: RunKind
+  /** The slot; for `start` and `manual` the time they were accepted. */
+  readonly scheduledFor: Date
+  /** When `doWork` was first called; none for a slot that did not run. */
+  readonly startedAt?: Date
+  /** When the outcome was fixed: `doWork` settled, or its signal was aborted. */
+  readonly finishedAt?: Date
+  readonly lateByMs?: number
+  readonly durationMs?: number
+  /** How many slots before this one were due and not decided. Their decision is this record. */
+  readonly missedSlots?: number
+  /** How often `doWork` was called. */
+  readonly attempts: number
+  readonly outcome?: RunOutcome
+  readonly reason?: Reason
+  readonly error?: RecordedError
+  /** The instance that decided it. */
+  readonly instanceId: string
+  /** The run that was active when this slot was skipped. */
+  readonly blockedBy?: string
+  /** Who triggered or cancelled it, where that was said. */
+  readonly by?: string
 }
 
 /** An error as plain data. */
 export interface RecordedError {
-	readonly name: string;
-	readonly message: string;
-	readonly code?: string;
-	readonly stack?: string;
+  readonly name: string
+  readonly message: string
+  readonly code?: string
+  readonly stack?: string
 }
 
 /** Makes plain data of whatever was thrown: `undefined`, a frozen object, a proxy that throws. Long texts are cut. */
 export function describeError(thrown: unknown): RecordedError {
-	try {
-		if (thrown instanceof Error) {
-			const { code } = thrown as { code?: unknown };
-			return {
-				name: cut(String(thrown.name), 200),
-				message: cut(String(thrown.message), 2_000),
-				...(typeof code === "string" && { code: cut(code, 200) }),
-				...(typeof thrown.stack === "string" && {
-					stack: cut(thrown.stack, 8_000),
-				}),
-			};
-		}
-		const message =
-			typeof thrown === "object" && thrown !== null
-				? JSON.stringify(thrown)
-				: String(thrown);
-		return { name: "NonError", message: cut(message ?? String(thrown), 2_000) };
-	} catch {
-		return { name: "NonError", message: "what was thrown can not be read" };
-	}
+  try {
+    if (thrown instanceof Error) {
+      const { code } = thrown as { code?: unknown }
+      return {
+        name: cut(String(thrown.name), 200),
+        message: cut(String(thrown.message), 2_000),
+        ...(typeof code === 'string' && { code: cut(code, 200) }),
+        ...(typeof thrown.stack === 'string' && {
+          stack: cut(thrown.stack, 8_000),
+        }),
+      }
+    }
+    const message = typeof thrown === 'object' && thrown !== null ? JSON.stringify(thrown) : String(thrown)
+    return { name: 'NonError', message: cut(message ?? String(thrown), 2_000) }
+  } catch {
+    return { name: 'NonError', message: 'what was thrown can not be read' }
+  }
 }
 
 function cut(text: string, length: number): string {
-	return text.length > length ? `${text.slice(0, length)}…` : text;
+  return text.length > length ? `${text.slice(0, length)}…` : text
 }

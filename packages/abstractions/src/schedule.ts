@@ -1,28 +1,28 @@
-import { findProblem, isText, show } from "./checks.ts";
-import { findCronProblem, nextCronTime } from "./cron.ts";
-import { parseDuration } from "./duration.ts";
-import { InvalidScheduleError } from "./errors.ts";
-import { stableHash } from "./stable-hash.ts";
+import { findProblem, isText, show } from './checks.ts'
+import { findCronProblem, nextCronTime } from './cron.ts'
+import { parseDuration } from './duration.ts'
+import { InvalidScheduleError } from './errors.ts'
+import { stableHash } from './stable-hash.ts'
 
 /** What slots there are. Frozen plain data that is the same as JSON. */
-export type Schedule = IntervalSchedule | CronSchedule;
+export type Schedule = IntervalSchedule | CronSchedule
 
 /** Slots at `k * periodMs + offsetMs` in epoch time. Without `offsetMs` it is a hash of the worker's name. */
 export interface IntervalSchedule {
-	readonly kind: "every";
-	readonly periodMs: number;
-	readonly offsetMs?: number;
+  readonly kind: 'every'
+  readonly periodMs: number
+  readonly offsetMs?: number
 }
 
 /** Slots by a cron expression, read in an IANA time zone. */
 export interface CronSchedule {
-	readonly kind: "cron";
-	readonly expression: string;
-	readonly timeZone: string;
+  readonly kind: 'cron'
+  readonly expression: string
+  readonly timeZone: string
 }
 
 /** The longest period: 3,650 days. */
-export const MAX_PERIOD_MS = 3_650 * 86_400_000;
+export const MAX_PERIOD_MS = 3_650 * 86_400_000
 
 /**
  * Slots at a fixed rate: `every('10m')`, `every(600_000)`. A number is milliseconds; a string has a unit
@@ -32,24 +32,13 @@ export const MAX_PERIOD_MS = 3_650 * 86_400_000;
  * @throws InvalidScheduleError for a period that is not a whole number of ms from 1 to 3,650 days, or an offset that is
  * negative or not below the period. (A manager may ask for more: BullMQ for 1 s.)
  */
-export function every(
-	period: number | string,
-	options: { readonly offset?: number | string } = {},
-): IntervalSchedule {
-	const problem = findProblem(options, { offset: () => undefined });
-	if (problem !== undefined)
-		throw new InvalidScheduleError(`every(${show(period)}): ${problem}`);
-	const periodMs = readDuration("every: the period", period);
-	if (options.offset === undefined)
-		return checkSchedule(
-			{ kind: "every", periodMs },
-			"every",
-		) as IntervalSchedule;
-	const offsetMs = readDuration("every: the offset", options.offset);
-	return checkSchedule(
-		{ kind: "every", periodMs, offsetMs },
-		"every",
-	) as IntervalSchedule;
+export function every(period: number | string, options: { readonly offset?: number | string } = {}): IntervalSchedule {
+  const problem = findProblem(options, { offset: () => undefined })
+  if (problem !== undefined) throw new InvalidScheduleError(`every(${show(period)}): ${problem}`)
+  const periodMs = readDuration('every: the period', period)
+  if (options.offset === undefined) return checkSchedule({ kind: 'every', periodMs }, 'every') as IntervalSchedule
+  const offsetMs = readDuration('every: the offset', options.offset)
+  return checkSchedule({ kind: 'every', periodMs, offsetMs }, 'every') as IntervalSchedule
 }
 
 /**
@@ -58,65 +47,41 @@ export function every(
  *
  * @throws InvalidScheduleError for an expression that can not be read or never fires, or an unknown zone.
  */
-export function cron(
-	expression: string,
-	options: { readonly timeZone?: string } = {},
-): CronSchedule {
-	const problem = findProblem(options, { timeZone: isText });
-	if (problem !== undefined)
-		throw new InvalidScheduleError(`cron(${show(expression)}): ${problem}`);
-	return checkSchedule(
-		{ kind: "cron", expression, timeZone: options.timeZone ?? "UTC" },
-		"cron",
-	) as CronSchedule;
+export function cron(expression: string, options: { readonly timeZone?: string } = {}): CronSchedule {
+  const problem = findProblem(options, { timeZone: isText })
+  if (problem !== undefined) throw new InvalidScheduleError(`cron(${show(expression)}): ${problem}`)
+  return checkSchedule({ kind: 'cron', expression, timeZone: options.timeZone ?? 'UTC' }, 'cron') as CronSchedule
 }
 
 /**
  * The first slot after `afterMs`, or `undefined` when there is none (beyond the year 9998).
  * Pure; always strictly greater than `afterMs`. An interval without `offsetMs` needs `workerName`.
  */
-export function nextDueAt(
-	schedule: Schedule,
-	afterMs: number,
-	workerName?: string,
-): number | undefined {
-	if (schedule.kind === "cron")
-		return nextCronTime(schedule.expression, schedule.timeZone, afterMs);
-	const { periodMs } = schedule;
-	const offsetMs = intervalOffset(schedule, workerName);
-	const next =
-		(Math.floor((afterMs - offsetMs) / periodMs) + 1) * periodMs + offsetMs;
-	return next > afterMs && next <= MAX_DATE_MS ? next : undefined;
+export function nextDueAt(schedule: Schedule, afterMs: number, workerName?: string): number | undefined {
+  if (schedule.kind === 'cron') return nextCronTime(schedule.expression, schedule.timeZone, afterMs)
+  const { periodMs } = schedule
+  const offsetMs = intervalOffset(schedule, workerName)
+  const next = (Math.floor((afterMs - offsetMs) / periodMs) + 1) * periodMs + offsetMs
+  return next > afterMs && next <= MAX_DATE_MS ? next : undefined
 }
 
 /** How far the slots of an interval are moved, in ms: `offsetMs`, or a hash of the worker's name below the period. */
-export function intervalOffset(
-	schedule: IntervalSchedule,
-	workerName: string | undefined,
-): number {
-	if (schedule.offsetMs !== undefined) return schedule.offsetMs;
-	if (workerName === undefined) {
-		throw new InvalidScheduleError(
-			"nextDueAt: an interval without an offset has slots that depend on the worker. Pass workerName, or give every() an offset.",
-		);
-	}
-	return stableHash(workerName) % schedule.periodMs;
+export function intervalOffset(schedule: IntervalSchedule, workerName: string | undefined): number {
+  if (schedule.offsetMs !== undefined) return schedule.offsetMs
+  if (workerName === undefined) {
+    throw new InvalidScheduleError(
+      'nextDueAt: an interval without an offset has slots that depend on the worker. Pass workerName, or give every() an offset.',
+    )
+  }
+  return stableHash(workerName) % schedule.periodMs
 }
 
 /** Whether two schedules have the same slots for one worker. */
 export function isSameSchedule(one: Schedule, other: Schedule): boolean {
-	if (one.kind === "cron") {
-		return (
-			other.kind === "cron" &&
-			one.expression === other.expression &&
-			one.timeZone === other.timeZone
-		);
-	}
-	return (
-		other.kind === "every" &&
-		one.periodMs === other.periodMs &&
-		one.offsetMs === other.offsetMs
-	);
+  if (one.kind === 'cron') {
+    return other.kind === 'cron' && one.expression === other.expression && one.timeZone === other.timeZone
+  }
+  return other.kind === 'every' && one.periodMs === other.periodMs && one.offsetMs === other.offsetMs
 }
 
 /**
@@ -125,105 +90,82 @@ export function isSameSchedule(one: Schedule, other: Schedule): boolean {
  *
  * @throws InvalidScheduleError naming what is wrong and the fix.
  */
-export function checkSchedule(
-	schedule: unknown,
-	subject: string,
-	minPeriodMs = 1,
-): Schedule {
-	const refuse = (problem: string): never => {
-		throw new InvalidScheduleError(`${subject}: ${problem}`);
-	};
-	if (typeof schedule !== "object" || schedule === null) {
-		return refuse(
-			`expected a schedule, got ${show(schedule)}. Make one with every() or cron().`,
-		);
-	}
-	const given = schedule as Record<string, unknown>;
-	switch (given.kind) {
-		case "every": {
-			const unknownKey = findProblem(given, {
-				kind: accept,
-				periodMs: accept,
-				offsetMs: accept,
-			});
-			if (unknownKey !== undefined) refuse(unknownKey);
-			const problem =
-				findPeriodProblem(given.periodMs, minPeriodMs) ??
-				findOffsetProblem(given.offsetMs, given.periodMs as number);
-			if (problem !== undefined) refuse(problem);
-			const periodMs = given.periodMs as number;
-			return given.offsetMs === undefined
-				? Object.freeze({ kind: "every", periodMs })
-				: Object.freeze({
-						kind: "every",
-						periodMs,
-						offsetMs: given.offsetMs as number,
-					});
-		}
-		case "cron": {
-			const unknownKey = findProblem(given, {
-				kind: accept,
-				expression: isText,
-				timeZone: isText,
-			});
-			if (unknownKey !== undefined) refuse(unknownKey);
-			if (typeof given.expression !== "string")
-				refuse(
-					`the cron expression must be a text, got ${show(given.expression)}.`,
-				);
-			if (typeof given.timeZone !== "string")
-				refuse(`the time zone must be a text, got ${show(given.timeZone)}.`);
-			const expression = (given.expression as string)
-				.trim()
-				.replace(/\s+/g, " ");
-			const timeZone = given.timeZone as string;
-			const problem = findCronProblem(expression, timeZone);
-			if (problem !== undefined) refuse(problem);
-			return Object.freeze({ kind: "cron", expression, timeZone });
-		}
-		default:
-			return refuse(
-				`a schedule of kind ${show(given.kind)} is not known. Make one with every() or cron().`,
-			);
-	}
+export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 1): Schedule {
+  const refuse = (problem: string): never => {
+    throw new InvalidScheduleError(`${subject}: ${problem}`)
+  }
+  if (typeof schedule !== 'object' || schedule === null) {
+    return refuse(`expected a schedule, got ${show(schedule)}. Make one with every() or cron().`)
+  }
+  const given = schedule as Record<string, unknown>
+  switch (given.kind) {
+    case 'every': {
+      const unknownKey = findProblem(given, {
+        kind: accept,
+        periodMs: accept,
+        offsetMs: accept,
+      })
+      if (unknownKey !== undefined) refuse(unknownKey)
+      const problem =
+        findPeriodProblem(given.periodMs, minPeriodMs) ?? findOffsetProblem(given.offsetMs, given.periodMs as number)
+      if (problem !== undefined) refuse(problem)
+      const periodMs = given.periodMs as number
+      return given.offsetMs === undefined
+        ? Object.freeze({ kind: 'every', periodMs })
+        : Object.freeze({
+            kind: 'every',
+            periodMs,
+            offsetMs: given.offsetMs as number,
+          })
+    }
+    case 'cron': {
+      const unknownKey = findProblem(given, {
+        kind: accept,
+        expression: isText,
+        timeZone: isText,
+      })
+      if (unknownKey !== undefined) refuse(unknownKey)
+      if (typeof given.expression !== 'string')
+        refuse(`the cron expression must be a text, got ${show(given.expression)}.`)
+      if (typeof given.timeZone !== 'string') refuse(`the time zone must be a text, got ${show(given.timeZone)}.`)
+      const expression = (given.expression as string).trim().replace(/\s+/g, ' ')
+      const timeZone = given.timeZone as string
+      const problem = findCronProblem(expression, timeZone)
+      if (problem !== undefined) refuse(problem)
+      return Object.freeze({ kind: 'cron', expression, timeZone })
+    }
+    default:
+      return refuse(`a schedule of kind ${show(given.kind)} is not known. Make one with every() or cron().`)
+  }
 }
 
-const accept = () => undefined;
-const MAX_DATE_MS = 8.64e15;
+const accept = () => undefined
+const MAX_DATE_MS = 8.64e15
 
 function readDuration(subject: string, value: unknown): number {
-	const ms = parseDuration(value);
-	if (ms === undefined) {
-		throw new InvalidScheduleError(
-			`${subject} ${show(value)} can not be read. Write ms as a number, or a text such as '30s', '10m', '1h', '7d'.`,
-		);
-	}
-	return ms;
+  const ms = parseDuration(value)
+  if (ms === undefined) {
+    throw new InvalidScheduleError(
+      `${subject} ${show(value)} can not be read. Write ms as a number, or a text such as '30s', '10m', '1h', '7d'.`,
+    )
+  }
+  return ms
 }
 
-function findPeriodProblem(
-	periodMs: unknown,
-	minPeriodMs: number,
-): string | undefined {
-	if (typeof periodMs !== "number" || Number.isNaN(periodMs))
-		return `the period must be a number of ms, got ${show(periodMs)}.`;
-	if (periodMs > MAX_PERIOD_MS)
-		return `the period of ${periodMs} ms is above the longest, 3,650 days.`;
-	if (periodMs < minPeriodMs)
-		return `the period of ${periodMs} ms is below the smallest, ${minPeriodMs} ms.`;
-	if (!Number.isInteger(periodMs))
-		return `the period of ${periodMs} ms is not a whole number of ms.`;
-	return undefined;
+function findPeriodProblem(periodMs: unknown, minPeriodMs: number): string | undefined {
+  if (typeof periodMs !== 'number' || Number.isNaN(periodMs))
+    return `the period must be a number of ms, got ${show(periodMs)}.`
+  if (periodMs > MAX_PERIOD_MS) return `the period of ${periodMs} ms is above the longest, 3,650 days.`
+  if (periodMs < minPeriodMs) return `the period of ${periodMs} ms is below the smallest, ${minPeriodMs} ms.`
+  if (!Number.isInteger(periodMs)) return `the period of ${periodMs} ms is not a whole number of ms.`
+  return undefined
 }
 
-function findOffsetProblem(
-	offsetMs: unknown,
-	periodMs: number,
-): string | undefined {
-	if (offsetMs === undefined) return undefined;
-	if (typeof offsetMs !== "number" || !Number.isInteger(offsetMs))
-		return `the offset must be a whole number of ms, got ${show(offsetMs)}.`;
-	if (offsetMs < 0 || offsetMs >= periodMs)
-		return `the offset of ${offsetMs} ms must be 0 or more and below the period of ${periodMs} ms.`;
-	return undefined;
+function findOffsetProblem(offsetMs: unknown, periodMs: number): string | undefined {
+  if (offsetMs === undefined) return undefined
+  if (typeof offsetMs !== 'number' || !Number.isInteger(offsetMs))
+    return `the offset must be a whole number of ms, got ${show(offsetMs)}.`
+  if (offsetMs < 0 || offsetMs >= periodMs)
+    return `the offset of ${offsetMs} ms must be 0 or more and below the period of ${periodMs} ms.`
+  return undefined
 }

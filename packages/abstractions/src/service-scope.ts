@@ -3,17 +3,17 @@
  * application has such a map (an awilix cradle type, for example).
  */
 export interface ServiceScope<Services extends object = object> {
-	resolve<Name extends keyof Services & string>(name: Name): Services[Name];
-	resolve<T = unknown>(name: string): T;
+  resolve<Name extends keyof Services & string>(name: Name): Services[Name]
+  resolve<T = unknown>(name: string): T
 }
 
 /** A scope as a container makes it. */
 export interface DisposableServiceScope {
-	resolve(name: string): unknown;
-	dispose(): unknown;
+  resolve(name: string): unknown
+  dispose(): unknown
 }
 
 /** Makes the scopes. One method, so that an awilix container fits as it is. */
 export interface ServiceScopeFactory {
-	createScope(): DisposableServiceScope;
+  createScope(): DisposableServiceScope
 }

@@ -1,35 +1,30 @@
-import { type IBackgroundWorker, attachLogger } from "./background-worker.ts";
-import { isSlug, show } from "./checks.ts";
-import { InvalidWorkerError } from "./errors.ts";
-import type { Logger } from "./logger.ts";
-import type { IPeriodicBackgroundWorker } from "./periodic-worker.ts";
-import {
-	type FilledPolicy,
-	type PeriodicWorkerPolicy,
-	checkPolicy,
-	fillPolicy,
-} from "./policy.ts";
-import { type Schedule, checkSchedule } from "./schedule.ts";
+import { type IBackgroundWorker, attachLogger } from './background-worker.ts'
+import { isSlug, show } from './checks.ts'
+import { InvalidWorkerError } from './errors.ts'
+import type { Logger } from './logger.ts'
+import type { IPeriodicBackgroundWorker } from './periodic-worker.ts'
+import { type FilledPolicy, type PeriodicWorkerPolicy, checkPolicy, fillPolicy } from './policy.ts'
+import { type Schedule, checkSchedule } from './schedule.ts'
 
 /** What a worker declares, read and checked once in `add`. Plain data. */
-export type WorkerDefinition = PlainWorkerDefinition | PeriodicWorkerDefinition;
+export type WorkerDefinition = PlainWorkerDefinition | PeriodicWorkerDefinition
 
 export interface PlainWorkerDefinition {
-	readonly kind: "plain";
-	readonly name: string;
+  readonly kind: 'plain'
+  readonly name: string
 }
 
 export interface PeriodicWorkerDefinition {
-	readonly kind: "periodic";
-	readonly name: string;
-	readonly schedule: Schedule;
-	readonly policy: FilledPolicy;
+  readonly kind: 'periodic'
+  readonly name: string
+  readonly schedule: Schedule
+  readonly policy: FilledPolicy
 }
 
 /** What of a manager a definition depends on. */
 export interface DefinitionRules {
-	readonly minPeriodMs: number;
-	readonly defaultPolicy: PeriodicWorkerPolicy;
+  readonly minPeriodMs: number
+  readonly defaultPolicy: PeriodicWorkerPolicy
 }
 
 /**
@@ -37,81 +32,56 @@ export interface DefinitionRules {
  *
  * @throws InvalidWorkerError, InvalidScheduleError or InvalidOptionsError, naming the worker and the fix.
  */
-export function defineWorker(
-	worker: unknown,
-	rules: DefinitionRules,
-): WorkerDefinition {
-	if (typeof worker !== "object" || worker === null) {
-		const hint =
-			typeof worker === "function"
-				? " It is a class or function: pass an instance."
-				: "";
-		throw new InvalidWorkerError(
-			`add: expected a worker, got ${show(worker)}.${hint}`,
-		);
-	}
-	const { name, start, stop, schedule, policy, doWork } = readParts(worker);
-	const problem = name === undefined ? "must be given." : isSlug(name);
-	if (problem !== undefined)
-		throw new InvalidWorkerError(`add: a worker's name ${problem}`);
-	const subject = `Worker "${name as string}"`;
-	for (const [method, value] of [
-		["start", start],
-		["stop", stop],
-	] as const) {
-		if (typeof value !== "function")
-			throw new InvalidWorkerError(
-				`${subject}: ${method}() is missing. Extend BackgroundWorkerBase.`,
-			);
-	}
-	if (doWork === undefined && schedule === undefined)
-		return { kind: "plain", name: name as string };
-	if (typeof doWork !== "function")
-		throw new InvalidWorkerError(`${subject}: has a schedule but no doWork().`);
-	return {
-		kind: "periodic",
-		name: name as string,
-		schedule: checkSchedule(schedule, subject, rules.minPeriodMs),
-		policy: definePolicy(subject, policy, rules.defaultPolicy),
-	};
+export function defineWorker(worker: unknown, rules: DefinitionRules): WorkerDefinition {
+  if (typeof worker !== 'object' || worker === null) {
+    const hint = typeof worker === 'function' ? ' It is a class or function: pass an instance.' : ''
+    throw new InvalidWorkerError(`add: expected a worker, got ${show(worker)}.${hint}`)
+  }
+  const { name, start, stop, schedule, policy, doWork } = readParts(worker)
+  const problem = name === undefined ? 'must be given.' : isSlug(name)
+  if (problem !== undefined) throw new InvalidWorkerError(`add: a worker's name ${problem}`)
+  const subject = `Worker "${name as string}"`
+  for (const [method, value] of [
+    ['start', start],
+    ['stop', stop],
+  ] as const) {
+    if (typeof value !== 'function')
+      throw new InvalidWorkerError(`${subject}: ${method}() is missing. Extend BackgroundWorkerBase.`)
+  }
+  if (doWork === undefined && schedule === undefined) return { kind: 'plain', name: name as string }
+  if (typeof doWork !== 'function') throw new InvalidWorkerError(`${subject}: has a schedule but no doWork().`)
+  return {
+    kind: 'periodic',
+    name: name as string,
+    schedule: checkSchedule(schedule, subject, rules.minPeriodMs),
+    policy: definePolicy(subject, policy, rules.defaultPolicy),
+  }
 }
 
-function definePolicy(
-	subject: string,
-	policy: unknown,
-	defaultPolicy: PeriodicWorkerPolicy,
-): FilledPolicy {
-	if (policy === undefined) return fillPolicy({}, defaultPolicy);
-	checkPolicy(`${subject}: policy`, policy);
-	return fillPolicy(policy as PeriodicWorkerPolicy, defaultPolicy);
+function definePolicy(subject: string, policy: unknown, defaultPolicy: PeriodicWorkerPolicy): FilledPolicy {
+  if (policy === undefined) return fillPolicy({}, defaultPolicy)
+  checkPolicy(`${subject}: policy`, policy)
+  return fillPolicy(policy as PeriodicWorkerPolicy, defaultPolicy)
 }
 
 /** A getter may throw; then the worker is refused like any other bad one. */
-function readParts(
-	worker: object,
-): Partial<Record<keyof IPeriodicBackgroundWorker, unknown>> {
-	try {
-		const { name, start, stop, schedule, policy, doWork } = worker as Partial<
-			Record<keyof IPeriodicBackgroundWorker, unknown>
-		>;
-		return { name, start, stop, schedule, policy, doWork };
-	} catch (cause) {
-		throw new InvalidWorkerError(
-			"add: a property of the worker throws when it is read.",
-			{ cause },
-		);
-	}
+function readParts(worker: object): Partial<Record<keyof IPeriodicBackgroundWorker, unknown>> {
+  try {
+    const { name, start, stop, schedule, policy, doWork } = worker as Partial<
+      Record<keyof IPeriodicBackgroundWorker, unknown>
+    >
+    return { name, start, stop, schedule, policy, doWork }
+  } catch (cause) {
+    throw new InvalidWorkerError('add: a property of the worker throws when it is read.', { cause })
+  }
 }
 
 /** Gives a worker its logger, where it wants one. It is made at the first line that is logged. */
-export function giveLogger(
-	worker: IBackgroundWorker,
-	createLogger: (worker: string) => Logger,
-): void {
-	const attach = (
-		worker as {
-			[attachLogger]?: (createLogger: (worker: string) => Logger) => void;
-		}
-	)[attachLogger];
-	if (typeof attach === "function") attach.call(worker, createLogger);
+export function giveLogger(worker: IBackgroundWorker, createLogger: (worker: string) => Logger): void {
+  const attach = (
+    worker as {
+      [attachLogger]?: (createLogger: (worker: string) => Logger) => void
+    }
+  )[attachLogger]
+  if (typeof attach === 'function') attach.call(worker, createLogger)
 }

@@ -1,17 +1,17 @@
-import { hasOwnStart, type IBackgroundWorker } from "./background-worker.ts";
-import { type Clock, setLongTimer } from "./clock.ts";
-import { ManagerStoppedError, StartTimeoutError } from "./errors.ts";
+import { hasOwnStart, type IBackgroundWorker } from './background-worker.ts'
+import { type Clock, setLongTimer } from './clock.ts'
+import { ManagerStoppedError, StartTimeoutError } from './errors.ts'
 
 /** What a starter tells its manager. None of these may throw. */
 export interface StarterHost {
-	readonly clock: Clock;
-	readonly startTimeoutMs: number;
-	/** The worker's `start` has resolved, late ones included: it may run now. */
-	workerReady(worker: IBackgroundWorker): void;
-	/** It failed, or is silent for too long. */
-	workerStartFailed(worker: IBackgroundWorker, error: unknown): void;
-	/** Its `stop` failed. */
-	workerStopFailed(worker: IBackgroundWorker, error: unknown): void;
+  readonly clock: Clock
+  readonly startTimeoutMs: number
+  /** The worker's `start` has resolved, late ones included: it may run now. */
+  workerReady(worker: IBackgroundWorker): void
+  /** It failed, or is silent for too long. */
+  workerStartFailed(worker: IBackgroundWorker, error: unknown): void
+  /** Its `stop` failed. */
+  workerStopFailed(worker: IBackgroundWorker, error: unknown): void
 }
 
 /**
@@ -21,92 +21,81 @@ export interface StarterHost {
  *                         -> failed -> ready (late) | stopped
  */
 export class WorkerStarter {
-	readonly #worker: IBackgroundWorker;
-	readonly #host: StarterHost;
-	#state: "stopped" | "starting" | "ready" | "failed" = "stopped";
-	#abort: AbortController | undefined;
-	#clearTimer: (() => void) | undefined;
+  readonly #worker: IBackgroundWorker
+  readonly #host: StarterHost
+  #state: 'stopped' | 'starting' | 'ready' | 'failed' = 'stopped'
+  #abort: AbortController | undefined
+  #clearTimer: (() => void) | undefined
 
-	constructor(worker: IBackgroundWorker, host: StarterHost) {
-		this.#worker = worker;
-		this.#host = host;
-	}
+  constructor(worker: IBackgroundWorker, host: StarterHost) {
+    this.#worker = worker
+    this.#host = host
+  }
 
-	get isReady(): boolean {
-		return this.#state === "ready";
-	}
+  get isReady(): boolean {
+    return this.#state === 'ready'
+  }
 
-	get isFailed(): boolean {
-		return this.#state === "failed";
-	}
+  get isFailed(): boolean {
+    return this.#state === 'failed'
+  }
 
-	start(): void {
-		if (!hasOwnStart(this.#worker)) {
-			// The inherited start only renews a signal, so the worker is ready at once.
-			this.#state = "ready";
-			void this.#worker.start();
-			this.#host.workerReady(this.#worker);
-			return;
-		}
-		const abort = new AbortController();
-		const isCurrent = () => this.#abort === abort;
-		this.#abort = abort;
-		this.#state = "starting";
-		const { clock, startTimeoutMs } = this.#host;
-		this.#clearTimer = setLongTimer(
-			clock,
-			() => this.#fail(timeoutOf(this.#worker, startTimeoutMs)),
-			startTimeoutMs,
-		);
-		const started = call(() => this.#worker.start(abort.signal));
-		started.then(
-			() => {
-				if (!isCurrent()) return;
-				this.#clearTimer?.();
-				this.#state = "ready";
-				this.#host.workerReady(this.#worker);
-			},
-			(error) => {
-				if (isCurrent()) this.#fail(error);
-			},
-		);
-	}
+  start(): void {
+    if (!hasOwnStart(this.#worker)) {
+      // The inherited start only renews a signal, so the worker is ready at once.
+      this.#state = 'ready'
+      void this.#worker.start()
+      this.#host.workerReady(this.#worker)
+      return
+    }
+    const abort = new AbortController()
+    const isCurrent = () => this.#abort === abort
+    this.#abort = abort
+    this.#state = 'starting'
+    const { clock, startTimeoutMs } = this.#host
+    this.#clearTimer = setLongTimer(clock, () => this.#fail(timeoutOf(this.#worker, startTimeoutMs)), startTimeoutMs)
+    const started = call(() => this.#worker.start(abort.signal))
+    started.then(
+      () => {
+        if (!isCurrent()) return
+        this.#clearTimer?.()
+        this.#state = 'ready'
+        this.#host.workerReady(this.#worker)
+      },
+      (error) => {
+        if (isCurrent()) this.#fail(error)
+      },
+    )
+  }
 
-	/** Calls the worker's `stop` if its `start` was called. Never rejects. */
-	async stop(signal: AbortSignal): Promise<void> {
-		if (this.#state === "stopped") return;
-		this.#state = "stopped";
-		this.#clearTimer?.();
-		this.#abort?.abort(
-			new ManagerStoppedError(
-				`Worker "${this.#worker.name}" is being stopped.`,
-			),
-		);
-		this.#abort = undefined;
-		try {
-			await call(() => this.#worker.stop(signal));
-		} catch (error) {
-			this.#host.workerStopFailed(this.#worker, error);
-		}
-	}
+  /** Calls the worker's `stop` if its `start` was called. Never rejects. */
+  async stop(signal: AbortSignal): Promise<void> {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    this.#clearTimer?.()
+    this.#abort?.abort(new ManagerStoppedError(`Worker "${this.#worker.name}" is being stopped.`))
+    this.#abort = undefined
+    try {
+      await call(() => this.#worker.stop(signal))
+    } catch (error) {
+      this.#host.workerStopFailed(this.#worker, error)
+    }
+  }
 
-	#fail(error: unknown): void {
-		this.#clearTimer?.();
-		this.#state = "failed";
-		this.#host.workerStartFailed(this.#worker, error);
-	}
+  #fail(error: unknown): void {
+    this.#clearTimer?.()
+    this.#state = 'failed'
+    this.#host.workerStartFailed(this.#worker, error)
+  }
 }
 
-function timeoutOf(
-	worker: IBackgroundWorker,
-	startTimeoutMs: number,
-): StartTimeoutError {
-	return new StartTimeoutError(
-		`Worker "${worker.name}" has not started within ${startTimeoutMs} ms. Let start() resolve when the work has begun, or raise startTimeoutMs.`,
-	);
+function timeoutOf(worker: IBackgroundWorker, startTimeoutMs: number): StartTimeoutError {
+  return new StartTimeoutError(
+    `Worker "${worker.name}" has not started within ${startTimeoutMs} ms. Let start() resolve when the work has begun, or raise startTimeoutMs.`,
+  )
 }
 
 /** A throw becomes a rejection. */
 async function call(work: () => Promise<void>): Promise<void> {
-	await work();
+  await work()
 }

@@ -1,79 +1,79 @@
-import type { FilledPolicy } from "./policy.ts";
-import type { RunOutcome, RunRecord } from "./run-record.ts";
-import type { Schedule } from "./schedule.ts";
+import type { FilledPolicy } from './policy.ts'
+import type { RunOutcome, RunRecord } from './run-record.ts'
+import type { Schedule } from './schedule.ts'
 
 /** How a worker stands. The first that applies, in this order: stuck, running, start-failed, orphaned, no-handler, paused, overdue, idle. */
 export type WorkerState =
-	| "idle"
-	| "running"
-	| "paused"
-	| "stuck"
-	| "overdue"
-	| "orphaned"
-	| "no-handler"
-	| "start-failed";
+  | 'idle'
+  | 'running'
+  | 'paused'
+  | 'stuck'
+  | 'overdue'
+  | 'orphaned'
+  | 'no-handler'
+  | 'start-failed'
 
 /** What `list` and `get` say of a worker. */
 export interface WorkerStatus {
-	readonly name: string;
-	/** None for a worker that only starts and stops. */
-	readonly schedule?: {
-		/** What the code says. */
-		readonly declared: Schedule;
-		/** What `reschedule` says; in force while it is there. */
-		readonly override?: ScheduleOverride;
-	};
-	readonly policy?: FilledPolicy;
-	readonly state: WorkerState;
-	/** The next slot; none while paused or while the manager does not run. */
-	readonly nextDueAt?: Date;
-	readonly paused?: PauseInfo;
-	/** The active run; without `startedAt` while it waits for its jitter. */
-	readonly activeRun?: RunRecord;
-	/** The last run that has an outcome. */
-	readonly lastRun?: RunRecord;
-	readonly lastSuccess?: RunRecord;
-	readonly lastFailure?: RunRecord;
-	/** The outcomes of up to 60 records, runs and non-runs, oldest first. */
-	readonly recentOutcomes: readonly RunOutcome[];
-	/** How many runs in a row ended `failed` or `lost`; an aborted run leaves it as it is. */
-	readonly consecutiveFailures: number;
+  readonly name: string
+  /** None for a worker that only starts and stops. */
+  readonly schedule?: {
+    /** What the code says. */
+    readonly declared: Schedule
+    /** What `reschedule` says; in force while it is there. */
+    readonly override?: ScheduleOverride
+  }
+  readonly policy?: FilledPolicy
+  readonly state: WorkerState
+  /** The next slot; none while paused or while the manager does not run. */
+  readonly nextDueAt?: Date
+  readonly paused?: PauseInfo
+  /** The active run; without `startedAt` while it waits for its jitter. */
+  readonly activeRun?: RunRecord
+  /** The last run that has an outcome. */
+  readonly lastRun?: RunRecord
+  readonly lastSuccess?: RunRecord
+  readonly lastFailure?: RunRecord
+  /** The outcomes of up to 60 records, runs and non-runs, oldest first. */
+  readonly recentOutcomes: readonly RunOutcome[]
+  /** How many runs in a row ended `failed` or `lost`; an aborted run leaves it as it is. */
+  readonly consecutiveFailures: number
 }
 
 export interface ScheduleOverride {
-	readonly schedule: Schedule;
-	readonly by?: string;
-	readonly since: Date;
+  readonly schedule: Schedule
+  readonly by?: string
+  readonly since: Date
 }
 
 export interface PauseInfo {
-	readonly note?: string;
-	readonly by?: string;
-	readonly since: Date;
+  readonly note?: string
+  readonly by?: string
+  readonly since: Date
 }
 
 /** How many outcomes `recentOutcomes` holds. */
-export const RECENT_OUTCOMES = 60;
+export const RECENT_OUTCOMES = 60
 
 /** What a state is judged by. */
 export interface WorkerStateFacts {
-	readonly isStuck: boolean;
-	readonly isRunning: boolean;
-	readonly isStartFailed: boolean;
-	readonly isPaused: boolean;
-	readonly isOverdue: boolean;
-	readonly isOrphaned?: boolean;
-	readonly hasNoHandler?: boolean;
+  readonly isStuck: boolean
+  readonly isRunning: boolean
+  readonly isStartFailed: boolean
+  readonly isPaused: boolean
+  readonly isOverdue: boolean
+  readonly isOrphaned?: boolean
+  readonly hasNoHandler?: boolean
 }
 
 /** The one place where the order of the states is decided. */
 export function workerState(facts: WorkerStateFacts): WorkerState {
-	if (facts.isStuck) return "stuck";
-	if (facts.isRunning) return "running";
-	if (facts.isStartFailed) return "start-failed";
-	if (facts.isOrphaned) return "orphaned";
-	if (facts.hasNoHandler) return "no-handler";
-	if (facts.isPaused) return "paused";
-	if (facts.isOverdue) return "overdue";
-	return "idle";
+  if (facts.isStuck) return 'stuck'
+  if (facts.isRunning) return 'running'
+  if (facts.isStartFailed) return 'start-failed'
+  if (facts.isOrphaned) return 'orphaned'
+  if (facts.hasNoHandler) return 'no-handler'
+  if (facts.isPaused) return 'paused'
+  if (facts.isOverdue) return 'overdue'
+  return 'idle'
 }

@@ -1,548 +1,455 @@
-import { randomUUID } from "node:crypto";
+import { randomUUID } from 'node:crypto'
 import {
-	type ByOption,
-	DuplicateWorkerError,
-	type HealthReason,
-	type HealthReport,
-	type IBackgroundWorker,
-	type IBackgroundWorkerManager,
-	type ManagerEventName,
-	type ManagerEvents,
-	type ManagerState,
-	ManagerStoppedError,
-	NotPeriodicError,
-	type PauseOptions,
-	type RunRecord,
-	type RunsOptions,
-	type Schedule,
-	type StopOptions,
-	type StopReport,
-	UnknownWorkerError,
-	WorkerNotReadyError,
-	type WorkerStatus,
-	nextDueAt,
-} from "@background-workers/abstractions";
+  type ByOption,
+  DuplicateWorkerError,
+  type HealthReason,
+  type HealthReport,
+  type IBackgroundWorker,
+  type IBackgroundWorkerManager,
+  type ManagerEventName,
+  type ManagerEvents,
+  type ManagerState,
+  ManagerStoppedError,
+  NotPeriodicError,
+  type PauseOptions,
+  type RunRecord,
+  type RunsOptions,
+  type Schedule,
+  type StopOptions,
+  type StopReport,
+  UnknownWorkerError,
+  WorkerNotReadyError,
+  type WorkerStatus,
+  nextDueAt,
+} from '@background-workers/abstractions'
 import {
-	EventHub,
-	type GuardedLogger,
-	HealthMonitor,
-	Lifecycle,
-	Run,
-	type StarterHost,
-	type StoppingWork,
-	WorkerStarter,
-	checkBy,
-	checkName,
-	checkPauseOptions,
-	checkRunId,
-	checkRunsOptions,
-	checkSchedule,
-	checkStopOptions,
-	defineWorker,
-	describeError,
-	drain,
-	giveLogger,
-	guardLogger,
-	hasOwnStart,
-	healthStatus,
-	isSameSchedule,
-	latestDueSlot,
-} from "@background-workers/abstractions/for-managers";
-import {
-	type ManagedPeriodicWorker,
-	ManagedWorker,
-	effectiveSchedule,
-	isPeriodic,
-} from "./managed-worker.ts";
-import {
-	type DefaultManagerOptions,
-	type FilledOptions,
-	fillOptions,
-} from "./options.ts";
-import type { RunHistory } from "./run-history.ts";
-import { SlotRunner } from "./slot-runner.ts";
-import { Timetable } from "./timetable.ts";
-import { describeWorker } from "./worker-status.ts";
+  EventHub,
+  type GuardedLogger,
+  HealthMonitor,
+  Lifecycle,
+  Run,
+  type StarterHost,
+  type StoppingWork,
+  WorkerStarter,
+  checkBy,
+  checkName,
+  checkPauseOptions,
+  checkRunId,
+  checkRunsOptions,
+  checkSchedule,
+  checkStopOptions,
+  defineWorker,
+  describeError,
+  drain,
+  giveLogger,
+  guardLogger,
+  hasOwnStart,
+  healthStatus,
+  isSameSchedule,
+  latestDueSlot,
+} from '@background-workers/abstractions/for-managers'
+import { type ManagedPeriodicWorker, ManagedWorker, effectiveSchedule, isPeriodic } from './managed-worker.ts'
+import { type DefaultManagerOptions, type FilledOptions, fillOptions } from './options.ts'
+import type { RunHistory } from './run-history.ts'
+import { SlotRunner } from './slot-runner.ts'
+import { Timetable } from './timetable.ts'
+import { describeWorker } from './worker-status.ts'
 
 /** The smallest period, in ms. */
-const MIN_PERIOD_MS = 1;
+const MIN_PERIOD_MS = 1
 
 /** A slot that has not been decided so long after it was due means that the alarm does not ring. */
-const OVERDUE_AFTER_MS = 10_000;
+const OVERDUE_AFTER_MS = 10_000
 
 /** The records of so many removed workers wait for the worker to be added again. */
-const REMOVED_HISTORIES_KEPT = 1_000;
+const REMOVED_HISTORIES_KEPT = 1_000
 
 /**
  * The default manager: timers in this process, and nothing else needed. It is per process by nature: each instance of
  * an application runs every worker, and nothing is kept after the process ends.
  */
-export class DefaultBackgroundWorkerManager
-	implements IBackgroundWorkerManager
-{
-	readonly #instanceId = randomUUID();
-	readonly #options: FilledOptions;
-	readonly #logger: GuardedLogger;
-	readonly #events: EventHub;
-	readonly #health: HealthMonitor;
-	readonly #runner: SlotRunner;
-	readonly #timetable: Timetable<ManagedPeriodicWorker>;
-	readonly #lifecycle = new Lifecycle();
-	readonly #starterHost: StarterHost;
-	readonly #entries = new Map<string, ManagedWorker>();
-	readonly #removedHistories = new Map<string, RunHistory>();
-	/** Removed workers whose run or `stop` has not ended yet. */
-	readonly #leaving = new Set<StoppingWork>();
-	readonly #createWorkerLogger = (worker: string) =>
-		this.#logger.child({ worker });
+export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager {
+  readonly #instanceId = randomUUID()
+  readonly #options: FilledOptions
+  readonly #logger: GuardedLogger
+  readonly #events: EventHub
+  readonly #health: HealthMonitor
+  readonly #runner: SlotRunner
+  readonly #timetable: Timetable<ManagedPeriodicWorker>
+  readonly #lifecycle = new Lifecycle()
+  readonly #starterHost: StarterHost
+  readonly #entries = new Map<string, ManagedWorker>()
+  readonly #removedHistories = new Map<string, RunHistory>()
+  /** Removed workers whose run or `stop` has not ended yet. */
+  readonly #leaving = new Set<StoppingWork>()
+  readonly #createWorkerLogger = (worker: string) => this.#logger.child({ worker })
 
-	/** @throws InvalidOptionsError */
-	constructor(options: DefaultManagerOptions = {}) {
-		this.#options = fillOptions(options);
-		this.#starterHost = {
-			clock: this.#options.clock,
-			startTimeoutMs: this.#options.startTimeoutMs,
-			workerReady: (worker) => this.#workerReady(worker),
-			workerStartFailed: (worker, error) =>
-				this.#workerStartFailed(worker, error),
-			workerStopFailed: ({ name }, err) =>
-				this.#logger.error({ err, worker: name }, "worker failed to stop"),
-		};
-		this.#logger = guardLogger(this.#options.logger);
-		this.#events = new EventHub(this.#logger);
-		this.#health = new HealthMonitor(this.#events);
-		this.#runner = new SlotRunner({
-			options: this.#options,
-			instanceId: this.#instanceId,
-			logger: this.#logger,
-			events: this.#events,
-			health: this.#health,
-		});
-		this.#timetable = new Timetable({
-			clock: this.#options.clock,
-			due: (entry, dueAt) => this.#decide(entry, dueAt),
-			steppedBack: () => this.#repairAfterStepBack(),
-		});
-	}
+  /** @throws InvalidOptionsError */
+  constructor(options: DefaultManagerOptions = {}) {
+    this.#options = fillOptions(options)
+    this.#starterHost = {
+      clock: this.#options.clock,
+      startTimeoutMs: this.#options.startTimeoutMs,
+      workerReady: (worker) => this.#workerReady(worker),
+      workerStartFailed: (worker, error) => this.#workerStartFailed(worker, error),
+      workerStopFailed: ({ name }, err) => this.#logger.error({ err, worker: name }, 'worker failed to stop'),
+    }
+    this.#logger = guardLogger(this.#options.logger)
+    this.#events = new EventHub(this.#logger)
+    this.#health = new HealthMonitor(this.#events)
+    this.#runner = new SlotRunner({
+      options: this.#options,
+      instanceId: this.#instanceId,
+      logger: this.#logger,
+      events: this.#events,
+      health: this.#health,
+    })
+    this.#timetable = new Timetable({
+      clock: this.#options.clock,
+      due: (entry, dueAt) => this.#decide(entry, dueAt),
+      steppedBack: () => this.#repairAfterStepBack(),
+    })
+  }
 
-	get state(): ManagerState {
-		return this.#lifecycle.state;
-	}
+  get state(): ManagerState {
+    return this.#lifecycle.state
+  }
 
-	start(): Promise<void> {
-		return this.#lifecycle.start(async () => this.#start());
-	}
+  start(): Promise<void> {
+    return this.#lifecycle.start(async () => this.#start())
+  }
 
-	async stop(options: StopOptions = {}): Promise<StopReport> {
-		checkStopOptions(options);
-		// A run that waits for this stop must not be waited for.
-		Run.current()?.leaveToCaller();
-		return this.#lifecycle.stop(() =>
-			this.#stop(options.timeoutMs ?? this.#options.stopTimeoutMs),
-		);
-	}
+  async stop(options: StopOptions = {}): Promise<StopReport> {
+    checkStopOptions(options)
+    // A run that waits for this stop must not be waited for.
+    Run.current()?.leaveToCaller()
+    return this.#lifecycle.stop(() => this.#stop(options.timeoutMs ?? this.#options.stopTimeoutMs))
+  }
 
-	async [Symbol.asyncDispose](): Promise<void> {
-		await this.stop();
-	}
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
 
-	async add(worker: IBackgroundWorker): Promise<void> {
-		const definition = defineWorker(worker, {
-			minPeriodMs: MIN_PERIOD_MS,
-			defaultPolicy: this.#options.defaultPolicy,
-		});
-		const { name } = definition;
-		if (this.#entries.has(name)) throw new DuplicateWorkerError(name);
-		const starter = new WorkerStarter(worker, this.#starterHost);
-		const entry = new ManagedWorker(
-			worker,
-			definition,
-			starter,
-			this.#removedHistories.get(name),
-		);
-		this.#removedHistories.delete(name);
-		this.#entries.set(name, entry);
-		giveLogger(worker, this.#createWorkerLogger);
-		this.#events.emit("worker-added", { worker: name });
-		if (!this.#isWorking) return;
-		starter.start();
-		this.#runOnStart(entry);
-	}
+  async add(worker: IBackgroundWorker): Promise<void> {
+    const definition = defineWorker(worker, {
+      minPeriodMs: MIN_PERIOD_MS,
+      defaultPolicy: this.#options.defaultPolicy,
+    })
+    const { name } = definition
+    if (this.#entries.has(name)) throw new DuplicateWorkerError(name)
+    const starter = new WorkerStarter(worker, this.#starterHost)
+    const entry = new ManagedWorker(worker, definition, starter, this.#removedHistories.get(name))
+    this.#removedHistories.delete(name)
+    this.#entries.set(name, entry)
+    giveLogger(worker, this.#createWorkerLogger)
+    this.#events.emit('worker-added', { worker: name })
+    if (!this.#isWorking) return
+    starter.start()
+    this.#runOnStart(entry)
+  }
 
-	async remove(name: string, options: ByOption = {}): Promise<boolean> {
-		checkName("remove", name);
-		checkBy("remove", options);
-		const entry = this.#entries.get(name);
-		if (!entry) return false;
-		this.#entries.delete(name);
-		this.#health.clearWorker(name);
-		this.#runner.forget(name);
-		if (isPeriodic(entry)) this.#timetable.set(entry, undefined);
-		if (entry.hasHistory) this.#keepHistory(name, entry.history);
-		this.#letGo(entry);
-		this.#logger.info({ worker: name, by: options.by }, "worker removed");
-		this.#events.emit("worker-removed", { worker: name, ...options });
-		return true;
-	}
+  async remove(name: string, options: ByOption = {}): Promise<boolean> {
+    checkName('remove', name)
+    checkBy('remove', options)
+    const entry = this.#entries.get(name)
+    if (!entry) return false
+    this.#entries.delete(name)
+    this.#health.clearWorker(name)
+    this.#runner.forget(name)
+    if (isPeriodic(entry)) this.#timetable.set(entry, undefined)
+    if (entry.hasHistory) this.#keepHistory(name, entry.history)
+    this.#letGo(entry)
+    this.#logger.info({ worker: name, by: options.by }, 'worker removed')
+    this.#events.emit('worker-removed', { worker: name, ...options })
+    return true
+  }
 
-	async trigger(name: string, options: ByOption = {}): Promise<string> {
-		checkName("trigger", name);
-		checkBy("trigger", options);
-		const entry = this.#periodic(name, "trigger");
-		if (!this.#options.isEnabled) {
-			throw new ManagerStoppedError(
-				"trigger: this manager is disabled (isEnabled: false), so it runs nothing. Trigger where it is enabled.",
-			);
-		}
-		if (!this.#lifecycle.isRunning) {
-			throw new ManagerStoppedError(
-				`trigger: the manager is ${this.state}, so it runs nothing. Call start() first.`,
-			);
-		}
-		if (!entry.starter.isReady) throw new WorkerNotReadyError(name);
-		return this.#runner.trigger(entry, options.by);
-	}
+  async trigger(name: string, options: ByOption = {}): Promise<string> {
+    checkName('trigger', name)
+    checkBy('trigger', options)
+    const entry = this.#periodic(name, 'trigger')
+    if (!this.#options.isEnabled) {
+      throw new ManagerStoppedError(
+        'trigger: this manager is disabled (isEnabled: false), so it runs nothing. Trigger where it is enabled.',
+      )
+    }
+    if (!this.#lifecycle.isRunning) {
+      throw new ManagerStoppedError(`trigger: the manager is ${this.state}, so it runs nothing. Call start() first.`)
+    }
+    if (!entry.starter.isReady) throw new WorkerNotReadyError(name)
+    return this.#runner.trigger(entry, options.by)
+  }
 
-	async cancel(runId: string, options: ByOption = {}): Promise<boolean> {
-		checkRunId("cancel", runId);
-		checkBy("cancel", options);
-		return this.#runner.cancel(runId, options.by);
-	}
+  async cancel(runId: string, options: ByOption = {}): Promise<boolean> {
+    checkRunId('cancel', runId)
+    checkBy('cancel', options)
+    return this.#runner.cancel(runId, options.by)
+  }
 
-	async pause(name: string, options: PauseOptions = {}): Promise<void> {
-		checkName("pause", name);
-		checkPauseOptions(options);
-		const entry = this.#periodic(name, "pause");
-		entry.paused = {
-			...options,
-			since: entry.paused?.since ?? new Date(this.#options.clock.now()),
-		};
-		this.#timetable.set(entry, undefined);
-		this.#runner.pause(name);
-		this.#logger.info({ worker: name, ...options }, "worker paused");
-		this.#events.emit("worker-paused", { worker: name, ...options });
-	}
+  async pause(name: string, options: PauseOptions = {}): Promise<void> {
+    checkName('pause', name)
+    checkPauseOptions(options)
+    const entry = this.#periodic(name, 'pause')
+    entry.paused = {
+      ...options,
+      since: entry.paused?.since ?? new Date(this.#options.clock.now()),
+    }
+    this.#timetable.set(entry, undefined)
+    this.#runner.pause(name)
+    this.#logger.info({ worker: name, ...options }, 'worker paused')
+    this.#events.emit('worker-paused', { worker: name, ...options })
+  }
 
-	async resume(name: string, options: ByOption = {}): Promise<void> {
-		checkName("resume", name);
-		checkBy("resume", options);
-		const entry = this.#periodic(name, "resume");
-		if (!entry.paused) return;
-		entry.paused = undefined;
-		this.#schedule(entry);
-		this.#logger.info({ worker: name, by: options.by }, "worker resumed");
-		this.#events.emit("worker-resumed", { worker: name, ...options });
-	}
+  async resume(name: string, options: ByOption = {}): Promise<void> {
+    checkName('resume', name)
+    checkBy('resume', options)
+    const entry = this.#periodic(name, 'resume')
+    if (!entry.paused) return
+    entry.paused = undefined
+    this.#schedule(entry)
+    this.#logger.info({ worker: name, by: options.by }, 'worker resumed')
+    this.#events.emit('worker-resumed', { worker: name, ...options })
+  }
 
-	async reschedule(
-		name: string,
-		schedule: Schedule | undefined,
-		options: ByOption = {},
-	): Promise<void> {
-		checkName("reschedule", name);
-		checkBy("reschedule", options);
-		const entry = this.#periodic(name, "reschedule");
-		const checked =
-			schedule === undefined
-				? undefined
-				: checkSchedule(schedule, `Worker "${name}"`, MIN_PERIOD_MS);
-		const before = effectiveSchedule(entry);
-		entry.override = checked && {
-			schedule: checked,
-			...options,
-			since: new Date(this.#options.clock.now()),
-		};
-		const after = effectiveSchedule(entry);
-		if (!isSameSchedule(before, after)) this.#schedule(entry);
-		this.#logger.info(
-			{ worker: name, schedule: after, by: options.by },
-			"worker rescheduled",
-		);
-		this.#events.emit("worker-rescheduled", {
-			worker: name,
-			schedule: after,
-			...options,
-		});
-	}
+  async reschedule(name: string, schedule: Schedule | undefined, options: ByOption = {}): Promise<void> {
+    checkName('reschedule', name)
+    checkBy('reschedule', options)
+    const entry = this.#periodic(name, 'reschedule')
+    const checked = schedule === undefined ? undefined : checkSchedule(schedule, `Worker "${name}"`, MIN_PERIOD_MS)
+    const before = effectiveSchedule(entry)
+    entry.override = checked && {
+      schedule: checked,
+      ...options,
+      since: new Date(this.#options.clock.now()),
+    }
+    const after = effectiveSchedule(entry)
+    if (!isSameSchedule(before, after)) this.#schedule(entry)
+    this.#logger.info({ worker: name, schedule: after, by: options.by }, 'worker rescheduled')
+    this.#events.emit('worker-rescheduled', {
+      worker: name,
+      schedule: after,
+      ...options,
+    })
+  }
 
-	async list(): Promise<WorkerStatus[]> {
-		return [...this.#entries.values()].map((entry) => this.#describe(entry));
-	}
+  async list(): Promise<WorkerStatus[]> {
+    return [...this.#entries.values()].map((entry) => this.#describe(entry))
+  }
 
-	async get(name: string): Promise<WorkerStatus | undefined> {
-		checkName("get", name);
-		const entry = this.#entries.get(name);
-		return entry && this.#describe(entry);
-	}
+  async get(name: string): Promise<WorkerStatus | undefined> {
+    checkName('get', name)
+    const entry = this.#entries.get(name)
+    return entry && this.#describe(entry)
+  }
 
-	async runs(name: string, options: RunsOptions = {}): Promise<RunRecord[]> {
-		checkName("runs", name);
-		checkRunsOptions(options);
-		const entry = this.#entries.get(name);
-		if (!entry) throw new UnknownWorkerError(name);
-		return entry.hasHistory
-			? entry.history.list(options.limit ?? Number.POSITIVE_INFINITY)
-			: [];
-	}
+  async runs(name: string, options: RunsOptions = {}): Promise<RunRecord[]> {
+    checkName('runs', name)
+    checkRunsOptions(options)
+    const entry = this.#entries.get(name)
+    if (!entry) throw new UnknownWorkerError(name)
+    return entry.hasHistory ? entry.history.list(options.limit ?? Number.POSITIVE_INFINITY) : []
+  }
 
-	async health(): Promise<HealthReport> {
-		const reasons: HealthReason[] = [...this.#health.reasons];
-		const overdue = this.#findOverdue();
-		if (overdue) reasons.push(overdue);
-		if (this.state !== "running") {
-			reasons.unshift({
-				code: "not-running",
-				message: `The manager is ${this.state}.`,
-			});
-		}
-		return { status: healthStatus(reasons), reasons };
-	}
+  async health(): Promise<HealthReport> {
+    const reasons: HealthReason[] = [...this.#health.reasons]
+    const overdue = this.#findOverdue()
+    if (overdue) reasons.push(overdue)
+    if (this.state !== 'running') {
+      reasons.unshift({
+        code: 'not-running',
+        message: `The manager is ${this.state}.`,
+      })
+    }
+    return { status: healthStatus(reasons), reasons }
+  }
 
-	on<Name extends ManagerEventName>(
-		event: Name,
-		listener: (payload: ManagerEvents[Name]) => unknown,
-	): () => void {
-		return this.#events.on(event, listener);
-	}
+  on<Name extends ManagerEventName>(event: Name, listener: (payload: ManagerEvents[Name]) => unknown): () => void {
+    return this.#events.on(event, listener)
+  }
 
-	/** Whether workers are started and slots taken. */
-	get #isWorking(): boolean {
-		return (
-			this.#options.isEnabled &&
-			(this.state === "running" || this.state === "starting")
-		);
-	}
+  /** Whether workers are started and slots taken. */
+  get #isWorking(): boolean {
+    return this.#options.isEnabled && (this.state === 'running' || this.state === 'starting')
+  }
 
-	#start(): void {
-		if (!this.#options.isEnabled) {
-			this.#logger.info(
-				{},
-				"background workers are disabled here (isEnabled: false)",
-			);
-			return;
-		}
-		const entries = [...this.#entries.values()];
-		for (const entry of entries) entry.starter.start();
-		this.#timetable.open();
-		for (const entry of entries) this.#runOnStart(entry);
-		this.#logger.info(
-			{ workers: entries.length, instanceId: this.#instanceId },
-			"background workers started",
-		);
-	}
+  #start(): void {
+    if (!this.#options.isEnabled) {
+      this.#logger.info({}, 'background workers are disabled here (isEnabled: false)')
+      return
+    }
+    const entries = [...this.#entries.values()]
+    for (const entry of entries) entry.starter.start()
+    this.#timetable.open()
+    for (const entry of entries) this.#runOnStart(entry)
+    this.#logger.info({ workers: entries.length, instanceId: this.#instanceId }, 'background workers started')
+  }
 
-	async #stop(timeoutMs: number): Promise<StopReport> {
-		this.#timetable.close();
-		this.#runner.stopWaiting();
-		const caller = Run.current();
-		const runs = this.#runner.activeRuns().filter((run) => run !== caller);
-		const deadline = new AbortController();
-		const passDeadline = () =>
-			deadline.abort(new ManagerStoppedError("The stop deadline has passed."));
-		const work: StoppingWork[] = [
-			...runs.map((run) => ({
-				worker: run.record.worker,
-				runId: run.record.runId,
-				done: run.drained,
-				abort: () => {
-					run.abort(
-						new ManagerStoppedError(
-							`Run "${run.record.runId}" did not end within the stop deadline of ${timeoutMs} ms.`,
-						),
-					);
-				},
-			})),
-			...[...this.#entries.values()].map((entry) => ({
-				worker: entry.name,
-				done: this.#stopWorker(entry, deadline.signal),
-				abort: passDeadline,
-			})),
-			...this.#leaving,
-		];
-		const abandoned = await drain(work, timeoutMs, this.#options.clock);
-		for (const run of runs) if (!run.isSettled) run.abandon();
-		this.#leaving.clear();
-		const finished = runs.filter((run) => run.isSettled).length;
-		if (abandoned.length > 0)
-			this.#logger.error(
-				{ abandoned },
-				"background workers stopped, some work did not end",
-			);
-		else this.#logger.info({ finished }, "background workers stopped");
-		return { finished, abandoned };
-	}
+  async #stop(timeoutMs: number): Promise<StopReport> {
+    this.#timetable.close()
+    this.#runner.stopWaiting()
+    const caller = Run.current()
+    const runs = this.#runner.activeRuns().filter((run) => run !== caller)
+    const deadline = new AbortController()
+    const passDeadline = () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.'))
+    const work: StoppingWork[] = [
+      ...runs.map((run) => ({
+        worker: run.record.worker,
+        runId: run.record.runId,
+        done: run.drained,
+        abort: () => {
+          run.abort(
+            new ManagerStoppedError(
+              `Run "${run.record.runId}" did not end within the stop deadline of ${timeoutMs} ms.`,
+            ),
+          )
+        },
+      })),
+      ...[...this.#entries.values()].map((entry) => ({
+        worker: entry.name,
+        done: this.#stopWorker(entry, deadline.signal),
+        abort: passDeadline,
+      })),
+      ...this.#leaving,
+    ]
+    const abandoned = await drain(work, timeoutMs, this.#options.clock)
+    for (const run of runs) if (!run.isSettled) run.abandon()
+    this.#leaving.clear()
+    const finished = runs.filter((run) => run.isSettled).length
+    if (abandoned.length > 0) this.#logger.error({ abandoned }, 'background workers stopped, some work did not end')
+    else this.#logger.info({ finished }, 'background workers stopped')
+    return { finished, abandoned }
+  }
 
-	/** Calls the worker's own `stop` after its run, at the latest at the deadline. */
-	async #stopWorker(entry: ManagedWorker, signal: AbortSignal): Promise<void> {
-		const run = this.#runner.activeRun(entry.name);
-		if (run && !signal.aborted) {
-			await Promise.race([
-				run.drained,
-				new Promise<void>((resolve) =>
-					signal.addEventListener("abort", () => resolve(), { once: true }),
-				),
-			]);
-		}
-		await entry.starter.stop(signal);
-		this.#health.clear("start-failed", entry.name);
-	}
+  /** Calls the worker's own `stop` after its run, at the latest at the deadline. */
+  async #stopWorker(entry: ManagedWorker, signal: AbortSignal): Promise<void> {
+    const run = this.#runner.activeRun(entry.name)
+    if (run && !signal.aborted) {
+      await Promise.race([
+        run.drained,
+        new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+      ])
+    }
+    await entry.starter.stop(signal)
+    this.#health.clear('start-failed', entry.name)
+  }
 
-	/** A removed worker: its run may finish, then its `stop` is called. A stop of the manager waits for that too. */
-	#letGo(entry: ManagedWorker): void {
-		const deadline = new AbortController();
-		const leaving: StoppingWork = {
-			worker: entry.name,
-			done: this.#stopWorker(entry, deadline.signal),
-			abort: () =>
-				deadline.abort(
-					new ManagerStoppedError("The stop deadline has passed."),
-				),
-		};
-		this.#leaving.add(leaving);
-		void leaving.done.then(() => this.#leaving.delete(leaving));
-	}
+  /** A removed worker: its run may finish, then its `stop` is called. A stop of the manager waits for that too. */
+  #letGo(entry: ManagedWorker): void {
+    const deadline = new AbortController()
+    const leaving: StoppingWork = {
+      worker: entry.name,
+      done: this.#stopWorker(entry, deadline.signal),
+      abort: () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.')),
+    }
+    this.#leaving.add(leaving)
+    void leaving.done.then(() => this.#leaving.delete(leaving))
+  }
 
-	/** Its first slot comes after its own `start`, if it has one. */
-	#workerReady(worker: IBackgroundWorker): void {
-		const entry = this.#entries.get(worker.name);
-		if (entry?.worker !== worker) return;
-		if (isPeriodic(entry)) this.#schedule(entry);
-		if (!hasOwnStart(worker)) return;
-		if (this.#health.clear("start-failed", entry.name))
-			this.#events.emit("worker-recovered", { worker: entry.name });
-		this.#runOnStart(entry);
-	}
+  /** Its first slot comes after its own `start`, if it has one. */
+  #workerReady(worker: IBackgroundWorker): void {
+    const entry = this.#entries.get(worker.name)
+    if (entry?.worker !== worker) return
+    if (isPeriodic(entry)) this.#schedule(entry)
+    if (!hasOwnStart(worker)) return
+    if (this.#health.clear('start-failed', entry.name)) this.#events.emit('worker-recovered', { worker: entry.name })
+    this.#runOnStart(entry)
+  }
 
-	#workerStartFailed(
-		{ name: worker }: IBackgroundWorker,
-		error: unknown,
-	): void {
-		this.#logger.error({ err: error, worker }, "worker failed to start");
-		this.#health.add({
-			worker,
-			code: "start-failed",
-			message: `Worker "${worker}" failed to start: ${describeError(error).message}`,
-		});
-		this.#events.emit("worker-start-failed", { worker, error });
-	}
+  #workerStartFailed({ name: worker }: IBackgroundWorker, error: unknown): void {
+    this.#logger.error({ err: error, worker }, 'worker failed to start')
+    this.#health.add({
+      worker,
+      code: 'start-failed',
+      message: `Worker "${worker}" failed to start: ${describeError(error).message}`,
+    })
+    this.#events.emit('worker-start-failed', { worker, error })
+  }
 
-	#runOnStart(entry: ManagedWorker): void {
-		if (
-			isPeriodic(entry) &&
-			entry.definition.policy.runOnStart &&
-			entry.starter.isReady &&
-			!entry.paused
-		) {
-			this.#runner.runOnStart(entry);
-		}
-	}
+  #runOnStart(entry: ManagedWorker): void {
+    if (isPeriodic(entry) && entry.definition.policy.runOnStart && entry.starter.isReady && !entry.paused) {
+      this.#runner.runOnStart(entry)
+    }
+  }
 
-	/** Enters the worker's next slot after now; a paused, stopped or unready one has none. */
-	#schedule(entry: ManagedPeriodicWorker): void {
-		if (!this.#isWorking || !entry.starter.isReady || entry.paused) return;
-		this.#timetable.set(
-			entry,
-			nextDueAt(
-				effectiveSchedule(entry),
-				this.#options.clock.now(),
-				entry.name,
-			),
-		);
-	}
+  /** Enters the worker's next slot after now; a paused, stopped or unready one has none. */
+  #schedule(entry: ManagedPeriodicWorker): void {
+    if (!this.#isWorking || !entry.starter.isReady || entry.paused) return
+    this.#timetable.set(entry, nextDueAt(effectiveSchedule(entry), this.#options.clock.now(), entry.name))
+  }
 
-	#decide(entry: ManagedPeriodicWorker, firstDueAt: number): void {
-		// What ran just before in the same ring may have removed, paused, rescheduled or stopped it.
-		const isStillDue =
-			this.#isWorking &&
-			!entry.paused &&
-			entry.dueAt === undefined &&
-			this.#entries.get(entry.name) === entry;
-		if (!isStillDue) return;
-		try {
-			const slot = latestDueSlot(
-				effectiveSchedule(entry),
-				entry.name,
-				firstDueAt,
-				this.#options.clock.now(),
-			);
-			this.#timetable.set(entry, slot.nextDueAt);
-			this.#runner.decide(entry, slot);
-		} catch (err) {
-			// Nothing is known to throw here; if it does, this worker keeps its schedule and the others are not touched.
-			this.#logger.error({ err, worker: entry.name }, "deciding a slot failed");
-			if (entry.dueAt === undefined) this.#schedule(entry);
-		}
-	}
+  #decide(entry: ManagedPeriodicWorker, firstDueAt: number): void {
+    // What ran just before in the same ring may have removed, paused, rescheduled or stopped it.
+    const isStillDue =
+      this.#isWorking && !entry.paused && entry.dueAt === undefined && this.#entries.get(entry.name) === entry
+    if (!isStillDue) return
+    try {
+      const slot = latestDueSlot(effectiveSchedule(entry), entry.name, firstDueAt, this.#options.clock.now())
+      this.#timetable.set(entry, slot.nextDueAt)
+      this.#runner.decide(entry, slot)
+    } catch (err) {
+      // Nothing is known to throw here; if it does, this worker keeps its schedule and the others are not touched.
+      this.#logger.error({ err, worker: entry.name }, 'deciding a slot failed')
+      if (entry.dueAt === undefined) this.#schedule(entry)
+    }
+  }
 
-	/** A due time more than one slot ahead of what the schedule says would keep the worker silent: it goes on from now. */
-	#repairAfterStepBack(): void {
-		const now = this.#options.clock.now();
-		const repaired: string[] = [];
-		for (const entry of this.#entries.values()) {
-			if (!isPeriodic(entry) || entry.dueAt === undefined) continue;
-			const schedule = effectiveSchedule(entry);
-			const expected = nextDueAt(schedule, now, entry.name);
-			const afterExpected =
-				expected === undefined
-					? undefined
-					: nextDueAt(schedule, expected, entry.name);
-			if (afterExpected === undefined || entry.dueAt <= afterExpected) continue;
-			this.#timetable.set(entry, expected);
-			repaired.push(entry.name);
-		}
-		if (repaired.length === 0) return;
-		const message = "the clock was set back: schedules go on from now";
-		this.#logger.warn({ workers: repaired.length }, message);
-		this.#events.emit("schedules-repaired", { workers: repaired, message });
-	}
+  /** A due time more than one slot ahead of what the schedule says would keep the worker silent: it goes on from now. */
+  #repairAfterStepBack(): void {
+    const now = this.#options.clock.now()
+    const repaired: string[] = []
+    for (const entry of this.#entries.values()) {
+      if (!isPeriodic(entry) || entry.dueAt === undefined) continue
+      const schedule = effectiveSchedule(entry)
+      const expected = nextDueAt(schedule, now, entry.name)
+      const afterExpected = expected === undefined ? undefined : nextDueAt(schedule, expected, entry.name)
+      if (afterExpected === undefined || entry.dueAt <= afterExpected) continue
+      this.#timetable.set(entry, expected)
+      repaired.push(entry.name)
+    }
+    if (repaired.length === 0) return
+    const message = 'the clock was set back: schedules go on from now'
+    this.#logger.warn({ workers: repaired.length }, message)
+    this.#events.emit('schedules-repaired', { workers: repaired, message })
+  }
 
-	/** An alarm that does not ring is noticed when somebody asks, and rung. */
-	#findOverdue(): HealthReason | undefined {
-		const entry = this.#timetable.first;
-		if (!entry || !this.#isOverdue(entry)) return undefined;
-		const dueAt = new Date(entry.dueAt as number);
-		this.#logger.error(
-			{ worker: entry.name, dueAt },
-			"worker is overdue: the alarm has not rung",
-		);
-		this.#events.emit("worker-overdue", { worker: entry.name, dueAt });
-		this.#timetable.ring();
-		return {
-			worker: entry.name,
-			code: "overdue",
-			message: `Worker "${entry.name}" was due at ${dueAt.toISOString()}.`,
-		};
-	}
+  /** An alarm that does not ring is noticed when somebody asks, and rung. */
+  #findOverdue(): HealthReason | undefined {
+    const entry = this.#timetable.first
+    if (!entry || !this.#isOverdue(entry)) return undefined
+    const dueAt = new Date(entry.dueAt as number)
+    this.#logger.error({ worker: entry.name, dueAt }, 'worker is overdue: the alarm has not rung')
+    this.#events.emit('worker-overdue', { worker: entry.name, dueAt })
+    this.#timetable.ring()
+    return {
+      worker: entry.name,
+      code: 'overdue',
+      message: `Worker "${entry.name}" was due at ${dueAt.toISOString()}.`,
+    }
+  }
 
-	#isOverdue({ dueAt }: ManagedWorker): boolean {
-		return (
-			dueAt !== undefined &&
-			this.#options.clock.now() - dueAt > OVERDUE_AFTER_MS
-		);
-	}
+  #isOverdue({ dueAt }: ManagedWorker): boolean {
+    return dueAt !== undefined && this.#options.clock.now() - dueAt > OVERDUE_AFTER_MS
+  }
 
-	#keepHistory(name: string, history: RunHistory): void {
-		this.#removedHistories.set(name, history);
-		const [oldest] = this.#removedHistories.keys();
-		if (
-			this.#removedHistories.size > REMOVED_HISTORIES_KEPT &&
-			oldest !== undefined
-		)
-			this.#removedHistories.delete(oldest);
-	}
+  #keepHistory(name: string, history: RunHistory): void {
+    this.#removedHistories.set(name, history)
+    const [oldest] = this.#removedHistories.keys()
+    if (this.#removedHistories.size > REMOVED_HISTORIES_KEPT && oldest !== undefined)
+      this.#removedHistories.delete(oldest)
+  }
 
-	#describe(entry: ManagedWorker): WorkerStatus {
-		return describeWorker(entry, {
-			activeRun: this.#runner.activeRecord(entry.name),
-			isStuck: this.#health.has("stuck", entry.name),
-			isOverdue: this.#isOverdue(entry),
-		});
-	}
+  #describe(entry: ManagedWorker): WorkerStatus {
+    return describeWorker(entry, {
+      activeRun: this.#runner.activeRecord(entry.name),
+      isStuck: this.#health.has('stuck', entry.name),
+      isOverdue: this.#isOverdue(entry),
+    })
+  }
 
-	#periodic(name: string, action: string): ManagedPeriodicWorker {
-		const entry = this.#entries.get(name);
-		if (!entry) throw new UnknownWorkerError(name);
-		if (!isPeriodic(entry)) throw new NotPeriodicError(name, action);
-		return entry;
-	}
+  #periodic(name: string, action: string): ManagedPeriodicWorker {
+    const entry = this.#entries.get(name)
+    if (!entry) throw new UnknownWorkerError(name)
+    if (!isPeriodic(entry)) throw new NotPeriodicError(name, action)
+    return entry
+  }
 }

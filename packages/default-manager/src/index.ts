@@ -1,2 +1,2 @@
-export { DefaultBackgroundWorkerManager } from "./default-background-worker-manager.ts";
-export type { DefaultManagerOptions } from "./options.ts";
+export { DefaultBackgroundWorkerManager } from './default-background-worker-manager.ts'
+export type { DefaultManagerOptions } from './options.ts'

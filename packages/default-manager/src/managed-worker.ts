@@ -1,67 +1,55 @@
+import type { IBackgroundWorker, PauseInfo, Schedule, ScheduleOverride } from '@background-workers/abstractions'
 import type {
-	IBackgroundWorker,
-	PauseInfo,
-	Schedule,
-	ScheduleOverride,
-} from "@background-workers/abstractions";
-import type {
-	PeriodicWorkerDefinition,
-	WorkerDefinition,
-	WorkerStarter,
-} from "@background-workers/abstractions/for-managers";
-import { RunHistory } from "./run-history.ts";
-import type { Appointment } from "./timetable.ts";
+  PeriodicWorkerDefinition,
+  WorkerDefinition,
+  WorkerStarter,
+} from '@background-workers/abstractions/for-managers'
+import { RunHistory } from './run-history.ts'
+import type { Appointment } from './timetable.ts'
 
 /** What the manager keeps of a worker. It is its own entry in the timetable. */
 export class ManagedWorker implements Appointment {
-	readonly worker: IBackgroundWorker;
-	readonly definition: WorkerDefinition;
-	readonly starter: WorkerStarter;
-	override: ScheduleOverride | undefined;
-	paused: PauseInfo | undefined;
-	dueAt: number | undefined;
-	heapIndex = -1;
-	#history: RunHistory | undefined;
+  readonly worker: IBackgroundWorker
+  readonly definition: WorkerDefinition
+  readonly starter: WorkerStarter
+  override: ScheduleOverride | undefined
+  paused: PauseInfo | undefined
+  dueAt: number | undefined
+  heapIndex = -1
+  #history: RunHistory | undefined
 
-	constructor(
-		worker: IBackgroundWorker,
-		definition: WorkerDefinition,
-		starter: WorkerStarter,
-		history?: RunHistory,
-	) {
-		this.worker = worker;
-		this.definition = definition;
-		this.starter = starter;
-		this.#history = history;
-	}
+  constructor(worker: IBackgroundWorker, definition: WorkerDefinition, starter: WorkerStarter, history?: RunHistory) {
+    this.worker = worker
+    this.definition = definition
+    this.starter = starter
+    this.#history = history
+  }
 
-	get name(): string {
-		return this.definition.name;
-	}
+  get name(): string {
+    return this.definition.name
+  }
 
-	/** Made at the first record. */
-	get history(): RunHistory {
-		this.#history ??= new RunHistory();
-		return this.#history;
-	}
+  /** Made at the first record. */
+  get history(): RunHistory {
+    this.#history ??= new RunHistory()
+    return this.#history
+  }
 
-	get hasHistory(): boolean {
-		return this.#history !== undefined;
-	}
+  get hasHistory(): boolean {
+    return this.#history !== undefined
+  }
 }
 
 /** One with a schedule. */
 export type ManagedPeriodicWorker = ManagedWorker & {
-	readonly definition: PeriodicWorkerDefinition;
-};
+  readonly definition: PeriodicWorkerDefinition
+}
 
-export function isPeriodic(
-	entry: ManagedWorker,
-): entry is ManagedPeriodicWorker {
-	return entry.definition.kind === "periodic";
+export function isPeriodic(entry: ManagedWorker): entry is ManagedPeriodicWorker {
+  return entry.definition.kind === 'periodic'
 }
 
 /** The schedule in force: the override, or what the code declares. */
 export function effectiveSchedule(entry: ManagedPeriodicWorker): Schedule {
-	return entry.override?.schedule ?? entry.definition.schedule;
+  return entry.override?.schedule ?? entry.definition.schedule
 }

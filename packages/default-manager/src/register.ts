@@ -1,19 +1,13 @@
-import type {
-	AwilixContainer,
-	DisposableResolverOptions,
-	Resolver,
-} from "awilix";
-import { DefaultBackgroundWorkerManager } from "./default-background-worker-manager.ts";
-import type { DefaultManagerOptions } from "./options.ts";
+import type { AwilixContainer, DisposableResolverOptions, Resolver } from 'awilix'
+import { DefaultBackgroundWorkerManager } from './default-background-worker-manager.ts'
+import type { DefaultManagerOptions } from './options.ts'
 
 /** Options, or a function that makes them of the cradle when the manager is first resolved. */
-export type RegisterOptions =
-	| DefaultManagerOptions
-	| ((cradle: never) => DefaultManagerOptions);
+export type RegisterOptions = DefaultManagerOptions | ((cradle: never) => DefaultManagerOptions)
 
 /** What `container.register` takes. */
 export interface Registration {
-	readonly backgroundWorkerManager: Resolver<DefaultBackgroundWorkerManager>;
+  readonly backgroundWorkerManager: Resolver<DefaultBackgroundWorkerManager>
 }
 
 /**
@@ -21,34 +15,25 @@ export interface Registration {
  * `container.register(defaultBackgroundWorkerManager())`. The container itself makes the scopes, and its registration
  * `logger`, if there is one, is the logger, unless the options say otherwise. `container.dispose()` stops the manager.
  */
-export function defaultBackgroundWorkerManager(
-	options: RegisterOptions = {},
-): Registration {
-	// Not asFunction: that sees the cradle only, and the manager needs the container to make scopes.
-	const resolver: Resolver<DefaultBackgroundWorkerManager> &
-		DisposableResolverOptions<DefaultBackgroundWorkerManager> = {
-		lifetime: "SINGLETON",
-		resolve: (container) =>
-			new DefaultBackgroundWorkerManager(readOptions(options, container)),
-		dispose: (manager) => manager.stop(),
-	};
-	return { backgroundWorkerManager: resolver };
+export function defaultBackgroundWorkerManager(options: RegisterOptions = {}): Registration {
+  // Not asFunction: that sees the cradle only, and the manager needs the container to make scopes.
+  const resolver: Resolver<DefaultBackgroundWorkerManager> & DisposableResolverOptions<DefaultBackgroundWorkerManager> =
+    {
+      lifetime: 'SINGLETON',
+      resolve: (container) => new DefaultBackgroundWorkerManager(readOptions(options, container)),
+      dispose: (manager) => manager.stop(),
+    }
+  return { backgroundWorkerManager: resolver }
 }
 
-function readOptions(
-	options: RegisterOptions,
-	container: AwilixContainer<object>,
-): DefaultManagerOptions {
-	const given =
-		typeof options === "function"
-			? options(container.cradle as never)
-			: options;
-	return {
-		scopeFactory: container,
-		// A name that is missing from the cradle throws, so it is asked for first.
-		...(container.hasRegistration("logger") && {
-			logger: container.resolve("logger"),
-		}),
-		...given,
-	};
+function readOptions(options: RegisterOptions, container: AwilixContainer<object>): DefaultManagerOptions {
+  const given = typeof options === 'function' ? options(container.cradle as never) : options
+  return {
+    scopeFactory: container,
+    // A name that is missing from the cradle throws, so it is asked for first.
+    ...(container.hasRegistration('logger') && {
+      logger: container.resolve('logger'),
+    }),
+    ...given,
+  }
 }

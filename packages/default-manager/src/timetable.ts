@@ -1,25 +1,25 @@
-import type { Clock, TimerHandle } from "@background-workers/abstractions";
+import type { Clock, TimerHandle } from '@background-workers/abstractions'
 
 /** Something with a due time. The timetable keeps both fields. */
 export interface Appointment {
-	/** In ms since the epoch; `undefined` while it is not in the timetable. */
-	dueAt: number | undefined;
-	heapIndex: number;
+  /** In ms since the epoch; `undefined` while it is not in the timetable. */
+  dueAt: number | undefined
+  heapIndex: number
 }
 
 /** The longest wait for one alarm: a clock step or a suspend is noticed within this time. */
-export const MAX_WAIT_MS = 60_000;
+export const MAX_WAIT_MS = 60_000
 
 /** A smaller step back than this is the clock being trimmed; no schedule has finer slots that matter. */
-const STEP_BACK_MS = 1_000;
+const STEP_BACK_MS = 1_000
 
 /** What the timetable tells its owner. */
 export interface TimetableHost<T> {
-	readonly clock: Clock;
-	/** It has come due at `dueAt` and is out of the timetable now. */
-	due(appointment: T, dueAt: number): void;
-	/** The wall clock was set back. */
-	steppedBack(): void;
+  readonly clock: Clock
+  /** It has come due at `dueAt` and is out of the timetable now. */
+  due(appointment: T, dueAt: number): void
+  /** The wall clock was set back. */
+  steppedBack(): void
 }
 
 /**
@@ -27,150 +27,145 @@ export interface TimetableHost<T> {
  * The alarm compares due times with the wall clock; one that rings early is armed again.
  */
 export class Timetable<T extends Appointment> {
-	readonly #host: TimetableHost<T>;
-	readonly #heap: T[] = [];
-	#isOpen = false;
-	#isRinging = false;
-	#alarm: TimerHandle | undefined;
-	#alarmAt = Number.POSITIVE_INFINITY;
-	#lastNow = Number.NEGATIVE_INFINITY;
+  readonly #host: TimetableHost<T>
+  readonly #heap: T[] = []
+  #isOpen = false
+  #isRinging = false
+  #alarm: TimerHandle | undefined
+  #alarmAt = Number.POSITIVE_INFINITY
+  #lastNow = Number.NEGATIVE_INFINITY
 
-	constructor(host: TimetableHost<T>) {
-		this.#host = host;
-	}
+  constructor(host: TimetableHost<T>) {
+    this.#host = host
+  }
 
-	/** The one that is due first. */
-	get first(): T | undefined {
-		return this.#heap[0];
-	}
+  /** The one that is due first. */
+  get first(): T | undefined {
+    return this.#heap[0]
+  }
 
-	/** From now on what comes due is told. */
-	open(): void {
-		this.#isOpen = true;
-		this.#arm();
-	}
+  /** From now on what comes due is told. */
+  open(): void {
+    this.#isOpen = true
+    this.#arm()
+  }
 
-	/** Takes the alarm back and forgets everything. */
-	close(): void {
-		this.#isOpen = false;
-		this.#disarm();
-		for (const item of this.#heap) item.dueAt = undefined;
-		this.#heap.length = 0;
-		this.#lastNow = Number.NEGATIVE_INFINITY;
-	}
+  /** Takes the alarm back and forgets everything. */
+  close(): void {
+    this.#isOpen = false
+    this.#disarm()
+    for (const item of this.#heap) item.dueAt = undefined
+    this.#heap.length = 0
+    this.#lastNow = Number.NEGATIVE_INFINITY
+  }
 
-	/** Enters an appointment, or moves it. `undefined` takes it out. */
-	set(item: T, dueAt: number | undefined): void {
-		if (dueAt === undefined) {
-			this.#take(item);
-			return;
-		}
-		const isNew = item.dueAt === undefined;
-		item.dueAt = dueAt;
-		if (isNew) this.#place(item, this.#heap.length);
-		this.#rise(item);
-		if (!isNew) this.#sink(item);
-		if (dueAt < this.#alarmAt && !this.#isRinging) this.#arm();
-	}
+  /** Enters an appointment, or moves it. `undefined` takes it out. */
+  set(item: T, dueAt: number | undefined): void {
+    if (dueAt === undefined) {
+      this.#take(item)
+      return
+    }
+    const isNew = item.dueAt === undefined
+    item.dueAt = dueAt
+    if (isNew) this.#place(item, this.#heap.length)
+    this.#rise(item)
+    if (!isNew) this.#sink(item)
+    if (dueAt < this.#alarmAt && !this.#isRinging) this.#arm()
+  }
 
-	/** Looks at the clock now. Also what the alarm does. */
-	ring(): void {
-		this.#disarm();
-		this.#isRinging = true;
-		try {
-			const now = this.#host.clock.now();
-			const lastNow = this.#lastNow;
-			this.#lastNow = now;
-			if (now < lastNow - STEP_BACK_MS) this.#host.steppedBack();
-			for (const { item, dueAt } of this.#takeDue(now))
-				this.#host.due(item, dueAt);
-		} finally {
-			this.#isRinging = false;
-			this.#arm();
-		}
-	}
+  /** Looks at the clock now. Also what the alarm does. */
+  ring(): void {
+    this.#disarm()
+    this.#isRinging = true
+    try {
+      const now = this.#host.clock.now()
+      const lastNow = this.#lastNow
+      this.#lastNow = now
+      if (now < lastNow - STEP_BACK_MS) this.#host.steppedBack()
+      for (const { item, dueAt } of this.#takeDue(now)) this.#host.due(item, dueAt)
+    } finally {
+      this.#isRinging = false
+      this.#arm()
+    }
+  }
 
-	/** All at once: what the owner does with one may enter others that are due already, and they must not starve the loop. */
-	#takeDue(now: number): { readonly item: T; readonly dueAt: number }[] {
-		const due = [];
-		for (
-			let item = this.#heap[0];
-			item !== undefined && dueAtOf(item) <= now;
-			item = this.#heap[0]
-		) {
-			due.push({ item, dueAt: dueAtOf(item) });
-			this.#take(item);
-		}
-		return due;
-	}
+  /** All at once: what the owner does with one may enter others that are due already, and they must not starve the loop. */
+  #takeDue(now: number): { readonly item: T; readonly dueAt: number }[] {
+    const due = []
+    for (let item = this.#heap[0]; item !== undefined && dueAtOf(item) <= now; item = this.#heap[0]) {
+      due.push({ item, dueAt: dueAtOf(item) })
+      this.#take(item)
+    }
+    return due
+  }
 
-	#arm(): void {
-		this.#disarm();
-		const first = this.#heap[0];
-		if (!this.#isOpen || first === undefined) return;
-		const now = this.#host.clock.now();
-		const waitMs = Math.min(Math.max(1, dueAtOf(first) - now), MAX_WAIT_MS);
-		if (this.#lastNow === Number.NEGATIVE_INFINITY) this.#lastNow = now;
-		this.#alarmAt = dueAtOf(first);
-		this.#alarm = this.#host.clock.setTimer(() => this.ring(), waitMs);
-	}
+  #arm(): void {
+    this.#disarm()
+    const first = this.#heap[0]
+    if (!this.#isOpen || first === undefined) return
+    const now = this.#host.clock.now()
+    const waitMs = Math.min(Math.max(1, dueAtOf(first) - now), MAX_WAIT_MS)
+    if (this.#lastNow === Number.NEGATIVE_INFINITY) this.#lastNow = now
+    this.#alarmAt = dueAtOf(first)
+    this.#alarm = this.#host.clock.setTimer(() => this.ring(), waitMs)
+  }
 
-	#disarm(): void {
-		if (this.#alarm !== undefined) this.#host.clock.clearTimer(this.#alarm);
-		this.#alarm = undefined;
-		this.#alarmAt = Number.POSITIVE_INFINITY;
-	}
+  #disarm(): void {
+    if (this.#alarm !== undefined) this.#host.clock.clearTimer(this.#alarm)
+    this.#alarm = undefined
+    this.#alarmAt = Number.POSITIVE_INFINITY
+  }
 
-	#take(item: T): void {
-		if (item.dueAt === undefined) return;
-		item.dueAt = undefined;
-		const last = this.#heap.pop() as T;
-		if (last === item) return;
-		this.#place(last, item.heapIndex);
-		this.#rise(last);
-		this.#sink(last);
-	}
+  #take(item: T): void {
+    if (item.dueAt === undefined) return
+    item.dueAt = undefined
+    const last = this.#heap.pop() as T
+    if (last === item) return
+    this.#place(last, item.heapIndex)
+    this.#rise(last)
+    this.#sink(last)
+  }
 
-	#place(item: T, index: number): void {
-		this.#heap[index] = item;
-		item.heapIndex = index;
-	}
+  #place(item: T, index: number): void {
+    this.#heap[index] = item
+    item.heapIndex = index
+  }
 
-	#rise(item: T): void {
-		const dueAt = dueAtOf(item);
-		let index = item.heapIndex;
-		while (index > 0) {
-			const parentIndex = (index - 1) >> 1;
-			const parent = this.#heap[parentIndex] as T;
-			if (dueAtOf(parent) <= dueAt) break;
-			this.#place(parent, index);
-			index = parentIndex;
-		}
-		this.#place(item, index);
-	}
+  #rise(item: T): void {
+    const dueAt = dueAtOf(item)
+    let index = item.heapIndex
+    while (index > 0) {
+      const parentIndex = (index - 1) >> 1
+      const parent = this.#heap[parentIndex] as T
+      if (dueAtOf(parent) <= dueAt) break
+      this.#place(parent, index)
+      index = parentIndex
+    }
+    this.#place(item, index)
+  }
 
-	#sink(item: T): void {
-		const dueAt = dueAtOf(item);
-		const size = this.#heap.length;
-		let index = item.heapIndex;
-		for (;;) {
-			let childIndex = 2 * index + 1;
-			if (childIndex >= size) break;
-			let child = this.#heap[childIndex] as T;
-			const sibling = this.#heap[childIndex + 1];
-			if (sibling !== undefined && dueAtOf(sibling) < dueAtOf(child)) {
-				child = sibling;
-				childIndex++;
-			}
-			if (dueAtOf(child) >= dueAt) break;
-			this.#place(child, index);
-			index = childIndex;
-		}
-		this.#place(item, index);
-	}
+  #sink(item: T): void {
+    const dueAt = dueAtOf(item)
+    const size = this.#heap.length
+    let index = item.heapIndex
+    for (;;) {
+      let childIndex = 2 * index + 1
+      if (childIndex >= size) break
+      let child = this.#heap[childIndex] as T
+      const sibling = this.#heap[childIndex + 1]
+      if (sibling !== undefined && dueAtOf(sibling) < dueAtOf(child)) {
+        child = sibling
+        childIndex++
+      }
+      if (dueAtOf(child) >= dueAt) break
+      this.#place(child, index)
+      index = childIndex
+    }
+    this.#place(item, index)
+  }
 }
 
 /** What is in the heap has a due time. */
 function dueAtOf(item: Appointment): number {
-	return item.dueAt as number;
+  return item.dueAt as number
 }

@@ -1,31 +1,31 @@
-import type { IBackgroundWorker } from "../background-worker.ts";
-import { type Clock, systemClock } from "../clock.ts";
-import { checkOptions, hasMethods, isOneOf, isWhole } from "../checks.ts";
-import { NotPeriodicError, RunCancelledError } from "../errors.ts";
-import { guardLogger } from "../guarded-logger.ts";
-import type { Logger } from "../logger.ts";
-import type { IPeriodicBackgroundWorker } from "../periodic-worker.ts";
-import { Run } from "../run.ts";
-import type { RunKind, RunRecord } from "../run-record.ts";
-import { nextDueAt } from "../schedule.ts";
-import type { ServiceScopeFactory } from "../service-scope.ts";
-import { defineWorker, giveLogger } from "../worker-definition.ts";
+import type { IBackgroundWorker } from '../background-worker.ts'
+import { type Clock, systemClock } from '../clock.ts'
+import { checkOptions, hasMethods, isOneOf, isWhole } from '../checks.ts'
+import { NotPeriodicError, RunCancelledError } from '../errors.ts'
+import { guardLogger } from '../guarded-logger.ts'
+import type { Logger } from '../logger.ts'
+import type { IPeriodicBackgroundWorker } from '../periodic-worker.ts'
+import { Run } from '../run.ts'
+import type { RunKind, RunRecord } from '../run-record.ts'
+import { nextDueAt } from '../schedule.ts'
+import type { ServiceScopeFactory } from '../service-scope.ts'
+import { defineWorker, giveLogger } from '../worker-definition.ts'
 
 export interface RunOnceOptions {
-	/** What `context.services` resolves: a map of names to values, or a scope factory (an awilix container fits). */
-	readonly services?: Readonly<Record<string, unknown>> | ServiceScopeFactory;
-	readonly logger?: Logger;
-	/** @default 'scheduled' */
-	readonly kind?: RunKind;
-	/** @default now */
-	readonly scheduledFor?: Date;
-	/** @default 0 */
-	readonly missedSlots?: number;
-	readonly lastSucceededAt?: Date;
-	/** Aborting it cancels the run. */
-	readonly signal?: AbortSignal;
-	/** @default the system's clock */
-	readonly clock?: Clock;
+  /** What `context.services` resolves: a map of names to values, or a scope factory (an awilix container fits). */
+  readonly services?: Readonly<Record<string, unknown>> | ServiceScopeFactory
+  readonly logger?: Logger
+  /** @default 'scheduled' */
+  readonly kind?: RunKind
+  /** @default now */
+  readonly scheduledFor?: Date
+  /** @default 0 */
+  readonly missedSlots?: number
+  readonly lastSucceededAt?: Date
+  /** Aborting it cancels the run. */
+  readonly signal?: AbortSignal
+  /** @default the system's clock */
+  readonly clock?: Clock
 }
 
 /**
@@ -35,84 +35,71 @@ export interface RunOnceOptions {
  *
  * @throws InvalidWorkerError, InvalidScheduleError, InvalidOptionsError as `add` would; NotPeriodicError.
  */
-export async function runOnce(
-	worker: IBackgroundWorker,
-	options: RunOnceOptions = {},
-): Promise<RunRecord> {
-	checkOptions("runOnce", options, {
-		services: () => undefined,
-		logger: hasMethods("debug", "info", "warn", "error"),
-		kind: isOneOf("scheduled", "catch-up", "start", "manual"),
-		scheduledFor: (value) =>
-			value instanceof Date ? undefined : "must be a Date.",
-		missedSlots: isWhole(0, Number.MAX_SAFE_INTEGER),
-		lastSucceededAt: (value) =>
-			value instanceof Date ? undefined : "must be a Date.",
-		signal: (value) =>
-			value instanceof AbortSignal ? undefined : "must be an AbortSignal.",
-		clock: hasMethods("now", "monotonicNow", "setTimer", "clearTimer"),
-	});
-	const definition = defineWorker(worker, {
-		minPeriodMs: 1,
-		defaultPolicy: {},
-	});
-	if (definition.kind === "plain")
-		throw new NotPeriodicError(definition.name, "runOnce");
-	const { clock = systemClock, signal, kind = "scheduled" } = options;
-	const logger = guardLogger(options.logger);
-	giveLogger(worker, (name) => logger.child({ worker: name }));
-	const scheduledForMs = options.scheduledFor?.getTime() ?? clock.now();
-	const run = new Run(
-		{
-			worker: worker as IPeriodicBackgroundWorker,
-			policy: definition.policy,
-			runId: `${definition.name}.${scheduledForMs}`,
-			kind,
-			scheduledForMs,
-			lateByMs: Math.max(0, clock.now() - scheduledForMs),
-			missedSlots: options.missedSlots ?? 0,
-			nextDueAtMs: nextDueAt(definition.schedule, clock.now(), definition.name),
-			lastSucceededAtMs: options.lastSucceededAt?.getTime(),
-			by: undefined,
-		},
-		{
-			clock,
-			instanceId: "run-once",
-			scopeFactory: scopeFactoryOf(options.services),
-			loggerOf: (name) => logger.child({ worker: name }),
-			runFinished() {},
-			runRetrying() {},
-			runSettled() {},
-			runStuck() {},
-		},
-	);
-	const cancel = () =>
-		run.abort(new RunCancelledError(definition.name, run.plan.runId));
-	signal?.addEventListener("abort", cancel);
-	run.start();
-	if (signal?.aborted) cancel();
-	await run.drained;
-	signal?.removeEventListener("abort", cancel);
-	return run.record;
+export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions = {}): Promise<RunRecord> {
+  checkOptions('runOnce', options, {
+    services: () => undefined,
+    logger: hasMethods('debug', 'info', 'warn', 'error'),
+    kind: isOneOf('scheduled', 'catch-up', 'start', 'manual'),
+    scheduledFor: (value) => (value instanceof Date ? undefined : 'must be a Date.'),
+    missedSlots: isWhole(0, Number.MAX_SAFE_INTEGER),
+    lastSucceededAt: (value) => (value instanceof Date ? undefined : 'must be a Date.'),
+    signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal.'),
+    clock: hasMethods('now', 'monotonicNow', 'setTimer', 'clearTimer'),
+  })
+  const definition = defineWorker(worker, {
+    minPeriodMs: 1,
+    defaultPolicy: {},
+  })
+  if (definition.kind === 'plain') throw new NotPeriodicError(definition.name, 'runOnce')
+  const { clock = systemClock, signal, kind = 'scheduled' } = options
+  const logger = guardLogger(options.logger)
+  giveLogger(worker, (name) => logger.child({ worker: name }))
+  const scheduledForMs = options.scheduledFor?.getTime() ?? clock.now()
+  const run = new Run(
+    {
+      worker: worker as IPeriodicBackgroundWorker,
+      policy: definition.policy,
+      runId: `${definition.name}.${scheduledForMs}`,
+      kind,
+      scheduledForMs,
+      lateByMs: Math.max(0, clock.now() - scheduledForMs),
+      missedSlots: options.missedSlots ?? 0,
+      nextDueAtMs: nextDueAt(definition.schedule, clock.now(), definition.name),
+      lastSucceededAtMs: options.lastSucceededAt?.getTime(),
+      by: undefined,
+    },
+    {
+      clock,
+      instanceId: 'run-once',
+      scopeFactory: scopeFactoryOf(options.services),
+      loggerOf: (name) => logger.child({ worker: name }),
+      runFinished() {},
+      runRetrying() {},
+      runSettled() {},
+      runStuck() {},
+    },
+  )
+  const cancel = () => run.abort(new RunCancelledError(definition.name, run.plan.runId))
+  signal?.addEventListener('abort', cancel)
+  run.start()
+  if (signal?.aborted) cancel()
+  await run.drained
+  signal?.removeEventListener('abort', cancel)
+  return run.record
 }
 
-function scopeFactoryOf(
-	services: RunOnceOptions["services"],
-): ServiceScopeFactory | undefined {
-	if (services === undefined) return undefined;
-	if (typeof services.createScope === "function")
-		return services as ServiceScopeFactory;
-	const values = services as Readonly<Record<string, unknown>>;
-	return {
-		createScope: () => ({
-			resolve(name) {
-				if (!Object.hasOwn(values, name))
-					throw new Error(
-						`runOnce was given no service "${name}". Known are: ${Object.keys(values).join(", ")}.`,
-					);
-				return values[name];
-			},
-			dispose() {},
-		}),
-	};
+function scopeFactoryOf(services: RunOnceOptions['services']): ServiceScopeFactory | undefined {
+  if (services === undefined) return undefined
+  if (typeof services.createScope === 'function') return services as ServiceScopeFactory
+  const values = services as Readonly<Record<string, unknown>>
+  return {
+    createScope: () => ({
+      resolve(name) {
+        if (!Object.hasOwn(values, name))
+          throw new Error(`runOnce was given no service "${name}". Known are: ${Object.keys(values).join(', ')}.`)
+        return values[name]
+      },
+      dispose() {},
+    }),
+  }
 }

@@ -1,15 +1,15 @@
-import type { IBackgroundWorkerManager } from "../manager.ts";
-import type { RunOutcome, RunRecord } from "../run-record.ts";
-import { checkName } from "../call-checks.ts";
-import { checkOptions, isText, isWhole } from "../checks.ts";
+import type { IBackgroundWorkerManager } from '../manager.ts'
+import type { RunOutcome, RunRecord } from '../run-record.ts'
+import { checkName } from '../call-checks.ts'
+import { checkOptions, isText, isWhole } from '../checks.ts'
 
 export interface WaitForRunOptions {
-	/** Wait for this run. @default any run of the worker */
-	readonly runId?: string;
-	/** Wait for a run that ends so. @default any outcome */
-	readonly outcome?: RunOutcome;
-	/** In ms. @default 5_000 */
-	readonly timeoutMs?: number;
+  /** Wait for this run. @default any run of the worker */
+  readonly runId?: string
+  /** Wait for a run that ends so. @default any outcome */
+  readonly outcome?: RunOutcome
+  /** In ms. @default 5_000 */
+  readonly timeoutMs?: number
 }
 
 /**
@@ -19,73 +19,62 @@ export interface WaitForRunOptions {
  * @throws Error when there is none within `timeoutMs`.
  */
 export async function waitForRun(
-	manager: IBackgroundWorkerManager,
-	worker: string,
-	options: WaitForRunOptions = {},
+  manager: IBackgroundWorkerManager,
+  worker: string,
+  options: WaitForRunOptions = {},
 ): Promise<RunRecord> {
-	checkName("waitForRun", worker);
-	checkOptions("waitForRun", options, {
-		runId: isText,
-		outcome: isText,
-		timeoutMs: isWhole(1, 2 ** 31 - 1, "ms"),
-	});
-	const { runId, outcome, timeoutMs = 5_000 } = options;
-	const fits = (record: RunRecord): boolean =>
-		record.outcome !== undefined &&
-		record.worker === worker &&
-		(runId === undefined || record.runId === runId) &&
-		(outcome === undefined || record.outcome === outcome);
-	let stopListening = () => {};
-	let timer: NodeJS.Timeout | undefined;
-	try {
-		return await new Promise<RunRecord>((resolve, reject) => {
-			const look = (record: RunRecord) => {
-				if (fits(record)) resolve(record);
-			};
-			const stops = [
-				manager.on("run-finished", look),
-				manager.on("run-skipped", look),
-			];
-			stopListening = () => {
-				for (const stop of stops) stop();
-			};
-			// Runs of other instances give no event here, so the records are read again now and then.
-			const readRecords = () => {
-				manager.runs(worker).then((records) => {
-					const record = records.find(fits);
-					if (record) resolve(record);
-				}, reject);
-			};
-			readRecords();
-			const endsAt = performance.now() + timeoutMs;
-			const check = () => {
-				if (performance.now() >= endsAt) {
-					const wanted = [
-						runId && `"${runId}"`,
-						outcome && `with outcome ${outcome}`,
-					]
-						.filter(Boolean)
-						.join(" ");
-					reject(
-						new Error(
-							`waitForRun: worker "${worker}" had no finished run ${wanted} within ${timeoutMs} ms.`.replace(
-								"  ",
-								" ",
-							),
-						),
-					);
-					return;
-				}
-				readRecords();
-				timer = realSetTimeout(check, Math.min(250, timeoutMs));
-			};
-			timer = realSetTimeout(check, Math.min(250, timeoutMs));
-		});
-	} finally {
-		stopListening();
-		clearTimeout(timer);
-	}
+  checkName('waitForRun', worker)
+  checkOptions('waitForRun', options, {
+    runId: isText,
+    outcome: isText,
+    timeoutMs: isWhole(1, 2 ** 31 - 1, 'ms'),
+  })
+  const { runId, outcome, timeoutMs = 5_000 } = options
+  const fits = (record: RunRecord): boolean =>
+    record.outcome !== undefined &&
+    record.worker === worker &&
+    (runId === undefined || record.runId === runId) &&
+    (outcome === undefined || record.outcome === outcome)
+  let stopListening = () => {}
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await new Promise<RunRecord>((resolve, reject) => {
+      const look = (record: RunRecord) => {
+        if (fits(record)) resolve(record)
+      }
+      const stops = [manager.on('run-finished', look), manager.on('run-skipped', look)]
+      stopListening = () => {
+        for (const stop of stops) stop()
+      }
+      // Runs of other instances give no event here, so the records are read again now and then.
+      const readRecords = () => {
+        manager.runs(worker).then((records) => {
+          const record = records.find(fits)
+          if (record) resolve(record)
+        }, reject)
+      }
+      readRecords()
+      const endsAt = performance.now() + timeoutMs
+      const check = () => {
+        if (performance.now() >= endsAt) {
+          const wanted = [runId && `"${runId}"`, outcome && `with outcome ${outcome}`].filter(Boolean).join(' ')
+          reject(
+            new Error(
+              `waitForRun: worker "${worker}" had no finished run ${wanted} within ${timeoutMs} ms.`.replace('  ', ' '),
+            ),
+          )
+          return
+        }
+        readRecords()
+        timer = realSetTimeout(check, Math.min(250, timeoutMs))
+      }
+      timer = realSetTimeout(check, Math.min(250, timeoutMs))
+    })
+  } finally {
+    stopListening()
+    clearTimeout(timer)
+  }
 }
 
 // Kept from the start: a test's fake timers must not hold the time limit up.
-const realSetTimeout = globalThis.setTimeout;
+const realSetTimeout = globalThis.setTimeout
