@@ -43,9 +43,9 @@ export function findCronProblem(expression: string, timeZone: string): string | 
 
 const NICKNAMES = new Set(['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'])
 
-/** Years 1 to 9998: inside what `Date` and `Intl` can hold, with room for the search. */
+/** Years 1 to 2999: croner looks no further than the year 3000. */
 const EARLIEST_MS = Date.UTC(2000, 0, 1) - 1_999 * 365.2425 * 86_400_000
-const LATEST_MS = Date.UTC(9998, 0, 1)
+const LATEST_MS = Date.UTC(3000, 0, 1)
 
 /** A parsed expression holds about 83 KB, so only the last few stay; parsing one again takes about 50 µs. */
 const PARSED_KEPT = 64

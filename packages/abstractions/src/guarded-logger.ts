@@ -43,7 +43,8 @@ export class GuardedLogger implements Logger {
   #write(level: Level, data: object, message: string | undefined): void {
     try {
       this.#target ??= this.#createTarget()
-      this.#target[level](data, message)
+      const written: unknown = this.#target[level](data, message)
+      if (written instanceof Promise) written.catch(() => {})
     } catch {
       // A logger that fails has nowhere to report to, and the work must go on.
     }

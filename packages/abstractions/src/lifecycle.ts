@@ -12,12 +12,16 @@ export class Lifecycle {
   #wanted: 'running' | 'stopped' | undefined
   #starting: Promise<void> = Promise.resolve()
   #stopping: Promise<StopReport> = Promise.resolve(NOTHING)
+  #startCount = 0
+  #runningStart = 0
+  /** Awaited before `work`, which may call `start` and `stop` itself: their promises must be in place by then. */
+  readonly #turn = Promise.resolve()
 
   get state(): ManagerState {
     return this.#state
   }
 
-  /** Whether the manager runs and no stop has been asked for. */
+  /** Whether the start is done and no stop has begun. */
   get isRunning(): boolean {
     return this.#state === 'running'
   }
@@ -27,7 +31,7 @@ export class Lifecycle {
     this.#wanted = 'running'
     const isStopPending = this.#state !== 'idle' && this.#state !== 'stopped'
     const before = isStopPending ? this.#stopping : undefined
-    this.#starting = this.#start(before, work)
+    this.#starting = this.#start(before, work, ++this.#startCount)
     return this.#starting
   }
 
@@ -39,22 +43,26 @@ export class Lifecycle {
     return this.#stopping
   }
 
-  async #start(before: Promise<unknown> | undefined, work: () => Promise<void>): Promise<void> {
-    if (before) await before
-    this.#wanted = 'running'
+  async #start(before: Promise<unknown> | undefined, work: () => Promise<void>, startNumber: number): Promise<void> {
+    // A stop that failed is reported to its own caller.
+    if (before) await before.catch(() => {})
     this.#state = 'starting'
+    await this.#turn
     try {
       await work()
       this.#state = 'running'
+      this.#runningStart = startNumber
     } catch (error) {
       this.#state = 'idle'
-      this.#wanted = undefined
+      // A start that waits behind a stop is still wanted.
+      if (startNumber === this.#startCount) this.#wanted = undefined
       throw error
     }
   }
 
   async #stop(before: Promise<void>, work: () => Promise<StopReport>): Promise<StopReport> {
-    if (this.#state !== 'running') {
+    const isStartPending = this.#state !== 'running' || this.#runningStart !== this.#startCount
+    if (isStartPending) {
       try {
         await before
       } catch {
@@ -62,6 +70,7 @@ export class Lifecycle {
       }
     }
     this.#state = 'stopping'
+    await this.#turn
     try {
       return await work()
     } finally {

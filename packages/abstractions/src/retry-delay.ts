@@ -11,7 +11,9 @@ export function nextAttemptAt(
   nextDueAt: number | undefined,
 ): number | undefined {
   if (!retry || failedAttempt >= retry.attempts) return undefined
-  const backoffMs = Math.min(retry.backoffMs * retry.factor ** (failedAttempt - 1), retry.maxBackoffMs)
+  // A power that overflows would make NaN of a backoff of 0.
+  const factor = Math.min(retry.factor ** (failedAttempt - 1), Number.MAX_SAFE_INTEGER)
+  const backoffMs = Math.min(retry.backoffMs * factor, retry.maxBackoffMs)
   const at = now + Math.round(backoffMs)
   return nextDueAt !== undefined && at >= nextDueAt ? undefined : at
 }

@@ -67,19 +67,17 @@ export class RunContext implements PeriodicBackgroundWorkerContext {
   }
 
   get services(): ServiceScope {
-    if (!this.#scope) {
-      if (!this.#scopeFactory) {
-        throw new InvalidOptionsError(
-          `Worker "${this.workerName}" uses context.services, but its manager has no scopeFactory. Pass one (an awilix container fits).`,
-        )
-      }
-      if (this.#isEnded) {
-        throw new InvalidOptionsError(
-          `Worker "${this.workerName}" uses context.services after its attempt has ended. Resolve what you need inside doWork.`,
-        )
-      }
-      this.#scope = this.#scopeFactory.createScope()
+    if (!this.#scopeFactory) {
+      throw new InvalidOptionsError(
+        `Worker "${this.workerName}" uses context.services, but its manager has no scopeFactory. Pass one (an awilix container fits).`,
+      )
     }
+    if (this.#isEnded) {
+      throw new InvalidOptionsError(
+        `Worker "${this.workerName}" uses context.services after its attempt has ended. Resolve what you need inside doWork.`,
+      )
+    }
+    this.#scope ??= this.#scopeFactory.createScope()
     return this.#scope as unknown as ServiceScope
   }
 

@@ -19,7 +19,8 @@ import { traceRun } from './tracing.ts'
 
 /** What is to be run. Times in ms since the epoch. */
 export interface RunPlan {
-  readonly worker: IPeriodicBackgroundWorker
+  /** Its name as it was when the worker was added. */
+  readonly worker: Pick<IPeriodicBackgroundWorker, 'name' | 'doWork'>
   readonly policy: FilledPolicy
   readonly runId: string
   readonly kind: RunKind
@@ -216,6 +217,11 @@ export class Run {
       this.#host.runRetrying(this, attempt, failure.error, retryAtMs)
       await this.#wait(retryAtMs - clock.now())
       if (this.isFinished) break
+      // The machine may have slept meanwhile.
+      if (isPast(this.plan.nextDueAtMs, clock.now())) {
+        this.#finish('failed', undefined, failure.error)
+        break
+      }
     }
     this.#isSettled = true
     this.#clearTimers()
@@ -253,6 +259,8 @@ export class Run {
     const { clock } = this.#host
     const durationMs = Math.max(0, Math.round(clock.monotonicNow() - this.#startedAtMonotonic))
     const recordedError: RecordedError | undefined = outcome === 'succeeded' ? undefined : describeError(error)
+    // Only describeError may look into what was thrown: even `instanceof` can throw.
+    const cancel = this.#abortReason
     this.#record = {
       ...this.#record,
       attempts: this.#attempt,
@@ -261,7 +269,7 @@ export class Run {
       outcome,
       ...(reason && { reason }),
       ...(recordedError && { error: recordedError }),
-      ...(error instanceof RunCancelledError && error.by !== undefined && { by: error.by }),
+      ...(cancel instanceof RunCancelledError && cancel.by !== undefined && { by: cancel.by }),
     }
     this.#log(outcome, reason, error, durationMs)
     this.#host.runFinished(this, this.#record)
@@ -283,6 +291,10 @@ export class Run {
 }
 
 const activeRun = new AsyncLocalStorage<Run>()
+
+function isPast(timeMs: number | undefined, now: number): boolean {
+  return timeMs !== undefined && timeMs <= now
+}
 
 function outcomeOfAbort(reason: RunAbort): {
   outcome: RunOutcome

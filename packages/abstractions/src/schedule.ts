@@ -54,7 +54,7 @@ export function cron(expression: string, options: { readonly timeZone?: string }
 }
 
 /**
- * The first slot after `afterMs`, or `undefined` when there is none (beyond the year 9998).
+ * The first slot after `afterMs`, or `undefined` when there is none (for a cron from the year 3000 on).
  * Pure; always strictly greater than `afterMs`. An interval without `offsetMs` needs `workerName`.
  */
 export function nextDueAt(schedule: Schedule, afterMs: number, workerName?: string): number | undefined {
@@ -98,7 +98,7 @@ export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 
     return refuse(`expected a schedule, got ${show(schedule)}. Make one with every() or cron().`)
   }
   const given = schedule as Record<string, unknown>
-  switch (given.kind) {
+  switch (readKind(given)) {
     case 'every': {
       const unknownKey = findProblem(given, {
         kind: accept,
@@ -135,7 +135,16 @@ export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 
       return Object.freeze({ kind: 'cron', expression, timeZone })
     }
     default:
-      return refuse(`a schedule of kind ${show(given.kind)} is not known. Make one with every() or cron().`)
+      return refuse(`a schedule of kind ${show(readKind(given))} is not known. Make one with every() or cron().`)
+  }
+}
+
+/** A getter may throw; then the schedule is refused like any other bad one. */
+function readKind(schedule: Record<string, unknown>): unknown {
+  try {
+    return schedule.kind
+  } catch {
+    return undefined
   }
 }
 

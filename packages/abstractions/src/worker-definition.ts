@@ -76,12 +76,21 @@ function readParts(worker: object): Partial<Record<keyof IPeriodicBackgroundWork
   }
 }
 
-/** Gives a worker its logger, where it wants one. It is made at the first line that is logged. */
+/**
+ * Gives a worker its logger, where it wants one. It is made at the first line that is logged.
+ *
+ * @throws InvalidWorkerError when the worker can not take it: a Proxy around a `BackgroundWorkerBase` can not.
+ */
 export function giveLogger(worker: IBackgroundWorker, createLogger: (worker: string) => Logger): void {
-  const attach = (
-    worker as {
-      [attachLogger]?: (createLogger: (worker: string) => Logger) => void
-    }
-  )[attachLogger]
-  if (typeof attach === 'function') attach.call(worker, createLogger)
+  const taker = worker as { [attachLogger]?: (createLogger: (worker: string) => Logger) => void }
+  try {
+    taker[attachLogger]?.(createLogger)
+  } catch (cause) {
+    throw new InvalidWorkerError(
+      'add: the worker can not take its logger. Pass the worker itself, not a Proxy of it.',
+      {
+        cause,
+      },
+    )
+  }
 }

@@ -7,11 +7,11 @@ export interface StarterHost {
   readonly clock: Clock
   readonly startTimeoutMs: number
   /** The worker's `start` has resolved, late ones included: it may run now. */
-  workerReady(worker: IBackgroundWorker): void
+  workerReady(worker: IBackgroundWorker, name: string): void
   /** It failed, or is silent for too long. */
-  workerStartFailed(worker: IBackgroundWorker, error: unknown): void
+  workerStartFailed(worker: IBackgroundWorker, error: unknown, name: string): void
   /** Its `stop` failed. */
-  workerStopFailed(worker: IBackgroundWorker, error: unknown): void
+  workerStopFailed(worker: IBackgroundWorker, error: unknown, name: string): void
 }
 
 /**
@@ -23,13 +23,16 @@ export interface StarterHost {
 export class WorkerStarter {
   readonly #worker: IBackgroundWorker
   readonly #host: StarterHost
+  readonly #name: string
   #state: 'stopped' | 'starting' | 'ready' | 'failed' = 'stopped'
   #abort: AbortController | undefined
   #clearTimer: (() => void) | undefined
 
-  constructor(worker: IBackgroundWorker, host: StarterHost) {
+  /** `name`: as it was read in `add`; the worker's own may have changed since. */
+  constructor(worker: IBackgroundWorker, host: StarterHost, name: string = worker.name) {
     this.#worker = worker
     this.#host = host
+    this.#name = name
   }
 
   get isReady(): boolean {
@@ -44,8 +47,8 @@ export class WorkerStarter {
     if (!hasOwnStart(this.#worker)) {
       // The inherited start only renews a signal, so the worker is ready at once.
       this.#state = 'ready'
-      void this.#worker.start()
-      this.#host.workerReady(this.#worker)
+      this.#worker.start().catch((error) => this.#fail(error))
+      this.#host.workerReady(this.#worker, this.#name)
       return
     }
     const abort = new AbortController()
@@ -53,14 +56,14 @@ export class WorkerStarter {
     this.#abort = abort
     this.#state = 'starting'
     const { clock, startTimeoutMs } = this.#host
-    this.#clearTimer = setLongTimer(clock, () => this.#fail(timeoutOf(this.#worker, startTimeoutMs)), startTimeoutMs)
+    this.#clearTimer = setLongTimer(clock, () => this.#fail(timeoutOf(this.#name, startTimeoutMs)), startTimeoutMs)
     const started = call(() => this.#worker.start(abort.signal))
     started.then(
       () => {
         if (!isCurrent()) return
         this.#clearTimer?.()
         this.#state = 'ready'
-        this.#host.workerReady(this.#worker)
+        this.#host.workerReady(this.#worker, this.#name)
       },
       (error) => {
         if (isCurrent()) this.#fail(error)
@@ -73,25 +76,25 @@ export class WorkerStarter {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
     this.#clearTimer?.()
-    this.#abort?.abort(new ManagerStoppedError(`Worker "${this.#worker.name}" is being stopped.`))
+    this.#abort?.abort(new ManagerStoppedError(`Worker "${this.#name}" is being stopped.`))
     this.#abort = undefined
     try {
       await call(() => this.#worker.stop(signal))
     } catch (error) {
-      this.#host.workerStopFailed(this.#worker, error)
+      this.#host.workerStopFailed(this.#worker, error, this.#name)
     }
   }
 
   #fail(error: unknown): void {
     this.#clearTimer?.()
     this.#state = 'failed'
-    this.#host.workerStartFailed(this.#worker, error)
+    this.#host.workerStartFailed(this.#worker, error, this.#name)
   }
 }
 
-function timeoutOf(worker: IBackgroundWorker, startTimeoutMs: number): StartTimeoutError {
+function timeoutOf(worker: string, startTimeoutMs: number): StartTimeoutError {
   return new StartTimeoutError(
-    `Worker "${worker.name}" has not started within ${startTimeoutMs} ms. Let start() resolve when the work has begun, or raise startTimeoutMs.`,
+    `Worker "${worker}" has not started within ${startTimeoutMs} ms. Let start() resolve when the work has begun, or raise startTimeoutMs.`,
   )
 }
 

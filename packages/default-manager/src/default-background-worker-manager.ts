@@ -90,9 +90,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#starterHost = {
       clock: this.#options.clock,
       startTimeoutMs: this.#options.startTimeoutMs,
-      workerReady: (worker) => this.#workerReady(worker),
-      workerStartFailed: (worker, error) => this.#workerStartFailed(worker, error),
-      workerStopFailed: ({ name }, err) => this.#logger.error({ err, worker: name }, 'worker failed to stop'),
+      workerReady: (worker, name) => this.#workerReady(worker, name),
+      workerStartFailed: (_worker, error, name) => this.#workerStartFailed(name, error),
+      workerStopFailed: (_worker, err, name) => this.#logger.error({ err, worker: name }, 'worker failed to stop'),
     }
     this.#logger = guardLogger(this.#options.logger)
     this.#events = new EventHub(this.#logger)
@@ -121,8 +121,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   async stop(options: StopOptions = {}): Promise<StopReport> {
     checkStopOptions(options)
-    // A run that waits for this stop must not be waited for.
-    Run.current()?.leaveToCaller()
+    // A run that waits for this stop must not be waited for. (It may be a run of another manager.)
+    this.#callingRun()?.leaveToCaller()
     return this.#lifecycle.stop(() => this.#stop(options.timeoutMs ?? this.#options.stopTimeoutMs))
   }
 
@@ -137,11 +137,11 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     })
     const { name } = definition
     if (this.#entries.has(name)) throw new DuplicateWorkerError(name)
-    const starter = new WorkerStarter(worker, this.#starterHost)
+    giveLogger(worker, this.#createWorkerLogger)
+    const starter = new WorkerStarter(worker, this.#starterHost, name)
     const entry = new ManagedWorker(worker, definition, starter, this.#removedHistories.get(name))
     this.#removedHistories.delete(name)
     this.#entries.set(name, entry)
-    giveLogger(worker, this.#createWorkerLogger)
     this.#events.emit('worker-added', { worker: name })
     if (!this.#isWorking) return
     starter.start()
@@ -267,6 +267,12 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     return this.#events.on(event, listener)
   }
 
+  /** The run of this manager that the present call comes from. */
+  #callingRun(): Run | undefined {
+    const run = Run.current()
+    return run && this.#runner.activeRun(run.plan.worker.name) === run ? run : undefined
+  }
+
   /** Whether workers are started and slots taken. */
   get #isWorking(): boolean {
     return this.#options.isEnabled && (this.state === 'running' || this.state === 'starting')
@@ -278,7 +284,10 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       return
     }
     const entries = [...this.#entries.values()]
-    for (const entry of entries) entry.starter.start()
+    for (const entry of entries) {
+      // A worker's start may remove another.
+      if (this.#entries.get(entry.name) === entry) entry.starter.start()
+    }
     this.#timetable.open()
     for (const entry of entries) this.#runOnStart(entry)
     this.#logger.info({ workers: entries.length, instanceId: this.#instanceId }, 'background workers started')
@@ -287,7 +296,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   async #stop(timeoutMs: number): Promise<StopReport> {
     this.#timetable.close()
     this.#runner.stopWaiting()
-    const caller = Run.current()
+    const caller = this.#callingRun()
     const runs = this.#runner.activeRuns().filter((run) => run !== caller)
     const deadline = new AbortController()
     const passDeadline = () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.'))
@@ -346,8 +355,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   /** Its first slot comes after its own `start`, if it has one. */
-  #workerReady(worker: IBackgroundWorker): void {
-    const entry = this.#entries.get(worker.name)
+  #workerReady(worker: IBackgroundWorker, name: string): void {
+    const entry = this.#entries.get(name)
     if (entry?.worker !== worker) return
     if (isPeriodic(entry)) this.#schedule(entry)
     if (!hasOwnStart(worker)) return
@@ -355,7 +364,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#runOnStart(entry)
   }
 
-  #workerStartFailed({ name: worker }: IBackgroundWorker, error: unknown): void {
+  #workerStartFailed(worker: string, error: unknown): void {
     this.#logger.error({ err: error, worker }, 'worker failed to start')
     this.#health.add({
       worker,
@@ -374,7 +383,11 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   /** Enters the worker's next slot after now; a paused, stopped or unready one has none. */
   #schedule(entry: ManagedPeriodicWorker): void {
     if (!this.#isWorking || !entry.starter.isReady || entry.paused) return
-    this.#timetable.set(entry, nextDueAt(effectiveSchedule(entry), this.#options.clock.now(), entry.name))
+    const schedule = effectiveSchedule(entry)
+    const next = nextDueAt(schedule, this.#options.clock.now(), entry.name)
+    // A clock that was set back makes a decided slot the next one again.
+    const isDecided = next !== undefined && entry.hasHistory && entry.history.lastSlotMs === next
+    this.#timetable.set(entry, isDecided ? nextDueAt(schedule, next, entry.name) : next)
   }
 
   #decide(entry: ManagedPeriodicWorker, firstDueAt: number): void {

@@ -6,7 +6,7 @@ import type { DefaultManagerOptions } from './options.ts'
 export type RegisterOptions = DefaultManagerOptions | ((cradle: never) => DefaultManagerOptions)
 
 /** What `container.register` takes. */
-export interface Registration {
+export type Registration = {
   readonly backgroundWorkerManager: Resolver<DefaultBackgroundWorkerManager>
 }
 

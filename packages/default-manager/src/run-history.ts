@@ -3,28 +3,35 @@ import { RECENT_OUTCOMES } from '@background-workers/abstractions/for-managers'
 
 /** The records of one worker, in memory: the last runs and, apart from them, the last non-runs. */
 export class RunHistory {
-  readonly #runs: RunRecord[] = []
-  readonly #nonRuns: RunRecord[] = []
+  readonly #runs: Kept[] = []
+  readonly #nonRuns: Kept[] = []
   readonly #recentOutcomes: RunOutcome[] = []
   #lastRun: RunRecord | undefined
-  #lastSuccess: RunRecord | undefined
-  #lastFailure: RunRecord | undefined
+  #lastSuccess: Kept | undefined
+  #lastFailure: Kept | undefined
   #consecutiveFailures = 0
+  #decisions = 0
+  #lastSlotMs: number | undefined
 
   get lastRun(): RunRecord | undefined {
     return this.#lastRun
   }
 
   get lastSuccess(): RunRecord | undefined {
-    return this.#lastSuccess
+    return this.#lastSuccess?.record
   }
 
   get lastFailure(): RunRecord | undefined {
-    return this.#lastFailure
+    return this.#lastFailure?.record
   }
 
   get recentOutcomes(): readonly RunOutcome[] {
     return this.#recentOutcomes
+  }
+
+  /** The slot that was decided last. */
+  get lastSlotMs(): number | undefined {
+    return this.#lastSlotMs
   }
 
   get consecutiveFailures(): number {
@@ -33,20 +40,23 @@ export class RunHistory {
 
   /** Records a run before its `doWork` starts. */
   begin(record: RunRecord, keepRuns: number): void {
-    append(this.#runs, record, keepRuns)
+    append(this.#runs, this.#keep(record), keepRuns)
   }
 
   /** Puts the outcome of a run in its place; also of one that was never begun (cancelled while it waited). */
   finish(record: RunRecord, keepRuns: number): void {
-    const index = this.#runs.findLastIndex(({ runId }) => runId === record.runId)
-    if (index >= 0) this.#runs[index] = record
-    else append(this.#runs, record, keepRuns)
+    let kept = this.#runs.findLast(({ record: { runId } }) => runId === record.runId)
+    if (kept) kept.record = record
+    else {
+      kept = this.#keep(record)
+      append(this.#runs, kept, keepRuns)
+    }
     this.#lastRun = record
     if (record.outcome === 'succeeded') {
-      this.#lastSuccess = record
+      this.#lastSuccess = kept
       this.#consecutiveFailures = 0
     } else if (record.outcome === 'failed') {
-      this.#lastFailure = record
+      this.#lastFailure = kept
       this.#consecutiveFailures++
     }
     this.#noteOutcome(record)
@@ -54,7 +64,7 @@ export class RunHistory {
 
   /** Records a slot that does not run. */
   skip(record: RunRecord, keepRuns: number): void {
-    append(this.#nonRuns, record, keepRuns)
+    append(this.#nonRuns, this.#keep(record), keepRuns)
     this.#noteOutcome(record)
   }
 
@@ -62,7 +72,14 @@ export class RunHistory {
   list(limit: number): RunRecord[] {
     const kept = new Set([...this.#runs, ...this.#nonRuns])
     for (const last of [this.#lastSuccess, this.#lastFailure]) if (last) kept.add(last)
-    return [...kept].sort((one, other) => decidedAt(other) - decidedAt(one)).slice(0, limit)
+    const newestFirst = [...kept].sort((one, other) => other.decision - one.decision)
+    return newestFirst.slice(0, limit).map(({ record }) => record)
+  }
+
+  #keep(record: RunRecord): Kept {
+    const isSlot = record.kind === 'scheduled' || record.kind === 'catch-up'
+    if (isSlot) this.#lastSlotMs = record.scheduledFor.getTime()
+    return { record, decision: ++this.#decisions }
   }
 
   #noteOutcome({ outcome }: RunRecord): void {
@@ -70,8 +87,10 @@ export class RunHistory {
   }
 }
 
-function decidedAt(record: RunRecord): number {
-  return (record.startedAt ?? record.finishedAt ?? record.scheduledFor).getTime()
+/** The order of the decisions is counted: two may fall in one millisecond, and the clock may be set back. */
+interface Kept {
+  record: RunRecord
+  readonly decision: number
 }
 
 function append<T>(list: T[], item: T, most: number): void {

@@ -262,9 +262,10 @@ export class SlotRunner {
     },
   ): void {
     const now = this.#parts.options.clock.now()
+    const worker = entry.worker as IPeriodicBackgroundWorker
     const run = new Run(
       {
-        worker: entry.worker as IPeriodicBackgroundWorker,
+        worker: { name: entry.name, doWork: (context) => worker.doWork(context) },
         policy: entry.definition.policy,
         runId: what.runId,
         kind: what.kind,

@@ -1,4 +1,8 @@
+export type { ContractDeviation, ContractRunner } from './contract-suite.ts'
+export { type ManagerContractOptions, managerContract } from './manager-contract.ts'
 export { ManualClock } from './manual-clock.ts'
+export { type ManualClockContractOptions, manualClockContract } from './manual-clock-contract.ts'
+export type { ManualClockManagerOptions } from './manual-clock-contract/clock-application.ts'
 export { type LogLine, RecordingLogger } from './recording-logger.ts'
 export { type RunOnceOptions, runOnce } from './run-once.ts'
 export { type WaitForRunOptions, waitForRun } from './wait-for-run.ts'

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest'
+import { BackgroundWorkerBase, hasOwnStart } from './background-worker.ts'
+import { InvalidWorkerError } from './errors.ts'
+import { AsyncPeriodicBackgroundWorkerBase, periodicWorker } from './periodic-worker.ts'
+import { every } from './schedule.ts'
+import { RecordingLogger } from './testing/recording-logger.ts'
+import { giveLogger } from './worker-definition.ts'
+
+class Plain extends BackgroundWorkerBase {
+  readonly name = 'plain'
+  get signal() {
+    return this.stoppingSignal
+  }
+  log(message: string) {
+    this.logger.info({}, message)
+  }
+}
+
+class WithStart extends Plain {
+  override async start() {
+    await super.start()
+  }
+}
+
+describe('BackgroundWorkerBase', () => {
+  it('aborts its stoppingSignal at the stop and renews it at the next start', async () => {
+    const worker = new Plain()
+    await worker.start()
+    const first = worker.signal
+    expect(first.aborted).toBe(false)
+    expect(worker.signal).toBe(first)
+    await worker.stop()
+    expect(first.aborted).toBe(true)
+    expect(worker.signal.aborted).toBe(true)
+    await worker.start()
+    expect(worker.signal.aborted).toBe(false)
+    expect(first.aborted).toBe(true)
+  })
+
+  it('keeps a signal that was looked at before the start', async () => {
+    const worker = new Plain()
+    const { signal } = worker
+    await worker.start()
+    expect(worker.signal).toBe(signal)
+  })
+
+  it('has an aborted signal after a stop without a start', async () => {
+    const worker = new Plain()
+    await worker.stop()
+    expect(worker.signal.aborted).toBe(true)
+  })
+
+  it("logs nowhere before it is added, then with the manager's logger and its name", () => {
+    const worker = new Plain()
+    const logger = new RecordingLogger()
+    expect(() => worker.log('before')).not.toThrow()
+    giveLogger(worker, (name) => logger.child({ worker: name }))
+    worker.log('after')
+    expect(logger.lines).toEqual([{ level: 'info', message: 'after', data: { worker: 'plain' } }])
+  })
+
+  it('takes the logger of another manager later', () => {
+    const worker = new Plain()
+    const [one, two] = [new RecordingLogger(), new RecordingLogger()]
+    for (const logger of [one, two]) {
+      giveLogger(worker, (name) => logger.child({ worker: name }))
+      worker.log('x')
+    }
+    expect([one.lines.length, two.lines.length]).toEqual([1, 1])
+  })
+
+  it('refuses a Proxy around it, which can not reach what is private', () => {
+    expect(() => giveLogger(new Proxy(new Plain(), {}), () => new RecordingLogger())).toThrow(InvalidWorkerError)
+    expect(() => giveLogger(new Proxy(new Plain(), {}), () => new RecordingLogger())).toThrow(
+      'add: the worker can not take its logger. Pass the worker itself, not a Proxy of it.',
+    )
+  })
+
+  it('is not needed: any object with a name, start and stop is left alone', () => {
+    expect(() =>
+      giveLogger({ name: 'a', async start() {}, async stop() {} }, () => new RecordingLogger()),
+    ).not.toThrow()
+  })
+})
+
+describe('hasOwnStart', () => {
+  it('is true only for a worker whose start is not the inherited one', () => {
+    expect(hasOwnStart(new Plain())).toBe(false)
+    expect(hasOwnStart(new WithStart())).toBe(true)
+    expect(hasOwnStart({ name: 'a', async start() {}, async stop() {} })).toBe(true)
+    expect(hasOwnStart(periodicWorker({ name: 'a', schedule: every('1m'), doWork() {} }))).toBe(false)
+  })
+})
+
+describe('AsyncPeriodicBackgroundWorkerBase', () => {
+  it('has an empty policy unless it gives one', () => {
+    class Periodic extends AsyncPeriodicBackgroundWorkerBase {
+      readonly name = 'periodic'
+      readonly schedule = every('1m')
+      async doWork() {}
+    }
+    expect(new Periodic().policy).toEqual({})
+  })
+})
+
+describe('periodicWorker', () => {
+  it('makes a worker of its parts', async () => {
+    const schedule = every('1m')
+    const calls: unknown[] = []
+    const worker = periodicWorker({
+      name: 'a',
+      schedule,
+      policy: { keepRuns: 5 },
+      doWork: (context) => void calls.push(context),
+    })
+    expect(worker).toBeInstanceOf(AsyncPeriodicBackgroundWorkerBase)
+    expect([worker.name, worker.schedule, worker.policy]).toEqual(['a', schedule, { keepRuns: 5 }])
+    const context = {} as never
+    expect(await worker.doWork(context)).toBeUndefined()
+    expect(calls).toEqual([context])
+  })
+
+  it('makes a rejection of what doWork throws', async () => {
+    const worker = periodicWorker({
+      name: 'a',
+      schedule: every('1m'),
+      doWork() {
+        throw new Error('sync')
+      },
+    })
+    await expect(worker.doWork({} as never)).rejects.toThrow('sync')
+  })
+
+  it.each<[unknown, RegExp]>([
+    [undefined, /^periodicWorker: expected an options object, got undefined\.$/],
+    [{}, /^periodicWorker: name, schedule, doWork must be given\.$/],
+    [{ name: 'a', doWork() {} }, /^periodicWorker: schedule must be given\.$/],
+    [{ name: 'A', schedule: every(1), doWork() {} }, /^periodicWorker: "name" must be 1 to 100 of a-z, .*; got "A"\.$/],
+    [{ name: 'a', schedule: every(1), doWork: 'x' }, /^periodicWorker: "doWork" must be a function\.$/],
+    [
+      { name: 'a', schedule: every(1), doWork() {}, polcy: {} },
+      /^periodicWorker: unknown option "polcy"\. Known are: name, schedule, policy, doWork\.$/,
+    ],
+  ])('refuses parts that are wrong: case %#', (parts, message) => {
+    expect(() => periodicWorker(parts as never)).toThrow(message)
+  })
+})

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest'
+import { guardLogger } from './guarded-logger.ts'
+import type { Logger } from './logger.ts'
+import { RecordingLogger } from './testing/recording-logger.ts'
+
+const levels = ['debug', 'info', 'warn', 'error'] as const
+
+describe('guardLogger', () => {
+  it.each(levels)('hands on lines of level %s', (level) => {
+    const logger = new RecordingLogger()
+    guardLogger(logger)[level]({ a: 1 }, 'hello')
+    expect(logger.lines).toEqual([{ level, message: 'hello', data: { a: 1 } }])
+  })
+
+  it('writes nothing, and fails nowhere, without a logger', () => {
+    expect(() => guardLogger(undefined).child({ a: 1 }).error({}, 'x')).not.toThrow()
+  })
+
+  it('binds the data of all its ancestors', () => {
+    const logger = new RecordingLogger()
+    guardLogger(logger).child({ worker: 'w' }).child({ runId: 'r' }).info({ a: 1 }, 'x')
+    expect(logger.lines[0]?.data).toEqual({ worker: 'w', runId: 'r', a: 1 })
+  })
+
+  it('merges the bindings into the data where the logger makes no children', () => {
+    const lines: unknown[] = []
+    const note = (level: string) => (data: object, message?: string) => void lines.push([level, data, message])
+    const child = guardLogger({
+      debug: note('debug'),
+      info: note('info'),
+      warn: note('warn'),
+      error: note('error'),
+    }).child({ worker: 'w' })
+    for (const level of levels) child[level]({ worker: 'other', a: 1 }, 'x')
+    expect(lines).toEqual(levels.map((level) => [level, { worker: 'other', a: 1 }, 'x']))
+    child.info({}, 'y')
+    expect(lines.at(-1)).toEqual(['info', { worker: 'w' }, 'y'])
+  })
+
+  it('makes one child logger, at the first line', () => {
+    let children = 0
+    const parent = new RecordingLogger()
+    const logger: Logger = {
+      ...silentMethods(),
+      child(bindings) {
+        children++
+        return parent.child(bindings)
+      },
+    }
+    const child = guardLogger(logger).child({ worker: 'w' })
+    expect(children).toBe(0)
+    child.info({}, 'one')
+    child.info({}, 'two')
+    expect(children).toBe(1)
+    expect(parent.lines).toHaveLength(2)
+  })
+
+  it('drops what the logger throws', () => {
+    const logger = guardLogger({ ...silentMethods(thrower), child: thrower })
+    for (const level of levels) {
+      expect(() => logger[level]({}, 'x')).not.toThrow()
+      expect(() => logger.child({ a: 1 })[level]({}, 'x')).not.toThrow()
+    }
+  })
+
+  it('drops what an asynchronous logger rejects with', async () => {
+    const rejections: unknown[] = []
+    const listen = (reason: unknown) => rejections.push(reason)
+    process.on('unhandledRejection', listen)
+    const reject = async () => {
+      throw new Error('disk full')
+    }
+    for (const level of levels) guardLogger(silentMethods(reject as never))[level]({}, 'x')
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', listen)
+    expect(rejections).toEqual([])
+  })
+
+  it('keeps the logger as `this` of its methods', () => {
+    class Counting {
+      #lines = 0
+      debug() {}
+      info() {
+        this.#lines++
+      }
+      warn() {}
+      error() {}
+      get lines() {
+        return this.#lines
+      }
+    }
+    const logger = new Counting()
+    guardLogger(logger).child({ a: 1 }).info({}, 'x')
+    guardLogger(logger).info({}, 'x')
+    expect(logger.lines).toBe(2)
+  })
+})
+
+const thrower = (): never => {
+  throw new Error('no log')
+}
+
+function silentMethods(method: () => void = () => {}): Logger {
+  return { debug: method, info: method, warn: method, error: method }
+}

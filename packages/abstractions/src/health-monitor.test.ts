@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { EventHub } from './event-hub.ts'
+import { guardLogger } from './guarded-logger.ts'
+import { type HealthCode, type HealthReport, healthStatus } from './health.ts'
+import { HealthMonitor } from './health-monitor.ts'
+
+function createMonitor() {
+  const events = new EventHub(guardLogger(undefined))
+  const changes: HealthReport[] = []
+  events.on('health-changed', (report) => changes.push(report))
+  return { monitor: new HealthMonitor(events), changes }
+}
+
+describe('HealthMonitor', () => {
+  it('keeps a reason until it is cleared, one per code and worker', () => {
+    const { monitor } = createMonitor()
+    expect(monitor.add({ worker: 'a', code: 'failing', message: 'one' })).toBe(true)
+    expect(monitor.add({ worker: 'a', code: 'failing', message: 'two' })).toBe(false)
+    expect(monitor.add({ worker: 'b', code: 'failing', message: 'three' })).toBe(true)
+    expect(monitor.reasons.map(({ message }) => message)).toEqual(['two', 'three'])
+    expect(monitor.has('failing', 'a')).toBe(true)
+    expect(monitor.has('stuck', 'a')).toBe(false)
+    expect(monitor.clear('failing', 'a')).toBe(true)
+    expect(monitor.clear('failing', 'a')).toBe(false)
+    expect(monitor.reasons.map(({ worker }) => worker)).toEqual(['b'])
+  })
+
+  it('keeps reasons of the manager itself apart', () => {
+    const { monitor } = createMonitor()
+    monitor.add({ code: 'store-lost', message: 'x' })
+    expect(monitor.has('store-lost')).toBe(true)
+    expect(monitor.has('store-lost', 'a')).toBe(false)
+  })
+
+  it('announces a change of the health as a whole, and nothing else', () => {
+    const { monitor, changes } = createMonitor()
+    monitor.add({ worker: 'a', code: 'start-failed', message: 'x' })
+    monitor.add({ worker: 'b', code: 'start-failed', message: 'x' })
+    expect(changes.map(({ status }) => status)).toEqual(['degraded'])
+    monitor.add({ worker: 'a', code: 'stuck', message: 'x' })
+    monitor.clear('start-failed', 'a')
+    expect(changes.map(({ status }) => status)).toEqual(['degraded', 'unhealthy'])
+    monitor.clear('stuck', 'a')
+    monitor.clear('start-failed', 'b')
+    expect(changes.map(({ status }) => status)).toEqual(['degraded', 'unhealthy', 'degraded', 'ok'])
+    expect(changes[1]?.reasons).toHaveLength(3)
+    expect(changes[3]?.reasons).toEqual([])
+  })
+
+  it('calls a worker failing from three failures in a row on, until it succeeds', () => {
+    const { monitor } = createMonitor()
+    for (const failures of [1, 2]) monitor.noteFailures('a', failures)
+    expect(monitor.reasons).toEqual([])
+    for (const failures of [3, 4]) monitor.noteFailures('a', failures)
+    expect(monitor.reasons).toEqual([{ worker: 'a', code: 'failing', message: 'Worker "a" failed 4 times in a row.' }])
+    monitor.noteFailures('a', 0)
+    expect(monitor.reasons).toEqual([])
+  })
+
+  it('forgets all of one worker', () => {
+    const { monitor } = createMonitor()
+    for (const code of ['stuck', 'failing', 'start-failed'] as const) {
+      monitor.add({ worker: 'a', code, message: 'x' })
+      monitor.add({ worker: 'ab', code, message: 'x' })
+    }
+    monitor.clearWorker('a')
+    expect(monitor.reasons.map(({ worker }) => worker)).toEqual(['ab', 'ab', 'ab'])
+  })
+})
+
+describe('healthStatus', () => {
+  it.each<[HealthCode[], string]>([
+    [[], 'ok'],
+    [['start-failed'], 'degraded'],
+    [['failing', 'orphaned', 'no-handler', 'clock-skew'], 'degraded'],
+    [['not-running'], 'unhealthy'],
+    [['stuck'], 'unhealthy'],
+    [['overdue'], 'unhealthy'],
+    [['failing', 'store-lost'], 'unhealthy'],
+  ])('%j is %s', (codes, status) => {
+    expect(healthStatus(codes.map((code) => ({ code, message: 'x' })))).toBe(status)
+  })
+})

@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest'
+import { RunHarness } from '../test/run-harness.ts'
+import { RunCancelledError } from './errors.ts'
+
+/** Fails so many times, then succeeds. */
+function failing(times: number) {
+  const attempts: number[] = []
+  const doWork = async ({ attempt }: { attempt: number }) => {
+    attempts.push(attempt)
+    if (attempt <= times) throw new Error(`failure ${attempt}`)
+  }
+  return { attempts, doWork }
+}
+
+describe('the retries of a run', () => {
+  it('repeat it inside the run until it succeeds: one record', async () => {
+    const harness = new RunHarness()
+    const { attempts, doWork } = failing(2)
+    const start = harness.clock.now()
+    const run = harness.start(doWork, { policy: { retry: { attempts: 5, backoffMs: 100 } } })
+    await harness.clock.advance(99)
+    expect(attempts).toEqual([1])
+    await harness.clock.advance(1)
+    expect(attempts).toEqual([1, 2])
+    await harness.clock.advance(100)
+    expect(attempts).toEqual([1, 2, 3])
+    expect(run.record).toMatchObject({ outcome: 'succeeded', attempts: 3, durationMs: 200 })
+    expect(run.record).not.toHaveProperty('error')
+    expect(harness.finished).toHaveLength(1)
+    expect(harness.settled).toBe(1)
+    expect(harness.retrying.map(({ failedAttempt, retryAtMs }) => [failedAttempt, retryAtMs - start])).toEqual([
+      [1, 100],
+      [2, 200],
+    ])
+    expect(harness.retrying[0]?.error).toEqual(new Error('failure 1'))
+    expect(harness.logger.linesOf('attempt failed, it will be repeated').map(({ level }) => level)).toEqual([
+      'warn',
+      'warn',
+    ])
+  })
+
+  it('end with the last error when no attempt is left', async () => {
+    const harness = new RunHarness()
+    const { attempts, doWork } = failing(9)
+    const run = harness.start(doWork, { policy: { retry: { attempts: 3, backoffMs: 10 } } })
+    await harness.clock.advance(1_000)
+    expect(attempts).toEqual([1, 2, 3])
+    expect(run.record).toMatchObject({ outcome: 'failed', attempts: 3, error: { message: 'failure 3' } })
+    expect(harness.logger.linesOf('run failed')).toHaveLength(1)
+    expect(harness.clock.timerCount).toBe(0)
+  })
+
+  it('wait longer by the factor, up to the longest backoff', async () => {
+    const harness = new RunHarness()
+    const times: number[] = []
+    const retry = { attempts: 5, backoffMs: 100, factor: 3, maxBackoffMs: 500 }
+    const start = harness.clock.now()
+    harness.start(
+      async () => {
+        times.push(harness.clock.now() - start)
+        throw new Error('x')
+      },
+      { policy: { retry } },
+    )
+    await harness.clock.advance(10_000)
+    expect(times).toEqual([0, 100, 400, 900, 1_400])
+  })
+
+  it('start no attempt at or after the next slot', async () => {
+    const harness = new RunHarness()
+    const { attempts, doWork } = failing(9)
+    const nextDueAtMs = harness.clock.now() + 250
+    const run = harness.start(doWork, { policy: { retry: { attempts: 9, backoffMs: 125 } }, plan: { nextDueAtMs } })
+    await harness.clock.advance(1_000)
+    expect(attempts).toEqual([1, 2])
+    expect(run.record).toMatchObject({ outcome: 'failed', durationMs: 125 })
+  })
+
+  it('start none either when the machine slept over the next slot meanwhile', async () => {
+    const harness = new RunHarness()
+    const { attempts, doWork } = failing(9)
+    const nextDueAtMs = harness.clock.now() + 10_000
+    const run = harness.start(doWork, { policy: { retry: { attempts: 9, backoffMs: 1_000 } }, plan: { nextDueAtMs } })
+    await harness.clock.settle()
+    harness.clock.sleep(3_600_000)
+    await harness.clock.advance(5_000)
+    expect(attempts).toEqual([1])
+    expect(run.record).toMatchObject({ outcome: 'failed', attempts: 1, error: { message: 'failure 1' } })
+    expect(harness.settled).toBe(1)
+    expect(harness.clock.timerCount).toBe(0)
+  })
+
+  it('are ended by an abort while the run waits: it settles at once', async () => {
+    const harness = new RunHarness()
+    const { attempts, doWork } = failing(9)
+    const run = harness.start(doWork, { policy: { retry: { attempts: 9, backoffMs: 60_000 } } })
+    await harness.clock.advance(1_000)
+    expect(run.abort(new RunCancelledError('w', 'w.1', 'ann'))).toBe(true)
+    await run.drained
+    expect(run.record).toMatchObject({ outcome: 'aborted', reason: 'cancelled', by: 'ann', attempts: 1 })
+    expect(harness.clock.timerCount).toBe(0)
+    await harness.clock.advance(120_000)
+    expect(attempts).toEqual([1])
+    expect(harness.stuck).toBe(0)
+  })
+
+  it('are not begun after an abort during an attempt', async () => {
+    const harness = new RunHarness()
+    const run = harness.start(
+      ({ signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('x')))),
+      { policy: { retry: { attempts: 9, backoffMs: 10 } } },
+    )
+    run.abort(new RunCancelledError('w', 'w.1'))
+    await harness.clock.advance(1_000)
+    expect(run.isSettled).toBe(true)
+    expect(run.record).toMatchObject({ outcome: 'aborted', attempts: 1 })
+    expect(harness.retrying).toEqual([])
+  })
+
+  it('end at once, with the last error, when endRetries finds the run waiting', async () => {
+    const harness = new RunHarness()
+    const { doWork } = failing(9)
+    const run = harness.start(doWork, { policy: { retry: { attempts: 9, backoffMs: 60_000 } } })
+    await harness.clock.settle()
+    run.endRetries()
+    await run.drained
+    expect(run.record).toMatchObject({ outcome: 'failed', error: { message: 'failure 1' } })
+    expect(run.record).not.toHaveProperty('reason')
+    expect(harness.clock.timerCount).toBe(0)
+  })
+
+  it('are none after endRetries found an attempt active; that one goes on', async () => {
+    const harness = new RunHarness()
+    const { promise, reject } = Promise.withResolvers<void>()
+    const run = harness.start(() => promise, { policy: { retry: { attempts: 9, backoffMs: 10 } } })
+    run.endRetries()
+    expect(run.isFinished).toBe(false)
+    reject(new Error('late'))
+    await run.drained
+    expect(run.record).toMatchObject({ outcome: 'failed', attempts: 1, error: { message: 'late' } })
+  })
+
+  it('survive what can not be read', async () => {
+    const harness = new RunHarness()
+    const trap = () => {
+      throw new Error('trap')
+    }
+    const thrown = new Proxy({}, { get: trap, getPrototypeOf: trap, has: trap })
+    const run = harness.start(() => Promise.reject(thrown), { policy: { retry: { attempts: 2, backoffMs: 10 } } })
+    await harness.clock.advance(100)
+    expect(run.record).toMatchObject({ outcome: 'failed', attempts: 2 })
+  })
+})

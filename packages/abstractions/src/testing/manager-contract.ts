@@ -1,0 +1,97 @@
+import { checkOptions, hasMethods, isWhole } from '../checks.ts'
+import { InvalidOptionsError } from '../errors.ts'
+import type { IBackgroundWorkerManager } from '../manager.ts'
+import type { ManagerOptions } from '../manager-options.ts'
+import { type ContractDeviation, type ContractRunner, collectContract } from './contract-suite.ts'
+import { aborts } from './manager-contract/aborts.ts'
+import { calls } from './manager-contract/calls.ts'
+import { failures } from './manager-contract/failures.ts'
+import { pause } from './manager-contract/pause.ts'
+import { refusals } from './manager-contract/refusals.ts'
+import { runOnStart } from './manager-contract/run-on-start.ts'
+import { sameWords } from './manager-contract/same-words.ts'
+import { crons, intervals, overrides } from './manager-contract/schedules.ts'
+import { scopes } from './manager-contract/scopes.ts'
+import { lateness, oneDecision, oneRunAtATime } from './manager-contract/slots.ts'
+import { start } from './manager-contract/start.ts'
+import { stop } from './manager-contract/stop.ts'
+import { TestApplication } from './manager-contract/test-application.ts'
+
+export interface ManagerContractOptions<Manager extends IBackgroundWorkerManager> {
+  /** `describe` and `it` of the test runner; `it.concurrent` fits too, tests share nothing. */
+  readonly runner: ContractRunner
+  /**
+   * Makes a manager that has not started, with these options and what else it needs. Each test has an
+   * `applicationName` of its own; two managers with the same name are two processes of one application.
+   */
+  readonly createManager: (options: ManagerOptions) => Manager | Promise<Manager>
+  /** How long the period of a worker is that a test waits for, in ms. */
+  readonly shortPeriodMs: number
+  /** Lets time pass: moves a manual clock, or waits. @default waits */
+  readonly advance?: (ms: number) => unknown
+  /** The smallest period that the manager takes, in ms. @default 1 */
+  readonly minPeriodMs?: number
+  /** Called after each test for each manager, which has been stopped: the place to look for what is left behind. */
+  readonly cleanUp?: (manager: Manager) => unknown
+  /** The tests that the manager can not pass, and why. */
+  readonly deviations?: readonly ContractDeviation[]
+}
+
+/**
+ * The suite that defines a manager: what every manager promises, as tests of which each waits for facts and not for
+ * time. It knows no test runner and takes one.
+ *
+ * @throws Error for a deviation without a reason, or one that names a test that does not exist.
+ */
+export function managerContract<Manager extends IBackgroundWorkerManager>(
+  options: ManagerContractOptions<Manager>,
+): void {
+  const accept = () => undefined
+  checkOptions('managerContract', options, {
+    runner: hasMethods('describe', 'it'),
+    createManager: accept,
+    shortPeriodMs: isWhole(20, 60_000, 'ms'),
+    advance: accept,
+    minPeriodMs: isWhole(1, 60_000, 'ms'),
+    cleanUp: accept,
+    deviations: accept,
+  })
+  const { createManager, shortPeriodMs, advance = wait, minPeriodMs = 1, cleanUp = () => {} } = options
+  if (shortPeriodMs < minPeriodMs) throw new InvalidOptionsError('managerContract: shortPeriodMs is below minPeriodMs.')
+  collectContract({
+    groups: [
+      refusals,
+      intervals,
+      crons,
+      oneRunAtATime,
+      oneDecision,
+      lateness,
+      aborts,
+      runOnStart,
+      overrides,
+      scopes,
+      failures,
+      start,
+      stop,
+      pause,
+      sameWords,
+      calls,
+    ],
+    runner: options.runner,
+    deviations: options.deviations ?? [],
+    createSubject: () =>
+      new TestApplication({
+        createManager,
+        advance,
+        cleanUp: (manager) => cleanUp(manager as Manager),
+        shortPeriodMs,
+        minPeriodMs,
+      }),
+  })
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    globalThis.setTimeout(resolve, ms)
+  })
+}

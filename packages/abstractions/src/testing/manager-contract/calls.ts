@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import type { IBackgroundWorkerManager } from '../../manager.ts'
+import { every } from '../../schedule.ts'
+import type { ContractGroup } from '../contract-suite.ts'
+import { PlainProbe } from './probe-worker.ts'
+import { assertRefused } from './shapes.ts'
+import { type TestApplication, rarely } from './test-application.ts'
+
+type Call = (manager: IBackgroundWorkerManager, name: string) => Promise<unknown>
+
+const callsAboutSchedules: Readonly<Record<string, Call>> = {
+  trigger: (manager, name) => manager.trigger(name),
+  pause: (manager, name) => manager.pause(name),
+  resume: (manager, name) => manager.resume(name),
+  reschedule: (manager, name) => manager.reschedule(name, rarely),
+}
+
+export const calls: ContractGroup<TestApplication> = {
+  title: 'The calls of a manager',
+  tests: {
+    async 'refuse a worker that is not known'(app) {
+      const manager = await app.start([app.rareWorker()])
+      const all = { ...callsAboutSchedules, runs: (_: IBackgroundWorkerManager, name: string) => manager.runs(name) }
+      for (const call of Object.values(all)) {
+        await assertRefused(call(manager, 'nobody'), 'unknown-worker', '"nobody"')
+        await assertRefused(call(manager, 'constructor'), 'unknown-worker', '"constructor"')
+      }
+      assert.equal(await manager.get('nobody'), undefined)
+      assert.equal(await manager.remove('nobody'), false)
+    },
+
+    async 'refuse a worker without a schedule where they are about one'(app) {
+      const manager = await app.start([new PlainProbe('plain')])
+      for (const [name, call] of Object.entries(callsAboutSchedules)) {
+        await assertRefused(call(manager, 'plain'), 'not-periodic', '"plain"', name)
+      }
+    },
+
+    async 'list all workers in the order in which they were added'(app) {
+      const names = ['zebra', 'ant', 'mole']
+      const manager = await app.start(names.map((name) => app.rareWorker({ name })))
+      await manager.add(new PlainProbe('bee'))
+      const statuses = await manager.list()
+      assert.deepEqual(
+        statuses.map(({ name }) => name),
+        [...names, 'bee'],
+      )
+      assert.deepEqual(statuses[1], await app.status(manager, 'ant'))
+    },
+
+    async 'trigger runs a worker now, and leaves its schedule alone'(app) {
+      const worker = app.rareWorker()
+      const manager = await app.start([worker])
+      const { nextDueAt } = await app.status(manager, 'rare')
+      const runId = await manager.trigger('rare', { by: 'ann' })
+      const record = await app.untilFinished(manager, 'rare', runId)
+      assert.deepEqual([record.kind, record.by, record.outcome], ['manual', 'ann', 'succeeded'])
+      assert.equal(worker.calls[0]?.runId, runId)
+      assert.deepEqual((await app.status(manager, 'rare')).nextDueAt, nextDueAt)
+    },
+
+    async 'trigger accepts one run at a time'(app) {
+      const gate = app.gate()
+      const worker = app.rareWorker({ doWork: () => gate.passed })
+      const manager = await app.start([worker])
+      const results = await Promise.allSettled([1, 2, 3].map(() => manager.trigger('rare')))
+      const accepted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+      assert.equal(accepted.length, 1)
+      const runId = accepted[0] as string
+      await assertRefused(manager.trigger('rare'), 'worker-busy', '"rare"', runId)
+      gate.open()
+      await app.untilFinished(manager, 'rare', runId)
+      assert.equal(worker.calls.length, 1)
+    },
+
+    async 'reschedule refuses a bad schedule, and the worker keeps the one it has'(app) {
+      const manager = await app.start([app.rareWorker()])
+      await manager.reschedule('rare', every('30d'))
+      const before = await app.status(manager, 'rare')
+      const bad: unknown[] = [
+        { kind: 'every', periodMs: app.minPeriodMs - 1 },
+        { kind: 'every', periodMs: 60_000, offset: 1 },
+        { kind: 'cron', expression: '0 0 30 2 *', timeZone: 'UTC' },
+        { kind: 'cron', expression: '* * * * *', timeZone: 'Mars/Olympus' },
+        '10m',
+        null,
+      ]
+      for (const schedule of bad) {
+        await assertRefused(manager.reschedule('rare', schedule as never), 'invalid-schedule', '"rare"')
+      }
+      assert.deepEqual(await app.status(manager, 'rare'), before)
+    },
+
+    async 'remove forgets a worker and its schedule, and announces that'(app) {
+      const worker = app.frequentWorker()
+      const manager = await app.start([worker, app.rareWorker()])
+      const removed = app.listen(manager, 'worker-removed')
+      await app.untilCalled(worker)
+      assert.equal(await manager.remove('frequent', { by: 'ann' }), true)
+      assert.equal(await manager.remove('frequent'), false)
+      assert.deepEqual(removed, [{ worker: 'frequent', by: 'ann' }])
+      assert.equal(await manager.get('frequent'), undefined)
+      assert.deepEqual(
+        (await manager.list()).map(({ name }) => name),
+        ['rare'],
+      )
+      await assertRefused(manager.trigger('frequent'), 'unknown-worker', '"frequent"')
+      await app.pass(1)
+      const count = worker.calls.length
+      await app.pass(2)
+      assert.equal(worker.calls.length, count)
+    },
+
+    async 'remove lets the active run finish, and then stops the worker'(app) {
+      const gate = app.gate()
+      const order: string[] = []
+      const worker = app.rareWorker({
+        doWork: async ({ signal }) => {
+          await gate.passed
+          order.push(`run ended, aborted: ${signal.aborted}`)
+        },
+        stop: async () => {
+          order.push('stop called')
+        },
+      })
+      const manager = await app.start([worker])
+      const finished = app.listen(manager, 'run-finished')
+      await manager.trigger('rare')
+      await app.untilCalled(worker)
+      await manager.remove('rare')
+      await app.pass(0.5)
+      assert.deepEqual(order, [])
+      gate.open()
+      await app.until('the worker is stopped', () => order.length === 2)
+      assert.deepEqual(order, ['run ended, aborted: false', 'stop called'])
+      assert.deepEqual(
+        finished.map(({ outcome }) => outcome),
+        ['succeeded'],
+      )
+    },
+
+    async 'remove stops a plain worker'(app) {
+      const plain = new PlainProbe('plain')
+      const manager = await app.start([plain])
+      assert.equal(await manager.remove('plain'), true)
+      await app.until('it is stopped', () => plain.stops.length === 1)
+      await app.stop(manager)
+      assert.deepEqual([plain.starts.length, plain.stops.length], [1, 1])
+    },
+
+    async 'remove forgets a slot that waits for its jitter'(app) {
+      const worker = app.frequentWorker({ policy: { jitterMs: app.periodMs } })
+      const manager = await app.start([worker])
+      const { runId } = await app.untilWaiting(manager, worker)
+      await manager.remove('frequent')
+      await app.pass(2)
+      assert.ok(worker.calls.every((call) => call.runId !== runId))
+    },
+
+    async 'remove also works before the start'(app) {
+      const plain = new PlainProbe('plain')
+      const manager = await app.create()
+      await manager.add(plain)
+      assert.equal(await manager.remove('plain'), true)
+      await manager.start()
+      assert.equal(plain.starts.length, 0)
+      assert.deepEqual(await manager.list(), [])
+    },
+
+    async 'a worker that is added again has its records, and neither its override nor its pause'(app) {
+      const manager = await app.start([app.rareWorker()])
+      const record = await app.run(manager, 'rare')
+      await manager.reschedule('rare', every('30d'))
+      await manager.pause('rare')
+      await manager.remove('rare')
+      await manager.add(app.rareWorker())
+      const status = await app.status(manager, 'rare')
+      assert.deepEqual([status.schedule, status.paused, status.state], [{ declared: rarely }, undefined, 'idle'])
+      assert.deepEqual([status.lastRun, await app.records(manager, 'rare')], [record, [record]])
+    },
+
+    async 'a worker that is added again while its old run is active waits for its end'(app) {
+      const gate = app.gate()
+      const [old, renewed] = [app.rareWorker({ doWork: () => gate.passed }), app.rareWorker()]
+      const manager = await app.start([old])
+      const runId = await manager.trigger('rare')
+      await app.untilCalled(old)
+      await manager.remove('rare')
+      await manager.add(renewed)
+      await assertRefused(manager.trigger('rare'), 'worker-busy', runId)
+      gate.open()
+      await app.untilFinished(manager, 'rare', runId)
+      await app.run(manager, 'rare')
+      assert.deepEqual([old.calls.length, renewed.calls.length], [1, 1])
+    },
+  },
+}

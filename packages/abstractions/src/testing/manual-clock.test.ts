@@ -1,0 +1,97 @@
+import { describe, expect, it, vi } from 'vitest'
+import { ManualClock } from './manual-clock.ts'
+
+describe('ManualClock', () => {
+  it('starts where it is told, and on 1 January 2026 by default', () => {
+    expect(new ManualClock().now()).toBe(Date.UTC(2026, 0, 1))
+    expect(new ManualClock(5).now()).toBe(5)
+    expect(new ManualClock(5).monotonicNow()).toBe(0)
+  })
+
+  it('fires what comes due in the order of time, then of setting', async () => {
+    const clock = new ManualClock(0)
+    const fired: string[] = []
+    clock.setTimer(() => fired.push(`late ${clock.now()}`), 20)
+    clock.setTimer(() => fired.push(`early ${clock.now()}`), 10)
+    clock.setTimer(() => fired.push(`late too ${clock.now()}`), 20)
+    clock.setTimer(() => fired.push('never'), 31)
+    await clock.advance(30)
+    expect(fired).toEqual(['early 10', 'late 20', 'late too 20'])
+    expect([clock.now(), clock.monotonicNow(), clock.timerCount]).toEqual([30, 30, 1])
+  })
+
+  it('fires timers that timers set, in the same advance', async () => {
+    const clock = new ManualClock(0)
+    const times: number[] = []
+    const again = () => {
+      times.push(clock.now())
+      clock.setTimer(again, 10)
+    }
+    clock.setTimer(again, 10)
+    await clock.advance(35)
+    expect(times).toEqual([10, 20, 30])
+  })
+
+  it('lets what a timer set off go on before the next timer', async () => {
+    const clock = new ManualClock(0)
+    const log: string[] = []
+    const work = async () => {
+      log.push('one')
+      await Promise.resolve()
+      await Promise.resolve()
+      log.push('after one')
+    }
+    clock.setTimer(() => void work(), 10)
+    clock.setTimer(() => log.push('two'), 10)
+    await clock.advance(10)
+    expect(log).toEqual(['one', 'after one', 'two'])
+  })
+
+  it('takes timers back, also ones that have fired', async () => {
+    const clock = new ManualClock(0)
+    let fired = 0
+    const handle = clock.setTimer(() => fired++, 10)
+    clock.clearTimer(handle)
+    clock.clearTimer(handle)
+    await clock.advance(100)
+    expect(fired).toBe(0)
+  })
+
+  it.each([0, -1, Number.NaN, 2 ** 31, Number.POSITIVE_INFINITY])(
+    'makes 1 ms of a delay of %d, as Node does',
+    async (delayMs) => {
+      const clock = new ManualClock(0)
+      let fired = 0
+      clock.setTimer(() => fired++, delayMs)
+      await clock.advance(0)
+      expect(fired).toBe(0)
+      await clock.advance(1)
+      expect(fired).toBe(1)
+    },
+  )
+
+  it('steps and sleeps with the wall clock only; no timer fires', async () => {
+    const clock = new ManualClock(1_000)
+    let fired = 0
+    clock.setTimer(() => fired++, 10)
+    clock.step(-500)
+    clock.sleep(10_000)
+    await clock.settle()
+    expect([clock.now(), clock.monotonicNow(), fired]).toEqual([10_500, 0, 0])
+    await clock.advance(10)
+    expect([clock.now(), fired]).toEqual([10_510, 1])
+  })
+
+  it("goes on under a test's fake timers", async () => {
+    vi.useFakeTimers()
+    try {
+      const clock = new ManualClock(0)
+      let fired = 0
+      clock.setTimer(() => fired++, 10)
+      await clock.advance(10)
+      expect(fired).toBe(1)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})

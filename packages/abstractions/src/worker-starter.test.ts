@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest'
+import { deferred, thenable } from '../test/run-harness.ts'
+import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worker.ts'
+import { ManagerStoppedError, StartTimeoutError } from './errors.ts'
+import { ManualClock } from './testing/manual-clock.ts'
+import { WorkerStarter } from './worker-starter.ts'
+
+function createStarter(worker: IBackgroundWorker) {
+  const clock = new ManualClock()
+  const told: unknown[][] = []
+  const starter = new WorkerStarter(worker, {
+    clock,
+    startTimeoutMs: 5_000,
+    workerReady: (which, name) => told.push(['ready', which === worker, name]),
+    workerStartFailed: (which, error, name) => told.push(['start failed', which === worker, name, error]),
+    workerStopFailed: (which, error, name) => told.push(['stop failed', which === worker, name, error]),
+  })
+  return { clock, told, starter }
+}
+
+/** A worker with a start and a stop of its own. */
+function createWorker(start: (signal?: AbortSignal) => unknown, stop: (signal?: AbortSignal) => unknown = () => {}) {
+  return { name: 'w', start, stop } as IBackgroundWorker
+}
+
+const signal = new AbortController().signal
+
+describe('WorkerStarter', () => {
+  it('has a worker ready at once whose start is the inherited one', () => {
+    class Plain extends BackgroundWorkerBase {
+      readonly name = 'w'
+    }
+    const { starter, told, clock } = createStarter(new Plain())
+    starter.start()
+    expect(starter.isReady).toBe(true)
+    expect(told).toEqual([['ready', true, 'w']])
+    expect(clock.timerCount).toBe(0)
+  })
+
+  it('has one with its own start ready when that has resolved', async () => {
+    const started = deferred()
+    const { starter, told, clock } = createStarter(createWorker(() => started.promise))
+    starter.start()
+    await clock.settle()
+    expect([starter.isReady, starter.isFailed, told]).toEqual([false, false, []])
+    started.resolve()
+    await clock.settle()
+    expect([starter.isReady, told]).toEqual([true, [['ready', true, 'w']]])
+    expect(clock.timerCount).toBe(0)
+  })
+
+  const boom = new Error('boom')
+  it.each([
+    [
+      'throws',
+      () => {
+        throw boom
+      },
+    ],
+    ['rejects', () => Promise.reject(boom)],
+    [
+      'gives a thenable that throws',
+      () =>
+        thenable(() => {
+          throw boom
+        }),
+    ],
+  ])('says that a start failed which %s', async (_how, start) => {
+    const { starter, told, clock } = createStarter(createWorker(start))
+    expect(() => starter.start()).not.toThrow()
+    await clock.settle()
+    expect([starter.isReady, starter.isFailed]).toEqual([false, true])
+    expect(told).toEqual([['start failed', true, 'w', boom]])
+    expect(clock.timerCount).toBe(0)
+  })
+
+  it('says so of one that is silent for too long, and takes it when it comes late', async () => {
+    const started = deferred()
+    const { starter, told, clock } = createStarter(createWorker(() => started.promise))
+    starter.start()
+    await clock.advance(4_999)
+    expect(told).toEqual([])
+    await clock.advance(1)
+    expect(starter.isFailed).toBe(true)
+    expect(told).toHaveLength(1)
+    const error = told[0]?.[3] as Error
+    expect(error).toBeInstanceOf(StartTimeoutError)
+    expect(error.message).toBe(
+      'Worker "w" has not started within 5000 ms. Let start() resolve when the work has begun, or raise startTimeoutMs.',
+    )
+    started.resolve()
+    await clock.settle()
+    expect([starter.isReady, starter.isFailed]).toEqual([true, false])
+    expect(told.at(-1)).toEqual(['ready', true, 'w'])
+  })
+
+  it('goes by the name that the worker had when it was added', async () => {
+    const worker = createWorker(() => Promise.reject(boom)) as { name: string } & IBackgroundWorker
+    const { starter, told, clock } = createStarter(worker)
+    worker.name = 'other'
+    starter.start()
+    await clock.settle()
+    expect(told).toEqual([['start failed', true, 'w', boom]])
+  })
+
+  it('gives start a signal that a stop aborts', async () => {
+    let given: AbortSignal | undefined
+    const { starter, clock, told } = createStarter(
+      createWorker((startSignal) => {
+        given = startSignal
+        return new Promise(() => {})
+      }),
+    )
+    starter.start()
+    expect(given?.aborted).toBe(false)
+    await starter.stop(signal)
+    expect(given?.reason).toBeInstanceOf(ManagerStoppedError)
+    expect(clock.timerCount).toBe(0)
+    await clock.advance(10_000)
+    expect(told).toEqual([])
+  })
+
+  it('does not hear a start any more that ends after the stop', async () => {
+    for (const end of ['resolve', 'reject'] as const) {
+      const started = deferred()
+      const { starter, told, clock } = createStarter(createWorker(() => started.promise))
+      starter.start()
+      await starter.stop(signal)
+      started[end](boom as never)
+      await clock.settle()
+      expect([starter.isReady, starter.isFailed, told]).toEqual([false, false, []])
+    }
+  })
+
+  it('does not take the end of an earlier start for that of a later one', async () => {
+    const starts = [deferred(), deferred()]
+    let calls = 0
+    const { starter, told, clock } = createStarter(createWorker(() => starts[calls++]?.promise))
+    starter.start()
+    await starter.stop(signal)
+    starter.start()
+    starts[0]?.resolve()
+    await clock.settle()
+    expect([starter.isReady, told]).toEqual([false, []])
+    starts[1]?.resolve()
+    await clock.settle()
+    expect([starter.isReady, told.length]).toEqual([true, 1])
+  })
+
+  it('calls stop with the signal, once, and only after a start', async () => {
+    const signals: unknown[] = []
+    const { starter } = createStarter(
+      createWorker(
+        () => {},
+        (stopSignal) => void signals.push(stopSignal),
+      ),
+    )
+    await starter.stop(signal)
+    expect(signals).toEqual([])
+    starter.start()
+    await starter.stop(signal)
+    await starter.stop(signal)
+    expect(signals).toEqual([signal])
+  })
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw boom
+      },
+    ],
+    ['rejects', () => Promise.reject(boom)],
+  ])('reports a stop that %s, and does not fail for it', async (_how, stop) => {
+    const { starter, told } = createStarter(createWorker(() => {}, stop))
+    starter.start()
+    await starter.stop(signal)
+    expect(told.at(-1)).toEqual(['stop failed', true, 'w', boom])
+    expect(starter.isReady).toBe(false)
+  })
+
+  it('says that the start failed of a thing that only borrows the inherited one', async () => {
+    const { start } = BackgroundWorkerBase.prototype as { start: (this: void) => Promise<void> }
+    const borrowed = { name: 'w', start, stop: async () => {} }
+    const { starter, told, clock } = createStarter(borrowed)
+    starter.start()
+    await clock.settle()
+    expect(told.map(([what]) => what)).toEqual(['ready', 'start failed'])
+    expect(starter.isFailed).toBe(true)
+  })
+})

@@ -1,0 +1,80 @@
+import { guardLogger } from '../src/guarded-logger.ts'
+import type { PeriodicBackgroundWorkerContext } from '../src/periodic-worker.ts'
+import { type PeriodicWorkerPolicy, fillPolicy } from '../src/policy.ts'
+import { Run, type RunPlan } from '../src/run.ts'
+import type { RunRecord } from '../src/run-record.ts'
+import type { ServiceScopeFactory } from '../src/service-scope.ts'
+import { ManualClock } from '../src/testing/manual-clock.ts'
+import { RecordingLogger } from '../src/testing/recording-logger.ts'
+
+export interface Retrying {
+  readonly failedAttempt: number
+  readonly error: unknown
+  readonly retryAtMs: number
+}
+
+/** A host for runs that keeps what they tell it. */
+export class RunHarness {
+  readonly clock = new ManualClock()
+  readonly logger = new RecordingLogger()
+  readonly finished: RunRecord[] = []
+  readonly retrying: Retrying[] = []
+  settled = 0
+  stuck = 0
+
+  createRun(
+    doWork: (context: PeriodicBackgroundWorkerContext) => unknown,
+    options: {
+      readonly policy?: PeriodicWorkerPolicy
+      readonly plan?: Partial<RunPlan>
+      readonly scopeFactory?: ServiceScopeFactory
+    } = {},
+  ): Run {
+    const logger = guardLogger(this.logger)
+    return new Run(
+      {
+        worker: { name: 'w', doWork: doWork as () => Promise<void> },
+        policy: fillPolicy(options.policy ?? {}),
+        runId: 'w.1',
+        kind: 'scheduled',
+        scheduledForMs: this.clock.now(),
+        lateByMs: 0,
+        missedSlots: 0,
+        nextDueAtMs: undefined,
+        lastSucceededAtMs: undefined,
+        by: undefined,
+        ...options.plan,
+      },
+      {
+        clock: this.clock,
+        instanceId: 'i',
+        scopeFactory: options.scopeFactory,
+        loggerOf: (worker) => logger.child({ worker }),
+        runFinished: (_run, record) => this.finished.push(record),
+        runRetrying: (_run, failedAttempt, error, retryAtMs) => this.retrying.push({ failedAttempt, error, retryAtMs }),
+        runSettled: () => {
+          this.settled++
+        },
+        runStuck: () => {
+          this.stuck++
+        },
+      },
+    )
+  }
+
+  start(...args: Parameters<RunHarness['createRun']>): Run {
+    const run = this.createRun(...args)
+    run.start()
+    return run
+  }
+}
+
+/** Something that `await` takes for a promise. */
+export function thenable(then: (resolve: () => void, reject: (error: unknown) => void) => void): object {
+  return Object.defineProperty({}, 'then', { value: then })
+}
+
+/** A promise to settle by hand. */
+export function deferred(): PromiseWithResolvers<void> {
+  return Promise.withResolvers<void>()
+}

@@ -1,0 +1,551 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type ByOption,
+  DuplicateWorkerError,
+  type HealthReason,
+  type HealthReport,
+  type IBackgroundWorker,
+  type IBackgroundWorkerManager,
+  type ManagerEventName,
+  type ManagerEvents,
+  type ManagerState,
+  ManagerStoppedError,
+  NotPeriodicError,
+  type PauseOptions,
+  RunCancelledError,
+  type RunRecord,
+  type RunsOptions,
+  type Schedule,
+  type StopOptions,
+  type StopReport,
+  UnknownWorkerError,
+  WorkerBusyError,
+  WorkerNotReadyError,
+  type WorkerStatus,
+  systemClock,
+} from '@background-workers/abstractions'
+import {
+  EventHub,
+  type GuardedLogger,
+  HealthMonitor,
+  Lifecycle,
+  Run,
+  type RunHost,
+  type StarterHost,
+  type StoppingWork,
+  WorkerStarter,
+  checkBy,
+  checkName,
+  checkPauseOptions,
+  checkRunId,
+  checkRunsOptions,
+  checkSchedule,
+  checkStopOptions,
+  defineWorker,
+  describeError,
+  drain,
+  giveLogger,
+  guardLogger,
+  hasOwnStart,
+  healthStatus,
+  isSameSchedule,
+  waitFor,
+} from '@background-workers/abstractions/for-managers'
+import { type ManagedPeriodicWorker, type ManagedWorker, isPeriodic } from './managed-worker.ts'
+import { type BullMqManagerOptions, type FilledOptions, fillOptions } from './options.ts'
+import { START_WINDOW_MS } from './run-processor.ts'
+import { Session } from './session.ts'
+import type { StoredDefinition, StoredWorker } from './stored-worker.ts'
+import { describeLocal, describeStored, isOverdue } from './worker-status.ts'
+
+/** The smallest period, in ms: BullMQ wakes 0 to 100 ms late. */
+const MIN_PERIOD_MS = 1_000
+
+/** What a stop may take besides its deadline, before it closes a connection that does not answer. */
+const DECIDING_MS = 1_000
+
+type StoredPeriodicWorker = StoredWorker & { readonly definition: StoredDefinition }
+
+/**
+ * Turns periodic workers into BullMQ repeatable jobs on Redis: schedules, overrides, pauses and records survive
+ * restarts, and each slot runs once in the whole cluster. Plain workers run in this process.
+ */
+export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
+  readonly #instanceId = randomUUID()
+  readonly #options: FilledOptions
+  readonly #logger: GuardedLogger
+  readonly #events: EventHub
+  readonly #health: HealthMonitor
+  readonly #lifecycle = new Lifecycle()
+  readonly #entries = new Map<string, ManagedWorker>()
+  readonly #starterHost: StarterHost
+  readonly #runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
+  /** Removed workers whose run or `stop` has not ended yet. */
+  readonly #leaving = new Set<StoppingWork>()
+  readonly #createWorkerLogger = (worker: string) => this.#logger.child({ worker })
+  #session: Session | undefined
+
+  /** @throws InvalidOptionsError */
+  constructor(options: BullMqManagerOptions) {
+    this.#options = fillOptions(options)
+    this.#logger = guardLogger(this.#options.logger)
+    this.#events = new EventHub(this.#logger)
+    this.#health = new HealthMonitor(this.#events)
+    this.#starterHost = {
+      clock: systemClock,
+      startTimeoutMs: this.#options.startTimeoutMs,
+      workerReady: (worker) => this.#workerReady(worker),
+      workerStartFailed: (worker, error) => this.#workerStartFailed(worker, error),
+      workerStopFailed: ({ name }, err) => this.#logger.error({ err, worker: name }, 'worker failed to stop'),
+    }
+    this.#runHost = {
+      clock: systemClock,
+      instanceId: this.#instanceId,
+      scopeFactory: this.#options.scopeFactory,
+      loggerOf: this.#createWorkerLogger,
+      runRetrying: (run, attempt, error, retryAtMs) =>
+        this.#events.emit('run-retrying', {
+          worker: run.plan.worker.name,
+          runId: run.plan.runId,
+          attempt,
+          error,
+          retryAt: new Date(retryAtMs),
+        }),
+      runStuck: (run) => this.#runStuck(run),
+    }
+  }
+
+  get state(): ManagerState {
+    return this.#lifecycle.state
+  }
+
+  start(): Promise<void> {
+    return this.#lifecycle.start(() => this.#start())
+  }
+
+  async stop(options: StopOptions = {}): Promise<StopReport> {
+    checkStopOptions(options)
+    // A run that waits for this stop must not be waited for.
+    Run.current()?.leaveToCaller()
+    return this.#lifecycle.stop(() => this.#stop(options.timeoutMs ?? this.#options.stopTimeoutMs))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async add(worker: IBackgroundWorker): Promise<void> {
+    const definition = defineWorker(worker, { minPeriodMs: MIN_PERIOD_MS, defaultPolicy: this.#options.defaultPolicy })
+    const { name } = definition
+    if (this.#entries.has(name)) throw new DuplicateWorkerError(name)
+    const starter = new WorkerStarter(worker, this.#starterHost)
+    const session = this.#isWorking ? this.#session : undefined
+    const entry: ManagedWorker = { worker, definition, starter, declaredAt: session?.clock.now() }
+    this.#entries.set(name, entry)
+    giveLogger(worker, this.#createWorkerLogger)
+    if (session) {
+      session.reconciler.noteNamesChanged()
+      try {
+        if (isPeriodic(entry)) await session.connection.send('add', () => session.declare())
+      } catch (error) {
+        this.#entries.delete(name)
+        throw error
+      }
+      starter.start()
+      await this.#runOnStart(session, [entry])
+      if (isPeriodic(entry) && session.reconciler.live.length > 1) {
+        this.#logger.info(
+          { worker: name },
+          'worker added at run time: other instances hand its runs back unless it is added there too',
+        )
+      }
+    }
+    this.#events.emit('worker-added', { worker: name })
+  }
+
+  async remove(name: string, options: ByOption = {}): Promise<boolean> {
+    checkName('remove', name)
+    checkBy('remove', options)
+    const entry = this.#entries.get(name)
+    if (!this.#session) {
+      if (!entry) return false
+      this.#entries.delete(name)
+      this.#events.emit('worker-removed', { worker: name, ...options })
+      return true
+    }
+    const session = this.#session
+    const wasStored = await session.connection.send('remove', async () => {
+      await session.runProcessor.forgetWaiting(await session.store.read(name))
+      const removed = await session.store.remove(name, session.clock.now())
+      if (removed) await session.schedulers.remove(name)
+      return removed
+    })
+    if (!wasStored && !entry) return false
+    if (entry) this.#dropWorker(name)
+    this.#logger.info({ worker: name, by: options.by }, 'worker removed')
+    this.#events.emit('worker-removed', { worker: name, ...options })
+    return true
+  }
+
+  async trigger(name: string, options: ByOption = {}): Promise<string> {
+    checkName('trigger', name)
+    checkBy('trigger', options)
+    const { session, stored } = await this.#periodic(name, 'trigger')
+    const entry = this.#entries.get(name)
+    const isOnlyHere = session.reconciler.live.length <= 1
+    if (entry && this.#options.isEnabled && isOnlyHere && !entry.starter.isReady) throw new WorkerNotReadyError(name)
+    const runId = `${name}.m-${randomUUID()}`
+    const blockedBy = await session.connection.send('trigger', () =>
+      session.runQueues.add(stored.definition.policy.queue, {
+        runId,
+        worker: name,
+        kind: 'manual',
+        slot: session.clock.now(),
+        missedSlots: 0,
+        delayMs: 0,
+        ...(options.by !== undefined && { by: options.by }),
+      }),
+    )
+    if (blockedBy !== undefined) throw new WorkerBusyError(name, blockedBy)
+    return runId
+  }
+
+  async cancel(runId: string, options: ByOption = {}): Promise<boolean> {
+    checkRunId('cancel', runId)
+    checkBy('cancel', options)
+    const session = this.#session
+    if (!session) return false
+    const name = runId.slice(0, Math.max(0, runId.lastIndexOf('.')))
+    const local = session.runProcessor.activeRun(runId)
+    if (local) return local.abort(new RunCancelledError(name, runId, options.by))
+    return session.connection.send('cancel', async () => {
+      const stored = await session.store.read(name)
+      if (stored.active?.record.runId === runId) {
+        if (stored.active.isFinished) return false
+        await session.store.requestCancel(runId, options.by ?? '')
+        return true
+      }
+      return stored.definition ? session.runProcessor.cancelWaiting(runId, stored, options.by) : false
+    })
+  }
+
+  async pause(name: string, options: PauseOptions = {}): Promise<void> {
+    checkName('pause', name)
+    checkPauseOptions(options)
+    const { session, stored } = await this.#periodic(name, 'pause')
+    await session.connection.send('pause', async () => {
+      await session.store.setPause(name, { ...options, since: stored.paused?.since ?? new Date(session.clock.now()) })
+      await session.runProcessor.endWaiting(stored as StoredPeriodicWorker)
+    })
+    session.runProcessor.endRetries(name)
+    this.#logger.info({ worker: name, ...options }, 'worker paused')
+    this.#events.emit('worker-paused', { worker: name, ...options })
+  }
+
+  async resume(name: string, options: ByOption = {}): Promise<void> {
+    checkName('resume', name)
+    checkBy('resume', options)
+    const { session, stored } = await this.#periodic(name, 'resume')
+    if (!stored.paused) return
+    await session.connection.send('resume', () => session.store.clearPause(name, session.clock.now()))
+    this.#logger.info({ worker: name, by: options.by }, 'worker resumed')
+    this.#events.emit('worker-resumed', { worker: name, ...options })
+  }
+
+  async reschedule(name: string, schedule: Schedule | undefined, options: ByOption = {}): Promise<void> {
+    checkName('reschedule', name)
+    checkBy('reschedule', options)
+    const { session, stored } = await this.#periodic(name, 'reschedule')
+    const checked = schedule === undefined ? undefined : checkSchedule(schedule, `Worker "${name}"`, MIN_PERIOD_MS)
+    const { definition, override } = stored
+    const before = override?.schedule ?? definition.schedule
+    const after = checked ?? definition.schedule
+    const now = session.clock.now()
+    await session.connection.send('reschedule', async () => {
+      const isChanged = !isSameSchedule(before, after)
+      await session.store.setOverride(
+        name,
+        checked && { schedule: checked, ...options, since: new Date(now) },
+        isChanged ? now : undefined,
+      )
+      if (isChanged) await session.schedulers.write(name, after, false)
+    })
+    this.#logger.info({ worker: name, schedule: after, by: options.by }, 'worker rescheduled')
+    this.#events.emit('worker-rescheduled', { worker: name, schedule: after, ...options })
+  }
+
+  async list(): Promise<WorkerStatus[]> {
+    const session = this.#session
+    if (!session) return [...this.#entries.values()].map(describeLocal)
+    const stored = await session.connection.send('list', () => session.store.readAll())
+    const periodic = [...stored.values()].filter(({ definition, removedAt }) => definition && removedAt === undefined)
+    periodic.sort(byDeclaration)
+    const known = new Set(periodic.map(({ name }) => name))
+    const local = [...this.#entries.values()].filter(({ definition }) => !known.has(definition.name))
+    return [...periodic.map((worker) => this.#describe(session, worker)), ...local.map(describeLocal)]
+  }
+
+  async get(name: string): Promise<WorkerStatus | undefined> {
+    checkName('get', name)
+    const session = this.#session
+    const entry = this.#entries.get(name)
+    if (!session) return entry && describeLocal(entry)
+    const stored = await session.connection.send('get', () => session.store.read(name))
+    if (stored.definition && stored.removedAt === undefined) return this.#describe(session, stored)
+    return entry && describeLocal(entry)
+  }
+
+  async runs(name: string, options: RunsOptions = {}): Promise<RunRecord[]> {
+    checkName('runs', name)
+    checkRunsOptions(options)
+    const session = this.#session
+    const entry = this.#entries.get(name)
+    if (!session || entry?.definition.kind === 'plain') {
+      if (!entry) throw new UnknownWorkerError(name)
+      return []
+    }
+    return session.connection.send('runs', async () => {
+      const { definition, removedAt } = await session.store.read(name)
+      if (!definition || removedAt !== undefined) throw new UnknownWorkerError(name)
+      return session.store.records(name, options.limit)
+    })
+  }
+
+  async health(): Promise<HealthReport> {
+    const reasons: HealthReason[] = [...this.#health.reasons]
+    if (this.state !== 'running') reasons.unshift({ code: 'not-running', message: `The manager is ${this.state}.` })
+    const session = this.#session
+    if (!session) return { status: healthStatus(reasons), reasons }
+    try {
+      const stored = await session.connection.send('health', () => session.store.readAll())
+      const now = session.clock.now()
+      for (const worker of stored.values()) {
+        if (isOverdue(worker, now))
+          reasons.push({
+            worker: worker.name,
+            code: 'overdue',
+            message: `Worker "${worker.name}" has a slot that nobody has decided.`,
+          })
+      }
+    } catch {
+      // That Redis is away is among the reasons already.
+    }
+    const instances = session.reconciler.live.map(({ instanceId, release, queues, lastSeenAt }) => ({
+      instanceId,
+      release,
+      queues,
+      lastSeenAt: new Date(lastSeenAt),
+    }))
+    return { status: healthStatus(reasons), reasons, instances }
+  }
+
+  on<Name extends ManagerEventName>(event: Name, listener: (payload: ManagerEvents[Name]) => unknown): () => void {
+    return this.#events.on(event, listener)
+  }
+
+  /** Whether workers are started and runs taken. */
+  get #isWorking(): boolean {
+    return this.#options.isEnabled && (this.state === 'running' || this.state === 'starting')
+  }
+
+  async #start(): Promise<void> {
+    const session = new Session({
+      options: this.#options,
+      instanceId: this.#instanceId,
+      logger: this.#logger,
+      events: this.#events,
+      health: this.#health,
+      entries: this.#entries,
+      runHost: this.#runHost,
+      starterHost: this.#starterHost,
+      readyWorker: (name) => this.#readyWorker(name),
+      dropWorker: (name) => {
+        this.#dropWorker(name)
+        this.#logger.info({ worker: name }, 'worker was removed on another instance')
+        this.#events.emit('worker-removed', { worker: name })
+      },
+      runFinished: (record) => this.#events.emit('run-finished', record),
+      runSettled: ({ worker }) => {
+        if (this.#health.clear('stuck', worker)) this.#events.emit('worker-recovered', { worker })
+      },
+    })
+    try {
+      await session.open(this.#options.startTimeoutMs)
+    } catch (error) {
+      await session.close()
+      throw error
+    }
+    this.#session = session
+    if (!this.#options.isEnabled) {
+      this.#logger.info({}, 'background workers are disabled here (isEnabled: false)')
+      return
+    }
+    for (const entry of this.#entries.values()) entry.starter.start()
+    session.take()
+    await this.#runOnStart(session, [...this.#entries.values()])
+    this.#logger.info(
+      { workers: this.#entries.size, instanceId: this.#instanceId, release: this.#options.release },
+      'background workers started',
+    )
+  }
+
+  async #stop(timeoutMs: number): Promise<StopReport> {
+    const session = this.#session
+    if (!session) return { finished: 0, abandoned: [] }
+    const startedAt = performance.now()
+    await waitFor(session.drain(), Math.min(timeoutMs, DECIDING_MS), systemClock)
+    const caller = Run.current()
+    const runs = session.runProcessor.activeRuns().filter((run) => run !== caller)
+    const deadline = new AbortController()
+    const work: StoppingWork[] = [
+      ...runs.map((run) => ({
+        worker: run.record.worker,
+        runId: run.record.runId,
+        done: session.runProcessor.jobDone(run.record.runId, run.drained),
+        abort: () => {
+          run.abort(
+            new ManagerStoppedError(
+              `Run "${run.record.runId}" did not end within the stop deadline of ${timeoutMs} ms.`,
+            ),
+          )
+        },
+      })),
+      ...[...this.#entries.values()].map((entry) => ({
+        worker: entry.definition.name,
+        done: this.#stopWorker(entry, deadline.signal),
+        abort: () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.')),
+      })),
+      ...this.#leaving,
+    ]
+    const left = await drain(work, Math.max(0, timeoutMs - (performance.now() - startedAt)), systemClock)
+    this.#session = undefined
+    await session.close()
+    this.#leaving.clear()
+    const settled = new Set(runs.filter((run) => run.isSettled).map(({ record }) => record.runId))
+    // A run that has ended, but whose job Redis has not taken back, is not abandoned: its outcome is all that may be lost.
+    const abandoned = left.filter(({ runId }) => runId === undefined || !settled.has(runId))
+    if (abandoned.length > 0) this.#logger.error({ abandoned }, 'background workers stopped, some work did not end')
+    else this.#logger.info({ finished: settled.size }, 'background workers stopped')
+    return { finished: settled.size, abandoned }
+  }
+
+  /** Calls the worker's own `stop` after its run, at the latest at the deadline. */
+  async #stopWorker(entry: ManagedWorker, signal: AbortSignal): Promise<void> {
+    const run = this.#session?.runProcessor.activeRuns().find(({ plan }) => plan.worker.name === entry.definition.name)
+    if (run && !signal.aborted) {
+      await Promise.race([
+        run.drained,
+        new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+      ])
+    }
+    await entry.starter.stop(signal)
+    this.#health.clear('start-failed', entry.definition.name)
+  }
+
+  /** Forgets a worker here: its run may finish, then its `stop` is called. A stop of the manager waits for that too. */
+  #dropWorker(name: string): void {
+    const entry = this.#entries.get(name)
+    if (!entry) return
+    this.#entries.delete(name)
+    this.#health.clearWorker(name)
+    this.#session?.reconciler.noteNamesChanged()
+    const deadline = new AbortController()
+    const leaving: StoppingWork = {
+      worker: name,
+      done: this.#stopWorker(entry, deadline.signal),
+      abort: () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.')),
+    }
+    this.#leaving.add(leaving)
+    void leaving.done.then(() => this.#leaving.delete(leaving))
+  }
+
+  #readyWorker(name: string): ManagedPeriodicWorker | undefined {
+    const entry = this.#entries.get(name)
+    return entry && isPeriodic(entry) && entry.starter.isReady ? entry : undefined
+  }
+
+  /** Once per release in the cluster; without a release once in min(period, 10 min). The store has the last word. */
+  async #runOnStart(session: Session, entries: readonly ManagedWorker[]): Promise<void> {
+    for (const entry of entries) {
+      if (!isPeriodic(entry) || !entry.definition.policy.runOnStart || !entry.starter.isReady) continue
+      const { name, schedule, policy } = entry.definition
+      const stored = await session.connection.send('start', () => session.store.read(name))
+      if (!stored.definition || stored.paused) continue
+      const now = session.clock.now()
+      const { release } = this.#options
+      const windowMs = Math.min(schedule.kind === 'every' ? schedule.periodMs : START_WINDOW_MS, START_WINDOW_MS)
+      const startMark = release > 0 ? `release ${release}` : `at ${now}`
+      if (stored.startMark === startMark) continue
+      const runId = `${name}.start-${release > 0 ? `r${release}` : Math.floor(now / windowMs) * windowMs}`
+      const request = { runId, worker: name, kind: 'start', slot: now, missedSlots: 0, startMark } as const
+      const blockedBy = await session.connection.send('start', () =>
+        session.runQueues.add(policy.queue, { ...request, delayMs: 0 }),
+      )
+      if (blockedBy !== undefined)
+        await session.connection.send('start', () => session.runProcessor.skipStart(request, stored, blockedBy))
+    }
+  }
+
+  #workerReady(worker: IBackgroundWorker): void {
+    if (!hasOwnStart(worker)) return
+    const entry = this.#entries.get(worker.name)
+    if (entry?.worker !== worker) return
+    if (this.#health.clear('start-failed', worker.name)) this.#events.emit('worker-recovered', { worker: worker.name })
+    if (this.#session)
+      this.#runOnStart(this.#session, [entry]).catch((err) =>
+        this.#logger.error({ err, worker: worker.name }, 'runOnStart failed'),
+      )
+  }
+
+  #workerStartFailed({ name: worker }: IBackgroundWorker, error: unknown): void {
+    this.#logger.error({ err: error, worker }, 'worker failed to start')
+    this.#health.add({
+      worker,
+      code: 'start-failed',
+      message: `Worker "${worker}" failed to start: ${describeError(error).message}`,
+    })
+    this.#events.emit('worker-start-failed', { worker, error })
+  }
+
+  #runStuck(run: Run): void {
+    const { runId, worker } = run.record
+    const message = `Run "${runId}" was aborted 30 s ago and has not ended: its doWork does not heed the signal.`
+    this.#logger.error({ worker, runId }, 'worker is stuck: its run was aborted 30 s ago and has not ended')
+    this.#health.add({ worker, code: 'stuck', message })
+    this.#events.emit('worker-stuck', { worker, runId })
+    this.#session?.store
+      .setStuck(worker, runId)
+      .catch((err) => this.#logger.error({ err, worker }, 'that a worker is stuck could not be written'))
+  }
+
+  #describe(session: Session, stored: StoredWorker): WorkerStatus {
+    const queue = stored.definition?.policy.queue ?? 'default'
+    return describeStored(stored, {
+      now: session.clock.now(),
+      entry: this.#entries.get(stored.name),
+      hasHandler: session.reconciler.live.some(({ queues }) => queues.includes(queue)),
+    })
+  }
+
+  /** @throws ManagerStoppedError, UnknownWorkerError, NotPeriodicError, StoreUnavailableError */
+  async #periodic(
+    name: string,
+    action: string,
+  ): Promise<{ readonly session: Session; readonly stored: StoredPeriodicWorker }> {
+    const entry = this.#entries.get(name)
+    if (entry && !isPeriodic(entry)) throw new NotPeriodicError(name, action)
+    const session = this.#session
+    if (!session)
+      throw new ManagerStoppedError(
+        `${action}: the manager is ${this.state}, so its store is not open. Call start() first.`,
+      )
+    const stored = await session.connection.send(action, () => session.store.read(name))
+    if (!stored.definition || stored.removedAt !== undefined) throw new UnknownWorkerError(name)
+    return { session, stored: stored as StoredPeriodicWorker }
+  }
+}
+
+function byDeclaration({ definition: one }: StoredWorker, { definition: other }: StoredWorker): number {
+  if (!one || !other) return 0
+  return one.since - other.since || one.order - other.order
+}

@@ -1,0 +1,213 @@
+import {
+  BackgroundWorkerError,
+  InvalidOptionsError,
+  StartTimeoutError,
+  StoreUnavailableError,
+  systemClock,
+} from '@background-workers/abstractions'
+import {
+  type EventHub,
+  type GuardedLogger,
+  type HealthMonitor,
+  waitFor,
+} from '@background-workers/abstractions/for-managers'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import type { RedisConnection } from './options.ts'
+
+export type RedisClient = Redis | Cluster
+
+export interface ConnectionParts {
+  readonly connection: RedisConnection
+  readonly commandTimeoutMs: number
+  readonly logger: GuardedLogger
+  readonly events: EventHub
+  readonly health: HealthMonitor
+}
+
+/**
+ * The shared client: the caller's, or ours. It says once when Redis is lost and once when it is back, however many
+ * errors there are, and lets control calls through only while Redis is there.
+ */
+export class Connection {
+  readonly client: RedisClient
+  readonly #isOurs: boolean
+  readonly #parts: ConnectionParts
+  #lostAt: number | undefined
+  #errorCount = 0
+  #lastError: unknown
+  #isClosed = false
+  readonly #onReady = () => this.#restored()
+  readonly #onClose = () => this.#lost()
+  readonly #onError = (error: unknown) => this.noteError(error)
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts
+    const { connection } = parts
+    this.#isOurs = !isClient(connection)
+    this.client = isClient(connection) ? checkedClient(connection) : createClient(connection)
+    this.client.on('ready', this.#onReady)
+    this.client.on('close', this.#onClose)
+    this.client.on('error', this.#onError)
+  }
+
+  get isReady(): boolean {
+    return this.client.status === 'ready'
+  }
+
+  /** Counts an error of the client or of BullMQ. During an outage none is printed. */
+  noteError(error: unknown): void {
+    this.#lastError = error
+    this.#errorCount++
+  }
+
+  /**
+   * Waits until Redis answers.
+   *
+   * @throws StartTimeoutError naming host and cause, never credentials.
+   */
+  async waitUntilReady(timeoutMs: number): Promise<void> {
+    if (this.isReady) return
+    if (this.client.status === 'wait') this.client.connect().catch((error) => this.noteError(error))
+    const isReady = await waitFor(this.#nextReady(), timeoutMs, systemClock)
+    if (isReady && this.isReady) return
+    throw new StartTimeoutError(
+      `Redis at ${this.#address()} did not answer within ${timeoutMs} ms (${reasonOf(this.#lastError)}). Check that it runs and that the connection option is right.`,
+      { cause: this.#lastError },
+    )
+  }
+
+  /**
+   * Sends what a control call has to send: nothing while Redis is away.
+   *
+   * @throws StoreUnavailableError
+   */
+  async send<T>(call: string, work: () => Promise<T>): Promise<T> {
+    const { commandTimeoutMs } = this.#parts
+    if (!this.isReady) {
+      const isReady = !this.#isClosed && (await waitFor(this.#nextReady(), commandTimeoutMs, systemClock))
+      if (!isReady || !this.isReady) {
+        throw new StoreUnavailableError(
+          `${call}: Redis at ${this.#address()} is not reachable, so nothing was sent. Try again later.`,
+          { cause: this.#lastError },
+        )
+      }
+    }
+    return this.inTime(call, commandTimeoutMs, work)
+  }
+
+  /** @throws StoreUnavailableError when the answer takes too long, or when Redis refuses. */
+  async inTime<T>(call: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
+    const result = work()
+    if (await waitFor(result, timeoutMs, systemClock)) {
+      return result.catch((error) => {
+        if (error instanceof BackgroundWorkerError) throw error
+        throw new StoreUnavailableError(`${call}: Redis at ${this.#address()} refuses (${reasonOf(error)}).`, {
+          cause: error,
+        })
+      })
+    }
+    result.catch((error) => this.noteError(error))
+    throw new StoreUnavailableError(
+      `${call}: Redis at ${this.#address()} did not answer within ${timeoutMs} ms. Its outcome is unknown: look before you repeat it.`,
+      { cause: this.#lastError },
+    )
+  }
+
+  /** Leaves the caller's client as it was; disconnects ours. */
+  close(): void {
+    this.#isClosed = true
+    this.client.off('ready', this.#onReady)
+    this.client.off('close', this.#onClose)
+    this.client.off('error', this.#onError)
+    this.#parts.health.clear('store-lost')
+    if (!this.#isOurs) return
+    // What a connection that ends still has to say concerns nobody.
+    this.client.on('error', () => {})
+    this.client.disconnect()
+  }
+
+  #nextReady(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.isReady) resolve()
+      else this.client.once('ready', () => resolve())
+    })
+  }
+
+  #lost(): void {
+    if (this.#lostAt !== undefined) return
+    this.#lostAt = performance.now()
+    this.#errorCount = 0
+    const err = this.#lastError
+    this.#parts.logger.error({ err }, 'Redis is lost, schedules and runs wait for it')
+    this.#parts.health.add({
+      code: 'store-lost',
+      message: `Redis at ${this.#address()} is not reachable: ${reasonOf(err)}.`,
+    })
+    this.#parts.events.emit('store-lost', { error: err })
+  }
+
+  #restored(): void {
+    if (this.#lostAt === undefined) return
+    const downMs = Math.round(performance.now() - this.#lostAt)
+    this.#lostAt = undefined
+    this.#parts.logger.info({ downMs, errors: this.#errorCount }, 'Redis is back')
+    this.#parts.health.clear('store-lost')
+    this.#parts.events.emit('store-restored', { downMs })
+  }
+
+  #address(): string {
+    if (this.client instanceof Cluster) return 'the cluster'
+    const { host, port, path } = (this.client as Redis).options
+    return path ?? `${host ?? '127.0.0.1'}:${port ?? 6379}`
+  }
+}
+
+function isClient(connection: RedisConnection): connection is RedisClient {
+  return typeof connection === 'object' && typeof (connection as Redis).duplicate === 'function'
+}
+
+function checkedClient(client: RedisClient): RedisClient {
+  const options: RedisOptions =
+    (client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options) ?? {}
+  if (options.maxRetriesPerRequest !== null) {
+    throw new InvalidOptionsError(
+      'BullMqBackgroundWorkerManager: the client given as "connection" must have maxRetriesPerRequest: null, or BullMQ can not wait for jobs.',
+    )
+  }
+  if (options.keyPrefix) {
+    throw new InvalidOptionsError(
+      'BullMqBackgroundWorkerManager: the client given as "connection" must have no keyPrefix. Use applicationName to keep applications apart.',
+    )
+  }
+  return client
+}
+
+/** Reconnects within 2 s at most (BullMQ's own default backs off to 20 s), and at once after a fail-over to a replica. */
+function createClient(connection: string | RedisOptions): Redis {
+  const ours = {
+    lazyConnect: true,
+    maxRetriesPerRequest: null,
+    retryStrategy: (times: number) => Math.min(times * 200, 2_000),
+    reconnectOnError: (error: Error) => (error.message.includes('READONLY') ? 2 : false),
+  } as const
+  if (typeof connection === 'string') return new Redis(connection, ours)
+  if (connection.keyPrefix) {
+    throw new InvalidOptionsError(
+      'BullMqBackgroundWorkerManager: "connection" must have no keyPrefix. Use applicationName to keep applications apart.',
+    )
+  }
+  const options: Omit<RedisOptions, 'replyMapping'> = {
+    ...ours,
+    ...connection,
+    lazyConnect: true,
+    maxRetriesPerRequest: null,
+  }
+  return new Redis(options)
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'no answer'
+  const { code } = error as { code?: unknown }
+  // Redis repeats no credentials in its errors; the message of a connection error names host and port only.
+  return error.message || (typeof code === 'string' ? code : error.name)
+}

@@ -1,0 +1,2 @@
+export { BullMqBackgroundWorkerManager } from './bullmq-background-worker-manager.ts'
+export type { BullMqManagerOptions, RedisConnection } from './options.ts'

@@ -1,0 +1,132 @@
+import { isSlug } from '@background-workers/abstractions/for-managers'
+import type { RedisClient } from './connection.ts'
+import type { Keys } from './keys.ts'
+import { beat } from './scripts.ts'
+
+/** An instance whose last heartbeat is older than this counts as dead. */
+export const DEAD_AFTER_MS = 30_000
+
+/** How an instance describes itself in its heartbeat. */
+export interface InstanceDescription {
+  readonly release: number
+  readonly queues: readonly string[]
+  /** By Redis time. */
+  readonly startedAt: number
+  /** Grows with each worker that is added or removed here. */
+  readonly namesVersion: number
+  readonly skewMs: number
+}
+
+export interface Instance extends InstanceDescription {
+  readonly instanceId: string
+  readonly lastSeenAt: number
+}
+
+/** What a heartbeat learns. */
+export interface Beat {
+  readonly time: readonly (string | number)[]
+  readonly instances: readonly Instance[]
+  readonly version: string
+  readonly schedulerCount: number
+  readonly firstNextAt: number | undefined
+  /** Run ids that somebody wants cancelled, and who. */
+  readonly cancels: ReadonlyMap<string, string>
+  /** Whether the names of this instance are there; not after Redis was emptied. */
+  readonly hasNames: boolean
+}
+
+/** The heartbeats and worker names of all instances, in Redis. */
+export class Instances {
+  readonly #client: RedisClient
+  readonly #keys: Keys
+  readonly #instanceId: string
+
+  constructor(client: RedisClient, keys: Keys, instanceId: string) {
+    this.#client = client
+    this.#keys = keys
+    this.#instanceId = instanceId
+  }
+
+  /** Without a description nothing is written. */
+  async beat(description: InstanceDescription | undefined): Promise<Beat> {
+    const [seconds, micros, instances, version, schedulerCount, firstNextAt, cancels, hasNames] = (await beat.run(
+      this.#client,
+      [this.#keys.instances, this.#keys.meta, this.#keys.schedulers, this.#keys.cancels, this.#keys.instanceNames],
+      [this.#instanceId, description ? JSON.stringify(description) : ''],
+    )) as [string, string, string[], string, number, string, string[], number]
+    return {
+      time: [seconds, micros],
+      instances: readInstances(instances),
+      version,
+      schedulerCount,
+      firstNextAt: firstNextAt === '' ? undefined : Number(firstNextAt),
+      hasNames: hasNames === 1,
+      cancels: new Map(
+        cancels.flatMap((runId, index) => (index % 2 === 0 ? [[runId, cancels[index + 1] ?? ''] as const] : [])),
+      ),
+    }
+  }
+
+  async writeNames(names: readonly string[]): Promise<void> {
+    await this.#client.hset(this.#keys.instanceNames, this.#instanceId, JSON.stringify(names))
+  }
+
+  /** The union of the worker names of these instances. */
+  async readNames(instances: readonly Instance[]): Promise<Set<string>> {
+    if (instances.length === 0) return new Set()
+    const texts = await this.#client.hmget(this.#keys.instanceNames, ...instances.map(({ instanceId }) => instanceId))
+    return new Set(texts.flatMap(readNames))
+  }
+
+  async forget(instanceIds: readonly string[]): Promise<void> {
+    if (instanceIds.length === 0) return
+    await this.#client
+      .multi()
+      .hdel(this.#keys.instances, ...(instanceIds as [string]))
+      .hdel(this.#keys.instanceNames, ...(instanceIds as [string]))
+      .exec()
+  }
+}
+
+/** Those that gave a sign of life lately. */
+export function liveInstances(instances: readonly Instance[], now: number): Instance[] {
+  return instances.filter(({ lastSeenAt }) => now - lastSeenAt < DEAD_AFTER_MS)
+}
+
+/** The release in force: the highest that is live. */
+export function releaseInForce(live: readonly Instance[]): number | undefined {
+  return live.length === 0 ? undefined : Math.max(...live.map(({ release }) => release))
+}
+
+function readInstances(flat: readonly string[]): Instance[] {
+  const instances: Instance[] = []
+  for (let index = 0; index + 1 < flat.length; index += 2) {
+    const instance = readInstance(flat[index] as string, flat[index + 1] as string)
+    if (instance) instances.push(instance)
+  }
+  return instances
+}
+
+/** What can not be read is no instance. */
+function readInstance(instanceId: string, text: string): Instance | undefined {
+  const space = text.indexOf(' ')
+  try {
+    const lastSeenAt = Number(text.slice(0, space))
+    const value = JSON.parse(text.slice(space + 1)) as Partial<InstanceDescription>
+    const { release, queues, startedAt, namesVersion, skewMs } = value
+    if (![lastSeenAt, release, startedAt, namesVersion, skewMs].every(Number.isFinite) || !Array.isArray(queues))
+      return undefined
+    return { ...(value as InstanceDescription), instanceId, lastSeenAt }
+  } catch {
+    return undefined
+  }
+}
+
+function readNames(text: string | null): string[] {
+  try {
+    const names: unknown = JSON.parse(text ?? '[]')
+    return Array.isArray(names) ? names.filter((name) => isSlug(name) === undefined) : []
+  } catch {
+    return []
+  }
+}

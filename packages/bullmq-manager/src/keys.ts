@@ -1,0 +1,47 @@
+/** All names in Redis. The braces keep an application in one slot of a Redis Cluster. */
+export class Keys {
+  /** BullMQ's prefix. */
+  readonly prefix: string
+  /** Data version and change counter. */
+  readonly meta: string
+  /** One hash for all workers, a few fields each (see store.ts). */
+  readonly workers: string
+  readonly instances: string
+  readonly instanceNames: string
+  /** Runs that are to be cancelled by the instance that runs them, and who wants it. */
+  readonly cancels: string
+  /** Held for moments while schedules are written. */
+  readonly writeLock: string
+  /** The scheduler ids of the tick queue and when they are due next (BullMQ's key). */
+  readonly schedulers: string
+
+  constructor(applicationName: string) {
+    this.prefix = `{${applicationName}}`
+    this.meta = `${this.prefix}:meta`
+    this.workers = `${this.prefix}:workers`
+    this.instances = `${this.prefix}:instances`
+    this.instanceNames = `${this.prefix}:instances:names`
+    this.cancels = `${this.prefix}:cancels`
+    this.writeLock = `${this.prefix}:write-lock`
+    this.schedulers = `${this.prefix}:${TICK_QUEUE}:repeat`
+  }
+
+  records(worker: string): string {
+    return `${this.prefix}:records:${worker}`
+  }
+
+  /** The order of a worker's runs, or of its non-runs. */
+  order(worker: string, kind: 'runs' | 'non-runs'): string {
+    return `${this.prefix}:records:${worker}:${kind}`
+  }
+
+  scheduler(id: string): string {
+    return `${this.schedulers}:${id}`
+  }
+}
+
+export const TICK_QUEUE = 'ticks'
+
+export function runQueueName(queue: string): string {
+  return `runs.${queue}`
+}

@@ -1,0 +1,85 @@
+import type { ManagerOptions } from '@background-workers/abstractions'
+import {
+  type Check,
+  type FilledManagerOptions,
+  checkOptions,
+  fillManagerOptions,
+  isSlug,
+  isWhole,
+  managerOptionChecks,
+  show,
+} from '@background-workers/abstractions/for-managers'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
+
+/** How to reach Redis: a URL, ioredis options, or a client of yours (it stays open when the manager stops). */
+export type RedisConnection = string | RedisOptions | Redis | Cluster
+
+export interface BullMqManagerOptions extends ManagerOptions {
+  /**
+   * Redis 6.2 or newer with `maxmemory-policy noeviction`. A client of yours must have `maxRetriesPerRequest: null` and
+   * no `keyPrefix`.
+   */
+  readonly connection: RedisConnection
+  /**
+   * A number that grows with each release of the application (build number, commit time). The workers of the highest
+   * live release are in force, so two versions that run side by side during a deploy never fight.
+   * @default 0
+   */
+  readonly release?: number
+  /** The run queues this instance takes. `[]` registers and controls, and runs nothing. @default ['default'] */
+  readonly queues?: readonly string[]
+  /** How many runs of one queue this instance runs at a time. @default 50 */
+  readonly concurrency?: number
+  /** How long an orphaned worker is kept before it is deleted with its records, in ms. @default 86_400_000 (24 h) */
+  readonly orphanGraceMs?: number
+  /** How long a control call may take, in ms. @default 5_000 */
+  readonly commandTimeoutMs?: number
+}
+
+export interface FilledOptions extends FilledManagerOptions {
+  readonly connection: RedisConnection
+  readonly release: number
+  readonly queues: readonly string[]
+  readonly concurrency: number
+  readonly orphanGraceMs: number
+  readonly commandTimeoutMs: number
+}
+
+const isConnection: Check = (value) =>
+  (typeof value === 'string' && /^rediss?:\/\//.test(value)) || (typeof value === 'object' && value !== null)
+    ? undefined
+    : `must be a redis:// URL, ioredis options or an ioredis client, got ${show(value)}.`
+
+const areQueues: Check = (value) => {
+  if (!Array.isArray(value)) return `must be a list of queue names, got ${show(value)}.`
+  const problem = value.map(isSlug).find((text) => text !== undefined)
+  if (problem !== undefined) return `has a name that ${problem}`
+  return new Set(value).size === value.length ? undefined : 'names a queue twice.'
+}
+
+/** @throws InvalidOptionsError */
+export function fillOptions(options: BullMqManagerOptions): FilledOptions {
+  checkOptions('BullMqBackgroundWorkerManager', options, {
+    ...managerOptionChecks,
+    connection: isConnection,
+    release: isWhole(0, Number.MAX_SAFE_INTEGER),
+    queues: areQueues,
+    concurrency: isWhole(1, 10_000),
+    orphanGraceMs: isWhole(0, 3_650 * 86_400_000, 'ms'),
+    commandTimeoutMs: isWhole(1, 2 ** 31 - 1, 'ms'),
+  })
+  checkOptions(
+    'BullMqBackgroundWorkerManager',
+    { connection: options.connection ?? null },
+    { connection: isConnection },
+  )
+  return {
+    ...fillManagerOptions(options),
+    connection: options.connection,
+    release: options.release ?? 0,
+    queues: options.queues ?? ['default'],
+    concurrency: options.concurrency ?? 50,
+    orphanGraceMs: options.orphanGraceMs ?? 86_400_000,
+    commandTimeoutMs: options.commandTimeoutMs ?? 5_000,
+  }
+}

@@ -1,0 +1,488 @@
+import { randomUUID } from 'node:crypto'
+import type { Schedule } from '@background-workers/abstractions'
+import { nextDueAt } from '@background-workers/abstractions'
+import {
+  type EventHub,
+  type GuardedLogger,
+  type HealthMonitor,
+  isSameSchedule,
+} from '@background-workers/abstractions/for-managers'
+import type { RedisClient } from './connection.ts'
+import { DEAD_AFTER_MS, type Beat, type Instance, type Instances, liveInstances, releaseInForce } from './instances.ts'
+import type { Keys } from './keys.ts'
+import { type ManagedPeriodicWorker, type ManagedWorker, isPeriodic } from './managed-worker.ts'
+import type { FilledOptions } from './options.ts'
+import type { RedisClock } from './redis-clock.ts'
+import { type TickScheduler, type TickSchedulers, fingerprintOf } from './schedulers.ts'
+import { releaseLock } from './scripts.ts'
+import type { Declaration, Store } from './store.ts'
+import type { StoredDefinition, StoredWorker } from './stored-worker.ts'
+
+/** How often an instance says that it lives and looks for what has changed. */
+export const BEAT_MS = 10_000
+
+/** Nothing has changed for so long: look at everything all the same. */
+const QUIET_MS = 300_000
+
+/** A worker that no instance in force has declared for so long is orphaned. */
+const ORPHANED_AFTER_MS = DEAD_AFTER_MS
+
+/** A clock that differs from Redis by more than this degrades health. */
+const MAX_SKEW_MS = 1_000
+
+const WRITE_LOCK_MS = 10_000
+const WRITES_AT_A_TIME = 25
+
+export interface ReconcilerParts {
+  readonly options: FilledOptions
+  readonly instanceId: string
+  readonly client: RedisClient
+  readonly keys: Keys
+  readonly clock: RedisClock
+  readonly store: Store
+  readonly schedulers: TickSchedulers
+  readonly instances: Instances
+  readonly events: EventHub
+  readonly health: HealthMonitor
+  readonly logger: GuardedLogger
+  /** The workers that were added here. */
+  readonly entries: ReadonlyMap<string, ManagedWorker>
+  /** A worker was removed on another instance. */
+  readonly dropWorker: (name: string) => void
+  /** A worker is paused: runs that wait for their retry end. */
+  readonly workerPaused: (name: string) => void
+}
+
+/**
+ * Keeps Redis in step with the code, and this instance in step with Redis: compares first and writes only what differs,
+ * one instance at a time. A boot that changes nothing writes nothing but its heartbeat.
+ */
+export class Reconciler {
+  readonly #parts: ReconcilerParts
+  /** The last that was read; what is restored into a Redis that was emptied. */
+  #known = new Map<string, StoredWorker>()
+  #live: readonly Instance[] = []
+  #seen = ''
+  #checkedAt = Number.NEGATIVE_INFINITY
+  #startedAt = 0
+  #namesVersion = 0
+  #writtenNamesVersion = -1
+  #isStale = true
+  readonly #missingSince = new Map<string, number>()
+
+  constructor(parts: ReconcilerParts) {
+    this.#parts = parts
+  }
+
+  get live(): readonly Instance[] {
+    return this.#live
+  }
+
+  /** A worker was added or removed here. */
+  noteNamesChanged(): void {
+    this.#namesVersion++
+    this.#isStale = true
+  }
+
+  /** The next beat looks at everything. */
+  noteStale(): void {
+    this.#isStale = true
+  }
+
+  /** Starts anew: the grace of 30 s for workers that nobody declares counts from here. */
+  async start(): Promise<void> {
+    const { clock, client } = this.#parts
+    await clock.measure(client)
+    this.#startedAt = clock.now()
+    this.#writtenNamesVersion = -1
+    this.#missingSince.clear()
+    this.#isStale = true
+    for (const entry of this.#parts.entries.values()) entry.declaredAt = this.#startedAt
+    await this.beat()
+  }
+
+  /** One heartbeat, and a full check if anything differs from what was seen before. */
+  async beat(): Promise<Beat> {
+    const { instances, clock, options, health } = this.#parts
+    const askedAt = performance.now()
+    if (options.isEnabled && this.#writtenNamesVersion !== this.#namesVersion) {
+      const version = this.#namesVersion
+      await instances.writeNames([...this.#parts.entries.keys()])
+      this.#writtenNamesVersion = version
+    }
+    const beat = await instances.beat(options.isEnabled ? this.#description() : undefined)
+    if (!beat.hasNames) this.#writtenNamesVersion = -1
+    clock.note(beat.time, askedAt)
+    this.#live = liveInstances(beat.instances, clock.now())
+    const skewMs = Math.round(clock.skewMs)
+    if (Math.abs(skewMs) > MAX_SKEW_MS) {
+      health.add({ code: 'clock-skew', message: `The clock of this machine is ${skewMs} ms ahead of Redis.` })
+    } else health.clear('clock-skew')
+    if (options.isEnabled && this.#mustCheck(beat)) await this.#check(beat)
+    return beat
+  }
+
+  /** Leaves no heartbeat behind. */
+  async leave(): Promise<void> {
+    await this.#parts.instances.forget([this.#parts.instanceId])
+  }
+
+  #description() {
+    const { options, clock } = this.#parts
+    return {
+      release: options.release,
+      queues: options.queues,
+      startedAt: this.#startedAt,
+      namesVersion: this.#namesVersion,
+      skewMs: Math.round(clock.skewMs),
+    }
+  }
+
+  #mustCheck(beat: Beat): boolean {
+    const now = this.#parts.clock.now()
+    const isOverdue = beat.firstNextAt !== undefined && beat.firstNextAt < now - BEAT_MS
+    const instances = this.#live.map(
+      ({ instanceId, release, namesVersion }) => `${instanceId} ${release} ${namesVersion}`,
+    )
+    const seen = [beat.version, beat.schedulerCount, ...instances.sort()].join('\n')
+    const isDifferent = seen !== this.#seen
+    this.#seen = seen
+    return (
+      this.#isStale ||
+      isDifferent ||
+      isOverdue ||
+      this.#missingSince.size > 0 ||
+      performance.now() - this.#checkedAt > QUIET_MS
+    )
+  }
+
+  async #check(beat: Beat): Promise<void> {
+    const { store, schedulers } = this.#parts
+    // What changes from here on is for the next check.
+    this.#isStale = false
+    let isDone = false
+    try {
+      isDone = await this.#compareAndWrite(store, schedulers, beat)
+    } finally {
+      if (!isDone) this.#isStale = true
+    }
+  }
+
+  /** Gives `false` when something is still to be written. */
+  async #compareAndWrite(store: Store, schedulers: TickSchedulers, beat: Beat): Promise<boolean> {
+    let stored = await store.readAll()
+    let ticks = await schedulers.readAll()
+    const isEmptied = stored.size === 0 && this.#known.size > 0
+    const plan = await this.#plan(stored, ticks, beat)
+    if (isEmptied || !isNothing(plan)) {
+      let isWritten = false
+      const hadLock = await this.#withWriteLock(async () => {
+        // Read again: whoever had the lock before may have done it all.
+        stored = await store.readAll()
+        ticks = await schedulers.readAll()
+        if (stored.size === 0 && this.#known.size > 0) stored = await this.#restore(ticks.size)
+        isWritten = await this.#carryOut(await this.#plan(stored, ticks, beat), stored)
+      })
+      if (!hadLock || !isWritten) return false
+      stored = await store.readAll()
+    }
+    this.#known = stored
+    this.#checkedAt = performance.now()
+    this.#dropRemoved(stored)
+    this.#noteOrphans(stored)
+    for (const { name, paused } of stored.values()) if (paused) this.#parts.workerPaused(name)
+    return true
+  }
+
+  /** What has to be written, worked out without writing. */
+  async #plan(
+    stored: ReadonlyMap<string, StoredWorker>,
+    ticks: ReadonlyMap<string, TickScheduler>,
+    beat: Beat,
+  ): Promise<Plan> {
+    const { clock, options, instances, entries } = this.#parts
+    const now = clock.now()
+    const inForce = releaseInForce(this.#live) ?? options.release
+    const declaring = this.#live.filter(({ release }) => release === inForce)
+    const declared = await instances.readNames(declaring)
+    const isInForce = options.release >= inForce
+    const declarations: Declaration[] = []
+    if (isInForce) {
+      for (const entry of entries.values()) {
+        if (!isPeriodic(entry)) continue
+        const declaration = this.#declare(entry, stored.get(entry.definition.name), now, declarations.length)
+        if (declaration) declarations.push(declaration)
+        declared.add(entry.definition.name)
+      }
+    }
+    const orphans = this.#findOrphans(stored, declared, now)
+    const expired = [...stored.values()].filter(({ name, orphanedAt, removedAt }) => {
+      const goneAt = removedAt ?? orphanedAt
+      return goneAt !== undefined && now - goneAt > options.orphanGraceMs && !declared.has(name)
+    })
+    const dead = beat.instances
+      .filter(({ lastSeenAt }) => now - lastSeenAt > 10 * DEAD_AFTER_MS)
+      .map(({ instanceId }) => instanceId)
+    const revived = [...stored.values()]
+      .filter(({ name, orphanedAt, definition }) => orphanedAt !== undefined && definition && declared.has(name))
+      .map(({ name }) => name)
+    const scheduling = this.#planSchedulers(
+      stored,
+      ticks,
+      declarations,
+      new Set([...orphans, ...expired.map(({ name }) => name)]),
+      new Set(revived),
+      now,
+    )
+    return { declarations, orphans, expired: expired.map(({ name }) => name), dead, ...scheduling }
+  }
+
+  /** What this instance has to write about one of its workers. */
+  #declare(
+    entry: ManagedPeriodicWorker,
+    stored: StoredWorker | undefined,
+    now: number,
+    order: number,
+  ): Declaration | undefined {
+    const { options, instanceId } = this.#parts
+    const { name, schedule, policy } = entry.definition
+    const declaredAt = entry.declaredAt ?? this.#startedAt
+    if (stored?.removedAt !== undefined && stored.removedAt >= declaredAt) return undefined
+    const before = stored?.definition
+    const isBack = stored?.orphanedAt !== undefined || stored?.removedAt !== undefined
+    const definition: StoredDefinition = {
+      schedule,
+      policy,
+      release: options.release,
+      declaredAt,
+      instanceId,
+      since: before?.since ?? now,
+      order: before?.order ?? order,
+    }
+    if (!before) return { name, definition, decidedUpTo: now, dropsOverride: false }
+    const isSameCode =
+      isSameSchedule(before.schedule, schedule) && JSON.stringify(before.policy) === JSON.stringify(policy)
+    // The same code declared by a lower release stays as it is: only what differs is written.
+    if (isSameCode && !isBack) return undefined
+    // Of two live instances of one release the one that started later wins.
+    const isOwnerLive = this.#live.some(
+      (instance) => instance.instanceId === before.instanceId && instance.release === options.release,
+    )
+    if (!isBack && isOwnerLive && before.declaredAt > declaredAt) return undefined
+    const isChanged = !isSameSchedule(before.schedule, schedule)
+    return {
+      name,
+      definition,
+      decidedUpTo: isBack || isChanged ? now : undefined,
+      dropsOverride: isChanged && stored?.override !== undefined,
+    }
+  }
+
+  #findOrphans(stored: ReadonlyMap<string, StoredWorker>, declared: ReadonlySet<string>, now: number): string[] {
+    const orphans: string[] = []
+    for (const { name, definition, orphanedAt } of stored.values()) {
+      if (!definition || orphanedAt !== undefined || declared.has(name)) {
+        this.#missingSince.delete(name)
+        continue
+      }
+      const since = this.#missingSince.get(name) ?? Math.max(now, this.#startedAt)
+      this.#missingSince.set(name, since)
+      if (now - since >= ORPHANED_AFTER_MS) orphans.push(name)
+    }
+    return orphans
+  }
+
+  #planSchedulers(
+    stored: ReadonlyMap<string, StoredWorker>,
+    ticks: ReadonlyMap<string, TickScheduler>,
+    declarations: readonly Declaration[],
+    gone: ReadonlySet<string>,
+    revived: ReadonlySet<string>,
+    now: number,
+  ): Pick<Plan, 'writes' | 'removals' | 'markRepairs' | 'restored'> {
+    const wanted = new Map<string, Schedule>()
+    for (const { name, definition, override, orphanedAt, removedAt } of stored.values()) {
+      const isGone = gone.has(name) || removedAt !== undefined || (orphanedAt !== undefined && !revived.has(name))
+      if (definition && !isGone) wanted.set(name, override?.schedule ?? definition.schedule)
+    }
+    for (const { name, definition, dropsOverride } of declarations) {
+      wanted.set(name, (dropsOverride ? undefined : stored.get(name)?.override?.schedule) ?? definition.schedule)
+    }
+    const writes: SchedulerWrite[] = []
+    const markRepairs: string[] = []
+    const restored: string[] = []
+    for (const [name, schedule] of wanted) {
+      const tick = ticks.get(name)
+      const isForeign = tick !== undefined && tick.fingerprint === undefined
+      if (isForeign) {
+        this.#parts.logger.warn(
+          { worker: name },
+          'a job scheduler of that name is not ours, it is left alone and the worker has no ticks',
+        )
+        continue
+      }
+      const isAhead = tick !== undefined && isTooFarAhead(schedule, name, tick.nextAt, now)
+      if (isAhead || isTooFarAhead(schedule, name, stored.get(name)?.decidedUpTo, now)) markRepairs.push(name)
+      const isBroken = tick ? !tick.hasPendingJob : stored.get(name)?.definition !== undefined && !revived.has(name)
+      if (isBroken) restored.push(name)
+      const isInPlace =
+        tick !== undefined && !isAhead && !isBroken && tick.fingerprint === fingerprintOf(name, schedule)
+      if (!isInPlace) writes.push({ name, schedule, isNew: tick === undefined })
+    }
+    const removals = [...ticks.values()]
+      .filter(({ id, fingerprint }) => fingerprint !== undefined && !wanted.has(id))
+      .map(({ id }) => id)
+    return { writes, removals, markRepairs, restored }
+  }
+
+  /** Gives `false` when BullMQ refused to write a scheduler; the next check tries again. */
+  async #carryOut(plan: Plan, stored: ReadonlyMap<string, StoredWorker>): Promise<boolean> {
+    const { store, schedulers, instances, clock, events, logger } = this.#parts
+    await store.declare(plan.declarations)
+    for (const name of plan.orphans) await store.setOrphaned(name, clock.now())
+    for (const name of plan.markRepairs) await store.repairMarks(name, clock.now())
+    let isWritten = true
+    await inBatches(plan.writes, async ({ name, schedule, isNew }) => {
+      try {
+        await schedulers.write(name, schedule, isNew)
+      } catch (err) {
+        isWritten = false
+        logger.warn({ err, worker: name }, 'a schedule could not be written, it will be written again')
+      }
+    })
+    await inBatches(plan.removals, (name) => schedulers.remove(name))
+    for (const name of plan.expired) await store.delete(name)
+    await instances.forget(plan.dead)
+    for (const { name, definition, dropsOverride } of plan.declarations) {
+      const override = stored.get(name)?.override
+      if (!dropsOverride || !override) continue
+      logger.warn({ worker: name }, 'the declared schedule has changed, the override is dropped')
+      events.emit('override-dropped', { worker: name, override: override.schedule, declared: definition.schedule })
+    }
+    this.#announceRepairs(plan.markRepairs, 'schedules were ahead of the clock: they go on from now')
+    this.#announceRepairs(plan.restored, 'schedules had lost their pending job: they go on')
+    for (const name of plan.expired) logger.warn({ worker: name }, 'orphaned worker deleted with its records')
+    return isWritten
+  }
+
+  #announceRepairs(workers: readonly string[], message: string): void {
+    if (workers.length === 0) return
+    this.#parts.logger.warn({ workers: workers.length }, message)
+    this.#parts.events.emit('schedules-repaired', { workers, message })
+  }
+
+  /** Redis was emptied while we run: what is known here goes back; its history is gone. */
+  async #restore(found: number): Promise<Map<string, StoredWorker>> {
+    const { store, clock, logger, events } = this.#parts
+    const now = clock.now()
+    const workers = [...this.#known.values()].filter(
+      ({ definition, removedAt }) => definition && removedAt === undefined,
+    )
+    await store.declare(
+      workers.map(({ name, definition }) => ({
+        name,
+        definition: definition as StoredDefinition,
+        decidedUpTo: now,
+        dropsOverride: false,
+      })),
+    )
+    for (const { name, override, paused } of workers) {
+      if (override) await store.setOverride(name, override, now)
+      if (paused) await store.setPause(name, paused)
+    }
+    const message = `expected ${workers.length} schedules, found ${found}: Redis was emptied. Schedules, overrides and pauses are restored; records are gone.`
+    logger.error({ workers: workers.length, found }, message)
+    events.emit('schedules-repaired', { workers: workers.map(({ name }) => name), message })
+    return store.readAll()
+  }
+
+  #dropRemoved(stored: ReadonlyMap<string, StoredWorker>): void {
+    for (const [name, entry] of this.#parts.entries) {
+      const removedAt = stored.get(name)?.removedAt
+      if (removedAt !== undefined && removedAt >= (entry.declaredAt ?? this.#startedAt)) this.#parts.dropWorker(name)
+    }
+  }
+
+  #noteOrphans(stored: ReadonlyMap<string, StoredWorker>): void {
+    const { health, events, logger } = this.#parts
+    for (const { name, orphanedAt } of stored.values()) {
+      if (orphanedAt !== undefined || this.#parts.entries.has(name)) health.clear('no-handler', name)
+      if (orphanedAt === undefined) {
+        health.clear('orphaned', name)
+        continue
+      }
+      if (
+        !health.add({
+          worker: name,
+          code: 'orphaned',
+          message: `Worker "${name}" is declared by no live instance of the release in force.`,
+        })
+      )
+        continue
+      logger.warn({ worker: name }, 'worker is orphaned: no live instance of the release in force declares it')
+      events.emit('worker-orphaned', { worker: name })
+    }
+    for (const { code, worker } of health.reasons) {
+      if (code === 'orphaned' && worker !== undefined && !stored.has(worker)) health.clear('orphaned', worker)
+    }
+  }
+
+  /** Gives `false` when another instance is writing; the next beat looks again. */
+  async #withWriteLock(work: () => Promise<void>): Promise<boolean> {
+    const { client, keys } = this.#parts
+    const token = randomUUID()
+    if ((await client.set(keys.writeLock, token, 'PX', WRITE_LOCK_MS, 'NX')) !== 'OK') return false
+    const renewal = setInterval(() => {
+      client.pexpire(keys.writeLock, WRITE_LOCK_MS).catch(() => {})
+    }, WRITE_LOCK_MS / 3)
+    try {
+      await work()
+    } finally {
+      clearInterval(renewal)
+      await releaseLock.run(client, [keys.writeLock], [token])
+    }
+    return true
+  }
+
+  /** Whether everything that this instance declares is in place. */
+  get isSettled(): boolean {
+    return !this.#isStale || !this.#parts.options.isEnabled
+  }
+}
+
+interface SchedulerWrite {
+  readonly name: string
+  readonly schedule: Schedule
+  readonly isNew: boolean
+}
+
+interface Plan {
+  readonly declarations: readonly Declaration[]
+  readonly orphans: readonly string[]
+  readonly expired: readonly string[]
+  readonly dead: readonly string[]
+  readonly writes: readonly SchedulerWrite[]
+  readonly removals: readonly string[]
+  /** Their marks are ahead of the clock. */
+  readonly markRepairs: readonly string[]
+  /** Their scheduler was gone, or had no pending job. */
+  readonly restored: readonly string[]
+}
+
+function isNothing(plan: Plan): boolean {
+  return Object.values(plan).every((list: readonly unknown[]) => list.length === 0)
+}
+
+/** More than one slot ahead of what the schedule says: a clock was set back, and the worker would be silent. */
+function isTooFarAhead(schedule: Schedule, name: string, at: number | undefined, now: number): boolean {
+  if (at === undefined || at <= now) return false
+  const next = nextDueAt(schedule, now, name)
+  const afterNext = next === undefined ? undefined : nextDueAt(schedule, next, name)
+  return afterNext !== undefined && at > afterNext
+}
+
+async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (let index = 0; index < items.length; index += WRITES_AT_A_TIME) {
+    await Promise.all(items.slice(index, index + WRITES_AT_A_TIME).map(work))
+  }
+}

@@ -1,0 +1,405 @@
+import { LeaseLostError, type RunKind, type RunRecord, decideSlot, nextDueAt } from '@background-workers/abstractions'
+import { type GuardedLogger, Run, type RunHost } from '@background-workers/abstractions/for-managers'
+import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq'
+import type { ManagedPeriodicWorker } from './managed-worker.ts'
+import type { RedisClock } from './redis-clock.ts'
+import { type RunJobData, type RunQueues, readRunJob } from './run-queues.ts'
+import type { RunClaim, Store } from './store.ts'
+import type { StoredDefinition, StoredWorker } from './stored-worker.ts'
+
+/** What the runs of this instance need of their manager, and tell it. */
+export interface RunProcessorParts {
+  readonly clock: RedisClock
+  readonly store: Store
+  readonly runQueues: RunQueues
+  readonly instanceId: string
+  readonly logger: GuardedLogger
+  readonly host: Omit<RunHost, 'runFinished' | 'runSettled'>
+  /** The worker, if it was added here and has started. */
+  readyWorker(name: string): ManagedPeriodicWorker | undefined
+  runStarted(record: RunRecord): void
+  runFinished(record: RunRecord): void
+  /** Its outcome is in the store: so many runs in a row have failed. */
+  failuresCounted(worker: string, consecutiveFailures: number): void
+  runSettled(record: RunRecord): void
+  slotSkipped(record: RunRecord): void
+  /** A run has come for a worker that is not here; it goes to another instance. */
+  runHandedBack(worker: string, runId: string): void
+}
+
+/** A run of this instance, from its decision until its job is done. */
+interface ActiveRun {
+  readonly run: Run
+  readonly claim: RunClaim
+  readonly settled: PromiseWithResolvers<void>
+  readonly jobDone: PromiseWithResolvers<void>
+  /** The outcome is written when this resolves. */
+  written: Promise<void> | undefined
+}
+
+/** What is known of a run job when it is to be decided. */
+interface RunCase {
+  readonly job: Job
+  readonly runId: string
+  readonly queue: string
+  readonly token: string | undefined
+  readonly data: RunJobData
+  readonly stored: StoredWorker
+  readonly isRecovery: boolean
+}
+
+/** How long a run that is handed back waits, and how often that may happen. */
+const HAND_BACK_MS = 2_000
+const MAX_HAND_BACKS = 5
+
+/** How long to wait before an outcome that Redis refused (full memory, read-only) is written again. */
+const WRITE_AGAIN_MS = 1_000
+
+/** The runs of this instance: takes run jobs, decides each in the store, and calls `doWork` through the shared pipeline. */
+export class RunProcessor {
+  readonly #parts: RunProcessorParts
+  readonly #active = new Map<string, ActiveRun>()
+  readonly #undecided = new Set<Promise<unknown>>()
+  readonly #host: RunHost
+  #startNumber = 0
+  #state: 'open' | 'draining' | 'closed' = 'open'
+
+  constructor(parts: RunProcessorParts) {
+    this.#parts = parts
+    this.#host = {
+      ...parts.host,
+      runFinished: (run, record) => this.#runFinished(run, record),
+      runSettled: (run) => this.#active.get(run.plan.runId)?.settled.resolve(),
+    }
+  }
+
+  activeRuns(): Run[] {
+    return [...this.#active.values()].map(({ run }) => run)
+  }
+
+  activeRun(runId: string): Run | undefined {
+    return this.#active.get(runId)?.run
+  }
+
+  open(): void {
+    this.#state = 'open'
+  }
+
+  /** From now on every job that is fetched goes back, and no run is repeated. Resolves when what was being decided is. */
+  async drain(): Promise<void> {
+    this.#state = 'draining'
+    for (const { run } of this.#active.values()) run.endRetries()
+    await Promise.allSettled(this.#undecided)
+  }
+
+  /** A pause: a run of this worker that waits for its retry ends. */
+  endRetries(worker: string): void {
+    for (const { run } of this.#active.values()) if (run.plan.worker.name === worker) run.endRetries()
+  }
+
+  /** Nothing starts any more, and no outcome is written again. */
+  close(): void {
+    this.#state = 'closed'
+    for (const { run } of this.#active.values()) run.abandon()
+  }
+
+  /** The leases of these runs could not be renewed: somebody else may take them over. */
+  loseLeases(runIds: readonly string[]): void {
+    for (const runId of runIds) {
+      const run = this.activeRun(runId)
+      run?.abort(new LeaseLostError(run.record.worker, runId))
+    }
+  }
+
+  /** Processes a run job. It stays active, and so keeps the guard, until `doWork` has settled. */
+  async process(queue: string, job: Job, token: string | undefined): Promise<void> {
+    const deciding = this.#decide(queue, job, token)
+    this.#undecided.add(deciding)
+    let active: ActiveRun | undefined
+    try {
+      active = await deciding
+    } finally {
+      this.#undecided.delete(deciding)
+    }
+    if (active) await this.#carryOut(active)
+  }
+
+  /** Gives the run if it is this instance that may start it. */
+  async #decide(queue: string, job: Job, token: string | undefined): Promise<ActiveRun | undefined> {
+    const data = readRunJob(job)
+    const runId = job.id
+    if (!data || runId === undefined) {
+      this.#parts.logger.warn({ jobId: runId }, 'a job in a run queue is not ours, it is dropped')
+      return undefined
+    }
+    if (this.#state !== 'open') await giveBack(job, token)
+    const stored = await this.#parts.store.read(data.worker)
+    const history = job.stalledCounter > 0 ? await this.#settleLost(runId, stored) : 'never-started'
+    if (history === 'ended') return undefined
+    return this.#decideRun({ job, runId, queue, token, data, stored, isRecovery: history === 'to-recover' })
+  }
+
+  async #decideRun(runCase: RunCase): Promise<ActiveRun | undefined> {
+    const { data, runId, stored, isRecovery } = runCase
+    const { definition } = stored
+    // A worker that was removed owes nothing.
+    if (!definition || stored.removedAt !== undefined) return undefined
+    const entry = this.#parts.readyWorker(data.worker)
+    if (!entry) return this.#handBack(runCase)
+    if (data.kind === 'start' && stored.paused) return undefined
+    const schedule = stored.override?.schedule ?? definition.schedule
+    const now = this.#parts.clock.now()
+    let kind: RunKind = data.kind
+    let lateByMs = 0
+    if (isSlot(data) && !isRecovery) {
+      const slot = {
+        dueAt: data.slot,
+        nextDueAt: nextDueAt(schedule, data.slot, data.worker),
+        missedSlots: data.missedSlots,
+      }
+      const owner = { name: data.worker, policy: definition.policy }
+      const decision = decideSlot(owner, { paused: stored.paused !== undefined }, slot, Math.max(now, data.slot))
+      // It was waiting, for its jitter or for a place, when the pause came.
+      if (decision.kind === 'skip') return this.#recordNonRun(runCase, { outcome: 'skipped', reason: decision.reason })
+      if (decision.kind === 'miss') {
+        return this.#recordNonRun(runCase, { outcome: 'missed', reason: decision.reason, lateByMs: decision.lateByMs })
+      }
+      const startAt = decision.kind === 'run' ? decision.startAt : decision.until
+      // A clock that is ahead of Redis has brought it early.
+      if (startAt > now) return this.#putOff(runCase, startAt - now)
+      kind = decision.kind === 'run' ? decision.runKind : 'scheduled'
+      lateByMs = decision.kind === 'run' ? decision.lateByMs : 0
+    }
+    const run = new Run(
+      {
+        worker: entry.worker,
+        policy: definition.policy,
+        runId,
+        kind,
+        scheduledForMs: data.slot,
+        lateByMs,
+        missedSlots: data.missedSlots,
+        nextDueAtMs: nextDueAt(schedule, isSlot(data) ? data.slot : now, data.worker),
+        lastSucceededAtMs: stored.lastSuccess?.finishedAt?.getTime(),
+        by: data.by,
+      },
+      this.#host,
+    )
+    const claim = this.#claimOf(runCase, definition)
+    if (!(await this.#parts.store.decideRun(run.record, claim))) return undefined
+    // Closed meanwhile: the job stays active, and another instance will record the run as lost.
+    if (this.#state === 'closed') return undefined
+    return { run, claim, settled: Promise.withResolvers(), jobDone: Promise.withResolvers(), written: undefined }
+  }
+
+  #claimOf({ queue, data, stored, isRecovery }: RunCase, { policy, schedule }: StoredDefinition): RunClaim {
+    const { startMark } = data
+    const periodMs = schedule.kind === 'every' ? schedule.periodMs : START_WINDOW_MS
+    const windowMs = startMark?.startsWith('at ') ? Math.min(periodMs, START_WINDOW_MS) : undefined
+    return {
+      token: this.#parts.runQueues.token(queue, this.#parts.instanceId, ++this.#startNumber),
+      slot: isSlot(data) ? data.slot : undefined,
+      keepRuns: policy.keepRuns,
+      isRecovery,
+      wasWaiting: stored.waiting !== undefined,
+      ...(startMark !== undefined && { start: { mark: startMark, ...(windowMs !== undefined && { windowMs }) } }),
+    }
+  }
+
+  async #carryOut(active: ActiveRun): Promise<void> {
+    const { run, claim } = active
+    this.#active.set(run.plan.runId, active)
+    this.#parts.runStarted(run.record)
+    if (this.#state !== 'open') run.endRetries()
+    run.start()
+    await active.settled.promise
+    const isWritten = active.written !== undefined
+    await (active.written ?? this.#write(active, true))
+    if (isWritten) await this.#parts.store.settleRun(run.record.worker, claim.token)
+    this.#parts.runSettled(run.record)
+    const { outcome, reason, error } = run.record
+    // Its job is somebody else's now, so no event will say that it is done.
+    if (reason === 'lease-lost') this.noteJobDone(run.plan.runId)
+    // The job fails as well, so that BullMQ's own tools show it.
+    if (outcome !== 'succeeded') throw new UnrecoverableError(error?.message ?? outcome)
+  }
+
+  #runFinished(run: Run, record: RunRecord): void {
+    this.#parts.runFinished(record)
+    const active = this.#active.get(record.runId)
+    if (!active) return
+    // Most runs settle in the same moment; then one script writes both.
+    queueMicrotask(() => {
+      if (!run.isSettled) active.written = this.#write(active, false)
+    })
+  }
+
+  /** Writes the outcome. What Redis refuses is written again until it takes it: the guard is held meanwhile. */
+  async #write({ run, claim }: ActiveRun, isSettled: boolean): Promise<void> {
+    const { record } = run
+    for (let isFirst = true; this.#state !== 'closed'; isFirst = false) {
+      try {
+        const failures = await this.#parts.store.finishRun(record, claim.token, claim.keepRuns, isSettled)
+        if (failures !== undefined) this.#parts.failuresCounted(record.worker, failures)
+        else this.#logTakenOver(record)
+        return
+      } catch (err) {
+        const { worker, runId } = record
+        const message = 'the outcome of a run could not be written, it will be written again'
+        if (isFirst) this.#parts.logger.error({ err, worker, runId }, message)
+        await new Promise((resolve) => setTimeout(resolve, WRITE_AGAIN_MS))
+      }
+    }
+  }
+
+  #logTakenOver({ worker, runId }: RunRecord): void {
+    this.#parts.logger.warn({ worker, runId }, 'a run ended after it had been taken from this instance')
+  }
+
+  /** A run whose process died: its first start is recorded as lost; says what is left to do. */
+  async #settleLost(runId: string, stored: StoredWorker): Promise<'never-started' | 'ended' | 'to-recover'> {
+    const { active, definition, name } = stored
+    if (active?.record.runId !== runId)
+      return (await this.#parts.store.hasRecord(name, runId)) ? 'ended' : 'never-started'
+    if (active.isFinished) {
+      await this.#parts.store.settleRun(name, active.token)
+      return 'ended'
+    }
+    const lostField = `${runId}~lost`
+    const mayRecover = definition?.policy.onCrash === 'recover' && !(await this.#parts.store.hasRecord(name, lostField))
+    const lost: RunRecord = {
+      ...active.record,
+      finishedAt: new Date(this.#parts.clock.now()),
+      outcome: 'lost',
+      reason: 'crash',
+    }
+    const keepRuns = definition?.policy.keepRuns ?? 100
+    const field = mayRecover ? lostField : runId
+    const failures = await this.#parts.store.finishRun(lost, active.token, keepRuns, true, field)
+    if (failures !== undefined) {
+      this.#parts.logger.error({ worker: name, runId, instanceId: lost.instanceId }, 'run lost: its process died')
+      this.#parts.runFinished(lost)
+      this.#parts.failuresCounted(name, failures)
+    }
+    return mayRecover ? 'to-recover' : 'ended'
+  }
+
+  /** Cancels a run that has not started: it waits for its jitter, or for a place. */
+  async cancelWaiting(runId: string, stored: StoredWorker, by: string | undefined): Promise<boolean> {
+    return this.#endJob(runId, stored, { outcome: 'aborted', reason: 'cancelled', ...(by !== undefined && { by }) })
+  }
+
+  /** A pause ends what waits: a slot that waits for its jitter, or for a place, is skipped. */
+  async endWaiting(stored: StoredWorker): Promise<void> {
+    const { definition, name } = stored
+    if (!definition) return
+    const runId = await this.#parts.runQueues.guardOf(definition.policy.queue, name)
+    // What was triggered is not a slot, and runs while paused.
+    const isSlotRun = runId !== undefined && /\.\d+$/.test(runId)
+    if (isSlotRun && stored.active?.record.runId !== runId) {
+      await this.#endJob(runId, stored, { outcome: 'skipped', reason: 'paused' })
+    }
+  }
+
+  /** A removed worker: what waits is forgotten with it. */
+  async forgetWaiting({ definition, waiting }: StoredWorker): Promise<void> {
+    const job = definition && waiting && (await this.#parts.runQueues.getJob(definition.policy.queue, waiting.runId))
+    // One that has just been taken finds the tombstone.
+    await job?.remove().catch(() => {})
+  }
+
+  /** Records that a `runOnStart` met an active run. */
+  async skipStart(
+    data: RunJobData & { readonly runId: string },
+    stored: StoredWorker,
+    blockedBy: string,
+  ): Promise<void> {
+    await this.#recordNonRun({ data, runId: data.runId, stored }, { outcome: 'skipped', reason: 'overlap', blockedBy })
+  }
+
+  /** Resolves when Redis has taken the job of a run back. */
+  async jobDone(runId: string, drained: Promise<void>): Promise<void> {
+    await drained
+    await this.#active.get(runId)?.jobDone.promise
+  }
+
+  /** The job of this run has left BullMQ's active list. */
+  noteJobDone(runId: string | undefined): void {
+    if (runId === undefined) return
+    this.#active.get(runId)?.jobDone.resolve()
+    this.#active.delete(runId)
+  }
+
+  async #endJob(runId: string, stored: StoredWorker, decided: Partial<RunRecord>): Promise<boolean> {
+    const job = await this.#parts.runQueues.getJob(stored.definition?.policy.queue ?? 'default', runId)
+    const data = job && readRunJob(job)
+    if (!job || !data) return false
+    try {
+      await job.remove()
+    } catch {
+      // It is locked: it has just been taken, so it no longer waits.
+      return false
+    }
+    // A manual run that is cancelled before it starts was no slot; it is recorded all the same.
+    await this.#recordNonRun({ data, runId, stored }, decided)
+    return true
+  }
+
+  /** BullMQ has given up on a run whose process died again and again. */
+  async recordLost(job: Job): Promise<void> {
+    const data = readRunJob(job)
+    if (data && job.id !== undefined) await this.#settleLost(job.id, await this.#parts.store.read(data.worker))
+  }
+
+  async #handBack(runCase: RunCase): Promise<undefined> {
+    const { job, data, runId, stored } = runCase
+    const handBacks = job.attemptsStarted - 1 - job.stalledCounter
+    if (stored.orphanedAt !== undefined || handBacks >= MAX_HAND_BACKS) {
+      return this.#recordNonRun(runCase, { outcome: 'missed', reason: 'no-handler' })
+    }
+    this.#parts.runHandedBack(data.worker, runId)
+    return this.#putOff(runCase, HAND_BACK_MS)
+  }
+
+  /** Never moveToWait: that would be a hot loop of 870 hand-backs a second. */
+  async #putOff({ job, token }: RunCase, delayMs: number): Promise<undefined> {
+    await job.moveToDelayed(Date.now() + delayMs, token)
+    throw new DelayedError()
+  }
+
+  async #recordNonRun(
+    { data, runId, stored }: Pick<RunCase, 'data' | 'runId' | 'stored'>,
+    decided: Partial<RunRecord>,
+  ): Promise<undefined> {
+    const record: RunRecord = {
+      runId,
+      worker: data.worker,
+      kind: data.kind,
+      scheduledFor: new Date(data.slot),
+      ...(data.missedSlots > 0 && { missedSlots: data.missedSlots }),
+      attempts: 0,
+      instanceId: this.#parts.instanceId,
+      ...decided,
+      finishedAt: new Date(this.#parts.clock.now()),
+    }
+    const keepRuns = stored.definition?.policy.keepRuns ?? 100
+    const slot = isSlot(data) ? data.slot : undefined
+    if (stored.waiting?.runId === runId) await this.#parts.store.clearWaiting(data.worker)
+    if (!(await this.#parts.store.decideNonRun(record, slot, keepRuns, undefined))) return
+    if (record.outcome === 'aborted') this.#parts.runFinished(record)
+    else this.#parts.slotSkipped(record)
+  }
+}
+
+/** Without a release `runOnStart` runs once in so many ms, or in a period if that is shorter. */
+export const START_WINDOW_MS = 600_000
+
+function isSlot({ kind }: RunJobData): boolean {
+  return kind === 'scheduled' || kind === 'catch-up'
+}
+
+/** A run that was fetched and not started goes back to the queue, for another instance or the next start. */
+async function giveBack(job: Job, token: string | undefined): Promise<never> {
+  await job.moveToWait(token)
+  throw new WaitingError()
+}

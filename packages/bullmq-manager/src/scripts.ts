@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto'
+import type { RedisClient } from './connection.ts'
+
+/** A Lua script: Redis runs it in one piece, so what it checks still holds when it writes. */
+export class Script {
+  readonly #lua: string
+  readonly #sha: string
+
+  constructor(lua: string) {
+    this.#lua = lua
+    this.#sha = createHash('sha1').update(lua).digest('hex')
+  }
+
+  async run(client: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    try {
+      return await client.evalsha(this.#sha, keys.length, ...keys, ...args)
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+      return await client.eval(this.#lua, keys.length, ...keys, ...args)
+    }
+  }
+}
+
+/**
+ * Changes the fields of a worker and raises the version that tells the other instances. Gives 0, and changes nothing,
+ * when the field that must be there is not.
+ *
+ * KEYS workers, meta · ARGV required field or '', how many values to set, field, value, …, fields to delete …
+ */
+export const changeWorker = new Script(`
+if ARGV[1] ~= '' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+local sets = tonumber(ARGV[2])
+for i = 3, 2 + sets * 2, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+for i = 3 + sets * 2, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
+redis.call('HINCRBY', KEYS[2], 'version', 1)
+return 1
+`)
+
+/**
+ * Raises the mark up to which slots are decided; it never goes back.
+ *
+ * KEYS workers · ARGV worker, slot, record of the slot that waits for its jitter or ''
+ */
+export const raiseDecided = new Script(`
+local mark = tonumber(redis.call('HGET', KEYS[1], 'decided:' .. ARGV[1]) or '')
+if not mark or mark < tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], 'decided:' .. ARGV[1], ARGV[2])
+  if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'waiting:' .. ARGV[1], ARGV[3]) end
+end
+return 1
+`)
+
+// What follows writes a record into its hash and its order, and drops the oldest.
+const KEEP_RECORD = `
+local function keep_record(records, order, field, json, at, most)
+  redis.call('HSET', records, field, json)
+  if redis.call('ZADD', order, at, field) == 1 and redis.call('ZCARD', order) > most then
+    for _, old in ipairs(redis.call('ZRANGE', order, 0, -most - 1)) do redis.call('HDEL', records, old) end
+    redis.call('ZREMRANGEBYRANK', order, 0, -most - 1)
+  end
+end
+local function recent(workers, field, letter)
+  return string.sub((redis.call('HGET', workers, field) or '') .. letter, -60)
+end
+`
+
+/**
+ * Decides that a run starts: writes its record, if nobody has decided it and no later slot has started. Gives 1 to the
+ * one that may call doWork. The same run may be decided again to recover it (ARGV[8]).
+ *
+ * KEYS workers, records, order of runs
+ * ARGV worker, run id, slot or '', record, at, most, token, '1' to recover, start mark or '', ms that a start mark without release
+ *   holds or '', '1' when it waited for its jitter
+ */
+export const decideRun = new Script(`${KEEP_RECORD}
+local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
+if ARGV[8] ~= '1' then
+  if redis.call('HEXISTS', KEYS[2], run) == 1 then return 0 end
+  local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker)
+  if slot and marks[1] and slot <= tonumber(marks[1]) then return 0 end
+  if ARGV[9] ~= '' and marks[2] then
+    if ARGV[10] == '' then
+      if marks[2] == ARGV[9] then return 0 end
+    else
+      local before = tonumber(string.match(marks[2], '^at (%d+)$'))
+      local now = tonumber(string.match(ARGV[9], '^at (%d+)$'))
+      if before and now - before < tonumber(ARGV[10]) then return 0 end
+    end
+  end
+end
+keep_record(KEYS[2], KEYS[3], run, ARGV[4], ARGV[5], tonumber(ARGV[6]))
+local fields = { 'active:' .. worker, ARGV[7] .. '\\nrunning\\n' .. ARGV[4] }
+if slot then fields[#fields + 1] = 'started:' .. worker; fields[#fields + 1] = ARGV[3] end
+if ARGV[9] ~= '' then fields[#fields + 1] = 'start:' .. worker; fields[#fields + 1] = ARGV[9] end
+redis.call('HSET', KEYS[1], unpack(fields))
+if ARGV[11] == '1' then redis.call('HDEL', KEYS[1], 'waiting:' .. worker) end
+return 1
+`)
+
+/**
+ * Decides that a slot does not run. Gives 0 when it was decided before.
+ *
+ * KEYS workers, records, order of non-runs
+ * ARGV worker, run id, slot or '', record, at, most, letter, mark to raise or ''
+ */
+export const decideNonRun = new Script(`${KEEP_RECORD}
+local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker)
+local isNew = redis.call('HEXISTS', KEYS[2], run) == 0 and not (slot and marks[1] and slot <= tonumber(marks[1]))
+local fields = {}
+if ARGV[8] ~= '' and (not marks[2] or tonumber(marks[2]) < tonumber(ARGV[8])) then
+  fields = { 'decided:' .. worker, ARGV[8] }
+end
+if isNew then
+  keep_record(KEYS[2], KEYS[3], run, ARGV[4], ARGV[5], tonumber(ARGV[6]))
+  fields[#fields + 1] = 'recent:' .. worker
+  fields[#fields + 1] = recent(KEYS[1], 'recent:' .. worker, ARGV[7])
+end
+if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
+return isNew and 1 or 0
+`)
+
+/**
+ * Completes the record of an active run, and the worker's last-run fields, if the run is still the caller's. Gives how many
+ * runs in a row have failed, or -1 when it is not.
+ *
+ * KEYS workers, records, order of runs
+ * ARGV worker, field of the record, token, record, at, most, letter, '1' when the worker may run again
+ */
+export const finishRun = new Script(`${KEEP_RECORD}
+local worker = ARGV[1]
+local active = redis.call('HGET', KEYS[1], 'active:' .. worker)
+if not active or string.sub(active, 1, #ARGV[3] + 9) ~= ARGV[3] .. '\\nrunning\\n' then return -1 end
+local failures = tonumber(redis.call('HGET', KEYS[1], 'failures:' .. worker) or '0')
+keep_record(KEYS[2], KEYS[3], ARGV[2], ARGV[4], ARGV[5], tonumber(ARGV[6]))
+local fields = { 'last:' .. worker, ARGV[4], 'recent:' .. worker, recent(KEYS[1], 'recent:' .. worker, ARGV[7]) }
+local function set(field, value) fields[#fields + 1] = field .. ':' .. worker; fields[#fields + 1] = value end
+if ARGV[7] == 's' then
+  failures = 0
+  set('success', ARGV[4]); set('failures', failures)
+elseif ARGV[7] == 'f' or ARGV[7] == 'l' then
+  failures = failures + 1
+  set('failure', ARGV[4]); set('failures', failures)
+end
+if ARGV[8] ~= '1' then set('active', ARGV[3] .. '\\nfinished\\n' .. ARGV[4]) end
+redis.call('HSET', KEYS[1], unpack(fields))
+if ARGV[8] == '1' then redis.call('HDEL', KEYS[1], 'active:' .. worker) end
+return failures
+`)
+
+/** The worker may run again. KEYS workers · ARGV worker, token */
+export const settleRun = new Script(`
+local active = redis.call('HGET', KEYS[1], 'active:' .. ARGV[1])
+if active and string.sub(active, 1, #ARGV[2] + 1) == ARGV[2] .. '\\n' then
+  redis.call('HDEL', KEYS[1], 'active:' .. ARGV[1], 'stuck:' .. ARGV[1])
+end
+return 1
+`)
+
+/** Takes a lock back that is still the caller's. KEYS lock · ARGV token */
+export const releaseLock = new Script(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+`)
+
+/**
+ * All schedulers of the tick queue in one answer: id, next due time, template data, whether its pending
+ * job is there, id, … What is not a hash has no data.
+ *
+ * KEYS schedulers
+ */
+export const readSchedulers = new Script(`
+local answer = {}
+local entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+for i = 1, #entries, 2 do
+  local data = redis.pcall('HGET', KEYS[1] .. ':' .. entries[i], 'data')
+  answer[#answer + 1] = entries[i]
+  answer[#answer + 1] = entries[i + 1]
+  answer[#answer + 1] = type(data) == 'string' and data or ''
+  answer[#answer + 1] = redis.call('EXISTS', KEYS[1] .. ':' .. entries[i] .. ':' .. entries[i + 1])
+end
+return answer
+`)
+
+/**
+ * One heartbeat in one round trip: says that the instance lives and reads what may have changed.
+ * Gives Redis time (two parts), all instances (id, 'ms json', …), the version, how many schedulers there are, and when the
+ * first of them is due, the runs to be cancelled (run id, by, …), and whether the worker names of the instance are there.
+ *
+ * KEYS instances, meta, schedulers, cancels, instance names · ARGV instance, its description or '' to write nothing
+ */
+export const beat = new Script(`
+local time = redis.call('TIME')
+local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2]) end
+local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+return {
+  time[1], time[2], redis.call('HGETALL', KEYS[1]), redis.call('HGET', KEYS[2], 'version') or '0',
+  redis.call('ZCARD', KEYS[3]), first[2] or '', redis.call('HGETALL', KEYS[4]),
+  redis.call('HEXISTS', KEYS[5], ARGV[1])
+}
+`)

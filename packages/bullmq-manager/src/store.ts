@@ -1,0 +1,301 @@
+import type { PauseInfo, RunRecord, ScheduleOverride } from '@background-workers/abstractions'
+import type { RedisClient } from './connection.ts'
+import type { Keys } from './keys.ts'
+import { changeWorker, decideNonRun, decideRun, finishRun, raiseDecided, settleRun } from './scripts.ts'
+import {
+  OUTCOME_LETTERS,
+  type ReportMalformed,
+  type StoredDefinition,
+  type StoredWorker,
+  TICK_FIELDS,
+  allFieldsOf,
+  fieldOf,
+  groupByWorker,
+  parseRecord,
+  readWorker,
+} from './stored-worker.ts'
+
+/** The version of what we keep in Redis; data of a newer one is refused. */
+export const DATA_VERSION = 1
+
+/** How a run is decided. */
+export interface RunClaim {
+  /** Of this start of this run by this instance; `finish` needs it. */
+  readonly token: string
+  /** None for `start` and `manual`. */
+  readonly slot: number | undefined
+  readonly keepRuns: number
+  /** The run was lost and may be started once more. */
+  readonly isRecovery: boolean
+  /** It waited for its jitter. */
+  readonly wasWaiting: boolean
+  /** For `runOnStart`: what it runs for, and how long that holds where there is no release. */
+  readonly start?: { readonly mark: string; readonly windowMs?: number }
+}
+
+/** Our own keys in Redis: definitions, marks and records. BullMQ's keys are not touched here. */
+export class Store {
+  readonly #client: RedisClient
+  readonly #keys: Keys
+  readonly #report: ReportMalformed
+
+  constructor(client: RedisClient, keys: Keys, report: ReportMalformed) {
+    this.#client = client
+    this.#keys = keys
+    this.#report = report
+  }
+
+  async readAll(): Promise<Map<string, StoredWorker>> {
+    return groupByWorker(await this.#client.hgetall(this.#keys.workers), this.#report)
+  }
+
+  /** The fields that a tick is judged by. */
+  async readForTick(worker: string): Promise<StoredWorker> {
+    const values = await this.#client.hmget(this.#keys.workers, ...TICK_FIELDS.map((field) => fieldOf(worker, field)))
+    return readWorker(
+      worker,
+      new Map(TICK_FIELDS.flatMap((field, index) => (values[index] ? [[field, values[index]]] : []))),
+      this.#report,
+    )
+  }
+
+  async read(worker: string): Promise<StoredWorker> {
+    const fields = allFieldsOf(worker)
+    const values = await this.#client.hmget(this.#keys.workers, ...fields)
+    const entries = fields.flatMap((field, index) =>
+      values[index] != null ? [[field.slice(0, field.indexOf(':')), values[index]] as const] : [],
+    )
+    return readWorker(worker, new Map(entries), this.#report)
+  }
+
+  /** Writes definitions; for each that is new, changed or back, its slots count from `decidedUpTo`. */
+  async declare(declarations: readonly Declaration[]): Promise<void> {
+    if (declarations.length === 0) return
+    const sets: string[] = []
+    const deletes: string[] = []
+    for (const { name, definition, decidedUpTo, dropsOverride } of declarations) {
+      sets.push(fieldOf(name, 'definition'), JSON.stringify(definition))
+      if (decidedUpTo !== undefined) sets.push(fieldOf(name, 'decided'), String(decidedUpTo))
+      deletes.push(fieldOf(name, 'removed'), fieldOf(name, 'orphaned'))
+      if (dropsOverride) deletes.push(fieldOf(name, 'override'))
+    }
+    await this.#client
+      .multi()
+      .hset(this.#keys.workers, ...(sets as [string, string]))
+      .hdel(this.#keys.workers, ...(deletes as [string]))
+      .hincrby(this.#keys.meta, 'version', 1)
+      .exec()
+  }
+
+  /** Gives `false` when there is no such worker. */
+  setPause(worker: string, paused: PauseInfo): Promise<boolean> {
+    return this.#change(worker, { pause: JSON.stringify(paused) }, [])
+  }
+
+  clearPause(worker: string, now: number): Promise<boolean> {
+    return this.#change(worker, { decided: String(now) }, ['pause'])
+  }
+
+  setOverride(
+    worker: string,
+    override: ScheduleOverride | undefined,
+    decidedUpTo: number | undefined,
+  ): Promise<boolean> {
+    return this.#change(
+      worker,
+      {
+        ...(override && { override: JSON.stringify(override) }),
+        ...(decidedUpTo !== undefined && { decided: String(decidedUpTo) }),
+      },
+      override ? [] : ['override'],
+    )
+  }
+
+  /** Leaves a tombstone, the records and the last runs. */
+  remove(worker: string, now: number): Promise<boolean> {
+    return this.#change(worker, { removed: String(now) }, [
+      'definition',
+      'override',
+      'pause',
+      'orphaned',
+      'decided',
+      'start',
+      'waiting',
+    ])
+  }
+
+  setOrphaned(worker: string, now: number): Promise<boolean> {
+    return this.#change(worker, { orphaned: String(now) }, [])
+  }
+
+  setStuck(worker: string, runId: string): Promise<boolean> {
+    return this.#change(worker, { stuck: runId }, [])
+  }
+
+  /** Nothing is left of the worker, its records included. */
+  async delete(worker: string): Promise<void> {
+    await this.#client
+      .multi()
+      .hdel(this.#keys.workers, ...(allFieldsOf(worker) as [string]))
+      .del(this.#keys.records(worker), this.#keys.order(worker, 'runs'), this.#keys.order(worker, 'non-runs'))
+      .hincrby(this.#keys.meta, 'version', 1)
+      .exec()
+  }
+
+  /** `waiting`: the slot waits for its jitter. */
+  async raiseDecided(worker: string, slot: number, waiting?: RunRecord): Promise<void> {
+    await raiseDecided.run(this.#client, [this.#keys.workers], [worker, slot, waiting ? JSON.stringify(waiting) : ''])
+  }
+
+  async clearWaiting(worker: string): Promise<void> {
+    await this.#client.hdel(this.#keys.workers, fieldOf(worker, 'waiting'))
+  }
+
+  /** Sets the marks back to `now` after a clock was set back. */
+  async repairMarks(worker: string, now: number): Promise<void> {
+    await this.#client.hset(
+      this.#keys.workers,
+      fieldOf(worker, 'decided'),
+      String(now),
+      fieldOf(worker, 'started'),
+      String(now),
+    )
+  }
+
+  /** Gives whether the caller is the one that may call `doWork`. */
+  async decideRun(record: RunRecord, claim: RunClaim): Promise<boolean> {
+    const { worker, runId, startedAt } = record
+    const { token, slot, keepRuns, isRecovery, start, wasWaiting } = claim
+    const decided = await decideRun.run(
+      this.#client,
+      [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'runs')],
+      [
+        worker,
+        runId,
+        slot ?? '',
+        JSON.stringify(record),
+        startedAt?.getTime() ?? 0,
+        keepRuns,
+        token,
+        isRecovery ? '1' : '',
+        start?.mark ?? '',
+        start?.windowMs ?? '',
+        wasWaiting ? '1' : '',
+      ],
+    )
+    return decided === 1
+  }
+
+  /** Gives whether this call decided it. */
+  async decideNonRun(
+    record: RunRecord,
+    slot: number | undefined,
+    keepRuns: number,
+    raiseDecidedTo: number | undefined,
+  ): Promise<boolean> {
+    const { worker, runId, finishedAt, outcome } = record
+    const decided = await decideNonRun.run(
+      this.#client,
+      [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'non-runs')],
+      [
+        worker,
+        runId,
+        slot ?? '',
+        JSON.stringify(record),
+        finishedAt?.getTime() ?? 0,
+        keepRuns,
+        OUTCOME_LETTERS[outcome ?? 'skipped'],
+        raiseDecidedTo ?? '',
+      ],
+    )
+    return decided === 1
+  }
+
+  /** Gives how many runs in a row have failed, or `undefined` when the run is no longer the caller's. `field` differs from the run id for a run that is recovered. */
+  async finishRun(
+    record: RunRecord,
+    token: string,
+    keepRuns: number,
+    isSettled: boolean,
+    field: string = record.runId,
+  ): Promise<number | undefined> {
+    const { worker, startedAt, outcome } = record
+    const finished = await finishRun.run(
+      this.#client,
+      [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'runs')],
+      [
+        worker,
+        field,
+        token,
+        JSON.stringify(record),
+        startedAt?.getTime() ?? 0,
+        keepRuns,
+        OUTCOME_LETTERS[outcome ?? 'lost'],
+        isSettled ? '1' : '',
+      ],
+    )
+    return finished === -1 ? undefined : Number(finished)
+  }
+
+  /** Asks the instance that runs it to cancel a run. */
+  async requestCancel(runId: string, by: string): Promise<void> {
+    await this.#client.hset(this.#keys.cancels, runId, by)
+  }
+
+  async clearCancel(runId: string): Promise<void> {
+    await this.#client.hdel(this.#keys.cancels, runId)
+  }
+
+  async settleRun(worker: string, token: string): Promise<void> {
+    await settleRun.run(this.#client, [this.#keys.workers], [worker, token])
+  }
+
+  async hasRecord(worker: string, field: string): Promise<boolean> {
+    return (await this.#client.hexists(this.#keys.records(worker), field)) === 1
+  }
+
+  /** Newest first. */
+  async records(worker: string, limit: number | undefined): Promise<RunRecord[]> {
+    const texts = await this.#client.hvals(this.#keys.records(worker))
+    const { lastSuccess, lastFailure } = await this.read(worker)
+    const records = texts.flatMap((text) => this.#parseRecord(worker, text))
+    for (const last of [lastSuccess, lastFailure]) {
+      if (last && !records.some((record) => record.runId === last.runId && record.outcome === last.outcome))
+        records.push(last)
+    }
+    return records.sort((one, other) => decidedAt(other) - decidedAt(one)).slice(0, limit)
+  }
+
+  async #change(worker: string, sets: Readonly<Record<string, string>>, deletes: readonly string[]): Promise<boolean> {
+    const pairs = Object.entries(sets).flatMap(([field, value]) => [`${field}:${worker}`, value])
+    const changed = await changeWorker.run(
+      this.#client,
+      [this.#keys.workers, this.#keys.meta],
+      [fieldOf(worker, 'definition'), pairs.length / 2, ...pairs, ...deletes.map((field) => `${field}:${worker}`)],
+    )
+    return changed === 1
+  }
+
+  #parseRecord(worker: string, text: string): RunRecord[] {
+    try {
+      const record = parseRecord(text)
+      if (record) return [record]
+    } catch {
+      // Reported like any record that can not be read.
+    }
+    this.#report(`records:${worker}`)
+    return []
+  }
+}
+
+/** A definition to be written. */
+export interface Declaration {
+  readonly name: string
+  readonly definition: StoredDefinition
+  readonly decidedUpTo: number | undefined
+  readonly dropsOverride: boolean
+}
+
+function decidedAt(record: RunRecord): number {
+  return (record.startedAt ?? record.finishedAt ?? record.scheduledFor).getTime()
+}

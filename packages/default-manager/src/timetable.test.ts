@@ -1,0 +1,218 @@
+import { ManualClock } from '@background-workers/abstractions/testing'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type Appointment, MAX_WAIT_MS, Timetable } from './timetable.ts'
+
+class Item implements Appointment {
+  dueAt: number | undefined
+  heapIndex = -1
+  readonly name: string
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+function createTimetable(clock = new ManualClock(0)) {
+  const rung: [string, number][] = []
+  const counts = { steppedBack: 0, armed: 0 }
+  const counting = {
+    now: () => clock.now(),
+    monotonicNow: () => clock.monotonicNow(),
+    setTimer: (callback: () => void, delayMs: number) => {
+      counts.armed++
+      return clock.setTimer(callback, delayMs)
+    },
+    clearTimer: (handle: object | number) => clock.clearTimer(handle),
+  }
+  const host = {
+    clock: counting,
+    due: (item: Item, dueAt: number): void => {
+      rung.push([item.name, dueAt])
+    },
+    steppedBack: () => {
+      counts.steppedBack++
+    },
+  }
+  return { clock, rung, counts, host, timetable: new Timetable<Item>(host) }
+}
+
+describe('Timetable', () => {
+  it('tells what comes due, in order, and takes it out', async () => {
+    const { clock, rung, timetable } = createTimetable()
+    const [a, b, c] = [new Item('a'), new Item('b'), new Item('c')]
+    timetable.set(a, 30)
+    timetable.open()
+    timetable.set(b, 10)
+    timetable.set(c, 20)
+    expect(timetable.first).toBe(b)
+    await clock.advance(9)
+    expect(rung).toEqual([])
+    await clock.advance(50)
+    expect(rung).toEqual([
+      ['b', 10],
+      ['c', 20],
+      ['a', 30],
+    ])
+    expect([a.dueAt, b.dueAt, c.dueAt, timetable.first]).toEqual([undefined, undefined, undefined, undefined])
+    expect(clock.timerCount).toBe(0)
+  })
+
+  it('has one timer, for however many appointments', () => {
+    const { clock, timetable } = createTimetable()
+    expect(clock.timerCount).toBe(0)
+    timetable.open()
+    for (let index = 0; index < 1_000; index++) timetable.set(new Item('x'), 1_000 + ((index * 7_919) % 1_000))
+    expect(clock.timerCount).toBe(1)
+    timetable.close()
+    expect(clock.timerCount).toBe(0)
+  })
+
+  it('arms nothing before it is open, and nothing while it is empty', () => {
+    const { clock, timetable } = createTimetable()
+    timetable.set(new Item('a'), 10)
+    expect(clock.timerCount).toBe(0)
+    timetable.close()
+    timetable.open()
+    expect(clock.timerCount).toBe(0)
+  })
+
+  it('leaves its timer alone for an appointment that is not the first', () => {
+    const { counts, timetable } = createTimetable()
+    timetable.open()
+    timetable.set(new Item('first'), 1_000)
+    for (let index = 0; index < 100; index++) timetable.set(new Item('x'), 2_000 + index)
+    expect(counts.armed).toBe(1)
+    timetable.set(new Item('earlier'), 500)
+    expect(counts.armed).toBe(2)
+  })
+
+  it('arms its alarm again when it rings early', async () => {
+    const { clock, rung, timetable } = createTimetable()
+    timetable.open()
+    timetable.set(new Item('a'), 1_000)
+    clock.step(-400)
+    await clock.advance(1_000)
+    expect(rung).toEqual([])
+    expect(clock.timerCount).toBe(1)
+    await clock.advance(399)
+    expect(rung).toEqual([])
+    await clock.advance(1)
+    expect(rung).toEqual([['a', 1_000]])
+  })
+
+  it('moves an appointment, and takes one out', async () => {
+    const { clock, rung, timetable } = createTimetable()
+    const [a, b] = [new Item('a'), new Item('b')]
+    timetable.open()
+    timetable.set(a, 10)
+    timetable.set(b, 20)
+    timetable.set(a, 30)
+    timetable.set(b, undefined)
+    timetable.set(b, undefined)
+    await clock.advance(29)
+    expect(rung).toEqual([])
+    await clock.advance(1)
+    expect(rung).toEqual([['a', 30]])
+  })
+
+  it('tells of what is entered as due already in the next ring, so that it starves nobody', async () => {
+    const { clock, timetable, host, rung } = createTimetable()
+    const greedy = new Item('greedy')
+    host.due = (item, dueAt) => {
+      rung.push([item.name, dueAt])
+      if (item === greedy && rung.length < 20) timetable.set(greedy, 10)
+    }
+    timetable.open()
+    timetable.set(greedy, 10)
+    timetable.set(new Item('other'), 10)
+    await clock.advance(10)
+    expect(rung.map(([name]) => name)).toEqual(['greedy', 'other'])
+    await clock.advance(1)
+    expect(rung.map(([name]) => name)).toEqual(['greedy', 'other', 'greedy'])
+  })
+
+  it('goes on ringing after its owner has thrown', async () => {
+    const { clock, timetable, host } = createTimetable()
+    host.due = () => {
+      throw new Error('owner')
+    }
+    timetable.open()
+    timetable.set(new Item('a'), 10_000)
+    timetable.set(new Item('b'), 20_000)
+    clock.sleep(10_000)
+    expect(() => timetable.ring()).toThrow('owner')
+    expect(clock.timerCount).toBe(1)
+  })
+
+  it('stays silent when it is closed during a ring', async () => {
+    const { clock, timetable, host } = createTimetable()
+    host.due = () => timetable.close()
+    timetable.open()
+    for (const name of ['a', 'b']) timetable.set(new Item(name), 10)
+    timetable.set(new Item('c'), 20)
+    await clock.advance(10)
+    expect([clock.timerCount, timetable.first]).toEqual([0, undefined])
+  })
+
+  it('notices within a minute that the clock was set forward', async () => {
+    const { clock, rung, timetable } = createTimetable()
+    timetable.open()
+    timetable.set(new Item('a'), 86_400_000)
+    await clock.advance(1_000)
+    clock.step(86_400_000)
+    await clock.advance(MAX_WAIT_MS)
+    expect(rung).toEqual([['a', 86_400_000]])
+  })
+
+  it('says within a minute that the clock was set back, once', async () => {
+    const { clock, counts, timetable } = createTimetable(new ManualClock(10_000_000))
+    timetable.open()
+    timetable.set(new Item('a'), 90_000_000)
+    clock.step(-5_000_000)
+    await clock.advance(MAX_WAIT_MS)
+    expect(counts.steppedBack).toBe(1)
+    await clock.advance(10 * MAX_WAIT_MS)
+    expect(counts.steppedBack).toBe(1)
+  })
+
+  it('says nothing of a clock that is trimmed by less than a second, nor after it was closed and opened', async () => {
+    const { clock, counts, timetable } = createTimetable(new ManualClock(10_000_000))
+    timetable.open()
+    timetable.set(new Item('a'), 90_000_000)
+    clock.step(-60_900)
+    await clock.advance(MAX_WAIT_MS)
+    timetable.close()
+    clock.step(-5_000_000)
+    timetable.open()
+    timetable.set(new Item('a'), 90_000_000)
+    await clock.advance(MAX_WAIT_MS)
+    expect(counts.steppedBack).toBe(0)
+  })
+
+  it('keeps the same order as a sorted list, whatever is entered, moved and taken out', async () => {
+    const operation = fc.record({
+      item: fc.nat(19),
+      dueAt: fc.option(fc.integer({ min: 1, max: 50 }), { nil: undefined }),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(operation, { maxLength: 80 }), async (operations) => {
+        const { clock, rung, timetable } = createTimetable()
+        const items = Array.from({ length: 20 }, (_, index) => new Item(`${index}`))
+        for (const { item, dueAt } of operations) {
+          timetable.set(items[item] as Item, dueAt)
+          const times = items.flatMap((entry) => (entry.dueAt === undefined ? [] : [entry.dueAt]))
+          expect(timetable.first?.dueAt).toBe(times.sort((one, other) => one - other)[0])
+        }
+        const model = items.filter(({ dueAt }) => dueAt !== undefined).map(({ name, dueAt }) => [name, dueAt] as const)
+        timetable.open()
+        clock.sleep(50)
+        timetable.ring()
+        expect(rung.map(([, dueAt]) => dueAt)).toEqual(model.map(([, dueAt]) => dueAt as number).sort((a, b) => a - b))
+        expect(rung.map(([name]) => name).sort()).toEqual(model.map(([name]) => name).sort())
+        expect(clock.timerCount).toBe(0)
+      }),
+      { seed: 7, numRuns: 300 },
+    )
+  })
+})

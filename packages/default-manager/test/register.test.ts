@@ -1,0 +1,149 @@
+import { InvalidOptionsError, every, periodicWorker } from '@background-workers/abstractions'
+import { ManualClock, RecordingLogger } from '@background-workers/abstractions/testing'
+import { InjectionMode, asClass, asFunction, asValue, createContainer } from 'awilix'
+import { describe, expect, it } from 'vitest'
+import { DefaultBackgroundWorkerManager } from '../src/default-background-worker-manager.ts'
+import { defaultBackgroundWorkerManager } from '../src/register.ts'
+
+interface Cradle {
+  backgroundWorkerManager: DefaultBackgroundWorkerManager
+  clock: ManualClock
+  logger: RecordingLogger
+  visits: { count: number }
+}
+
+const modes = [
+  ['PROXY', { injectionMode: InjectionMode.PROXY }],
+  ['CLASSIC', { injectionMode: InjectionMode.CLASSIC }],
+  ['strict', { strict: true }],
+  ['strict CLASSIC', { strict: true, injectionMode: InjectionMode.CLASSIC }],
+] as const
+
+describe('defaultBackgroundWorkerManager', () => {
+  it.each(modes)('registers one manager as backgroundWorkerManager: %s', (_mode, options) => {
+    const container = createContainer<Cradle>(options)
+    container.register(defaultBackgroundWorkerManager())
+    const manager = container.resolve('backgroundWorkerManager')
+    expect(manager).toBeInstanceOf(DefaultBackgroundWorkerManager)
+    expect(container.cradle.backgroundWorkerManager).toBe(manager)
+    expect(container.createScope().resolve('backgroundWorkerManager')).toBe(manager)
+  })
+
+  it.each(modes)('is given to others by its name: %s', (_mode, options) => {
+    const container = createContainer<Cradle & { user: unknown }>(options)
+    const isClassic = 'injectionMode' in options && options.injectionMode === InjectionMode.CLASSIC
+    container.register(defaultBackgroundWorkerManager())
+    container.register({
+      user: isClassic
+        ? asFunction((backgroundWorkerManager: unknown) => ({ backgroundWorkerManager }))
+        : asFunction(({ backgroundWorkerManager }: Cradle) => ({ backgroundWorkerManager })),
+    })
+    expect(container.resolve('user')).toEqual({ backgroundWorkerManager: container.resolve('backgroundWorkerManager') })
+  })
+
+  it.each(modes)('makes a scope of the container for each run: %s', async (_mode, options) => {
+    const clock = new ManualClock()
+    const disposed: number[] = []
+    let made = 0
+    class Visits {
+      count = ++made
+    }
+    const container = createContainer<Cradle>(options)
+    container.register({
+      visits: asClass(Visits)
+        .scoped()
+        .disposer((visits) => void disposed.push(visits.count)),
+    })
+    container.register(defaultBackgroundWorkerManager({ clock }))
+    const manager = container.resolve('backgroundWorkerManager')
+    const seen: unknown[] = []
+    await manager.add(
+      periodicWorker({
+        name: 'visitor',
+        schedule: every('1s', { offset: 0 }),
+        doWork({ services }) {
+          seen.push(services.resolve<Visits>('visits').count, services.resolve<Visits>('visits').count)
+        },
+      }),
+    )
+    await manager.start()
+    await clock.advance(2_000)
+    expect(seen).toEqual([1, 1, 2, 2])
+    expect(disposed).toEqual([1, 2])
+    await manager.stop()
+  })
+
+  it('takes its options from a function of the cradle, when it is first resolved', () => {
+    let calls = 0
+    const container = createContainer<Cradle>()
+    container.register(
+      defaultBackgroundWorkerManager(({ clock }: Cradle) => {
+        calls++
+        return { clock, applicationName: 'shop' }
+      }),
+    )
+    container.register({ clock: asValue(new ManualClock()) })
+    expect(calls).toBe(0)
+    container.resolve('backgroundWorkerManager')
+    container.resolve('backgroundWorkerManager')
+    expect(calls).toBe(1)
+  })
+
+  it('logs to the logger of the container, if there is one', async () => {
+    const logger = new RecordingLogger()
+    const container = createContainer<Cradle>({ strict: true })
+    container.register(defaultBackgroundWorkerManager({ clock: new ManualClock() }))
+    container.register({ logger: asValue(logger) })
+    await container.resolve('backgroundWorkerManager').start()
+    expect(logger.linesOf('background workers started')).toHaveLength(1)
+    await container.dispose()
+  })
+
+  it('logs to the logger of the options where they have one', async () => {
+    const [own, other] = [new RecordingLogger(), new RecordingLogger()]
+    const container = createContainer<Cradle>()
+    container.register({ logger: asValue(other) })
+    container.register(defaultBackgroundWorkerManager({ clock: new ManualClock(), logger: own }))
+    await container.resolve('backgroundWorkerManager').start()
+    expect([own.lines.length, other.lines.length]).toEqual([1, 0])
+    await container.dispose()
+  })
+
+  it('is stopped by container.dispose(), which waits for it', async () => {
+    const clock = new ManualClock()
+    const container = createContainer<Cradle>()
+    container.register(defaultBackgroundWorkerManager({ clock }))
+    const manager = container.resolve('backgroundWorkerManager')
+    const gate = Promise.withResolvers<void>()
+    await manager.add(
+      periodicWorker({ name: 'slow', schedule: every('1s', { offset: 0 }), doWork: () => gate.promise }),
+    )
+    await manager.start()
+    await clock.advance(1_000)
+    let isDisposed = false
+    const disposing = container.dispose().then(() => {
+      isDisposed = true
+    })
+    await clock.settle()
+    expect([manager.state, isDisposed]).toEqual(['stopping', false])
+    gate.resolve()
+    await disposing
+    expect([manager.state, clock.timerCount]).toEqual(['stopped', 0])
+  })
+
+  it('leaves nothing to stop where it was never resolved', async () => {
+    const container = createContainer<Cradle>()
+    container.register(
+      defaultBackgroundWorkerManager(() => {
+        throw new Error('made')
+      }),
+    )
+    await container.dispose()
+  })
+
+  it('refuses bad options when it is resolved', () => {
+    const container = createContainer<Cradle>()
+    container.register(defaultBackgroundWorkerManager({ stopTimeout: 5 } as never))
+    expect(() => container.resolve('backgroundWorkerManager')).toThrow(InvalidOptionsError)
+  })
+})

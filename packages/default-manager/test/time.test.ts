@@ -1,0 +1,279 @@
+import {
+  type IBackgroundWorker,
+  type PeriodicWorkerPolicy,
+  type Schedule,
+  cron,
+  every,
+  periodicWorker,
+} from '@background-workers/abstractions'
+import { ManualClock } from '@background-workers/abstractions/testing'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { DefaultBackgroundWorkerManager } from '../src/default-background-worker-manager.ts'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+/** A started manager whose workers count their runs, and which counts its decisions. */
+async function startManager(schedules: Record<string, Schedule>, policy: PeriodicWorkerPolicy = {}) {
+  const clock = new ManualClock()
+  const manager = new DefaultBackgroundWorkerManager({ clock })
+  const runs: Record<string, Date[]> = {}
+  const decisions: string[] = []
+  for (const [name, schedule] of Object.entries(schedules)) {
+    runs[name] = []
+    const doWork = ({ scheduledFor }: { scheduledFor: Date }) => void runs[name]?.push(scheduledFor)
+    await manager.add(periodicWorker({ name, schedule, policy, doWork }))
+  }
+  manager.on('run-started', ({ worker }) => decisions.push(worker))
+  manager.on('run-skipped', ({ worker }) => decisions.push(worker))
+  await manager.start()
+  return { clock, manager, runs, decisions }
+}
+
+describe('100,000 workers', () => {
+  it('arm exactly one timer, and none after the stop', async () => {
+    const clock = new ManualClock()
+    const manager = new DefaultBackgroundWorkerManager({ clock })
+    let runs = 0
+    const doWork = async () => void runs++
+    const schedule = every('10m')
+    for (let index = 0; index < 100_000; index++) {
+      await manager.add(periodicWorker({ name: `worker-${index}`, schedule, doWork }))
+    }
+    expect(clock.timerCount).toBe(0)
+    await manager.start()
+    expect(clock.timerCount).toBe(1)
+    await manager.trigger('worker-77')
+    await clock.settle()
+    expect([runs, clock.timerCount]).toEqual([1, 1])
+    await clock.advance(10)
+    expect(clock.timerCount).toBe(1)
+    await manager.stop()
+    expect(clock.timerCount).toBe(0)
+  })
+})
+
+describe('a step of the clock', () => {
+  const schedules = {
+    second: every('1s'),
+    minute: every('1m'),
+    hour: every('1h'),
+    day: every('1d'),
+    'cron-seconds': cron('*/5 * * * * *'),
+    'cron-minute': cron('* * * * *'),
+    'cron-daily': cron('30 2 * * *', { timeZone: 'Europe/Berlin' }),
+  }
+  // Those that have a slot in every two minutes.
+  const fast = ['second', 'minute', 'cron-seconds', 'cron-minute']
+
+  const countOf = (decisions: string[], name: string) => decisions.filter((worker) => worker === name).length
+
+  it.each([
+    ['an hour forward', HOUR],
+    ['a day forward', DAY],
+    ['a month forward', 30 * DAY],
+  ])('%s costs one decision per worker that had a slot, and all go on', async (_title, stepMs) => {
+    const { clock, manager, decisions, runs } = await startManager(schedules)
+    await clock.advance(2 * 60_000)
+    decisions.length = 0
+    clock.step(stepMs)
+    await clock.advance(999)
+    for (const name of Object.keys(schedules)) {
+      const hadSlot = stepMs >= DAY || (name !== 'day' && name !== 'cron-daily')
+      expect(countOf(decisions, name), name).toBe(hadSlot ? 1 : 0)
+    }
+    decisions.length = 0
+    await clock.advance(2 * 60_000)
+    for (const name of fast) expect(decisions, name).toContain(name)
+    expect(countOf(decisions, 'second')).toBe(120)
+    for (const name of fast) await manager.remove(name)
+    const before = runs.day?.length ?? 0
+    await clock.advance(2 * DAY)
+    expect((runs.day?.length ?? 0) - before).toBe(2)
+    expect((await manager.list()).map(({ name, state }) => [name, state])).toEqual([
+      ['hour', 'idle'],
+      ['day', 'idle'],
+      ['cron-daily', 'idle'],
+    ])
+    await manager.stop()
+    expect(clock.timerCount).toBe(0)
+  })
+
+  it.each([
+    ['an hour back', HOUR],
+    ['a day back', DAY],
+    ['a month back', 30 * DAY],
+  ])('%s costs at most one decision per worker, and nothing falls silent', async (_title, stepMs) => {
+    const { clock, manager, decisions } = await startManager(schedules)
+    const repaired: string[] = []
+    manager.on('schedules-repaired', ({ workers }) => repaired.push(...workers))
+    await clock.advance(2 * 60_000)
+    decisions.length = 0
+    clock.step(-stepMs)
+    await clock.advance(999)
+    for (const name of Object.keys(schedules)) {
+      expect(countOf(decisions, name), name).toBeLessThanOrEqual(1)
+    }
+    // Within a minute it is noticed; from then on each worker has its slots again.
+    await clock.advance(60_000)
+    expect(repaired).toEqual(expect.arrayContaining(['second', 'cron-seconds']))
+    decisions.length = 0
+    await clock.advance(2 * 60_000)
+    for (const name of fast) expect(decisions, name).toContain(name)
+    expect(countOf(decisions, 'second')).toBe(120)
+    for (const status of await manager.list()) {
+      const waitMs = (status.nextDueAt as Date).getTime() - clock.now()
+      expect(waitMs, status.name).toBeLessThanOrEqual(2 * DAY)
+    }
+    await manager.stop()
+  })
+
+  it('forward and back again leaves each worker as it was', async () => {
+    const { clock, manager, decisions } = await startManager(schedules)
+    await clock.advance(60_000)
+    clock.step(30 * DAY)
+    await clock.advance(60_000)
+    clock.step(-30 * DAY)
+    await clock.advance(61_000)
+    decisions.length = 0
+    await clock.advance(10_000)
+    expect(decisions.filter((worker) => worker === 'second')).toHaveLength(10)
+    await manager.stop()
+  })
+})
+
+describe('a week asleep', () => {
+  it('costs one decision per worker, about the latest slot, with the passed ones counted', async () => {
+    const { clock, manager, decisions, runs } = await startManager({
+      second: every('1s', { offset: 0 }),
+      hour: every('1h', { offset: 0 }),
+      'cron-minute': cron('* * * * *'),
+      'cron-daily': cron('0 3 * * *'),
+    })
+    await clock.advance(HOUR)
+    decisions.length = 0
+    clock.sleep(7 * DAY)
+    await clock.advance(1)
+    // The timer that was armed before goes on where it stood; within a second it rings.
+    await clock.advance(998)
+    expect([...decisions].sort()).toEqual([])
+    await clock.advance(1)
+    expect([...decisions].sort()).toEqual(['cron-daily', 'cron-minute', 'hour', 'second'])
+    const [second] = await manager.runs('second', { limit: 1 })
+    expect(second).toMatchObject({ kind: 'catch-up', missedSlots: 7 * 86_400 })
+    const [hour] = await manager.runs('hour', { limit: 1 })
+    expect(hour).toMatchObject({ missedSlots: 167, lateByMs: 1_000 })
+    const [cronMinute] = await manager.runs('cron-minute', { limit: 1 })
+    expect(cronMinute).toMatchObject({ missedSlots: 1_000, kind: 'catch-up' })
+    // 03:00 was 22 hours ago, further than the window of an hour.
+    const [daily] = await manager.runs('cron-daily', { limit: 1 })
+    expect(daily).toMatchObject({ outcome: 'missed', reason: 'late', missedSlots: 6 })
+    decisions.length = 0
+    const hours = runs.hour?.length ?? 0
+    await clock.advance(2 * HOUR)
+    expect((runs.hour?.length ?? 0) - hours).toBe(2)
+    expect(decisions.filter((worker) => worker === 'cron-minute')).toHaveLength(120)
+    await manager.stop()
+  }, 60_000)
+})
+
+describe('long periods', () => {
+  it.each([30, 300])(
+    'a period of %d days runs at its slots and not before',
+    async (days) => {
+      const { clock, manager, runs } = await startManager({ long: every(`${days}d`) })
+      const first = (await manager.get('long'))?.nextDueAt as Date
+      expect(first.getTime() - clock.now()).toBeLessThanOrEqual(days * DAY)
+      await clock.advance(first.getTime() - clock.now() - 1)
+      expect(runs.long).toEqual([])
+      await clock.advance(1)
+      expect(runs.long).toEqual([first])
+      await clock.advance(days * DAY - 1)
+      expect(runs.long).toHaveLength(1)
+      await clock.advance(1)
+      expect(runs.long).toEqual([first, new Date(first.getTime() + days * DAY)])
+      expect(clock.timerCount).toBe(1)
+      await manager.stop()
+    },
+    120_000,
+  )
+})
+
+describe('jitter', () => {
+  it('moves each slot by up to so much, the same after a restart, and keeps the slot itself', async () => {
+    const schedule = every('1h', { offset: 0 })
+    const starts: number[][] = []
+    for (let round = 0; round < 2; round++) {
+      const { clock, manager, runs } = await startManager({ jittery: schedule }, { jitterMs: 10 * 60_000 })
+      const startedAt: number[] = []
+      manager.on('run-started', (record) =>
+        startedAt.push((record.startedAt as Date).getTime() - record.scheduledFor.getTime()),
+      )
+      await clock.advance(5 * HOUR + HOUR / 2)
+      expect(runs.jittery).toEqual([1, 2, 3, 4, 5].map((hour) => new Date(Date.UTC(2026, 0, 1, hour))))
+      starts.push(startedAt)
+      await manager.stop()
+      expect(clock.timerCount).toBe(0)
+    }
+    expect(starts[0]).toEqual(starts[1])
+    for (const delayMs of starts[0] as number[]) expect(delayMs).toBeLessThanOrEqual(10 * 60_000)
+    expect(new Set(starts[0]).size).toBeGreaterThan(3)
+  })
+
+  it('waits on one timer of its own, which a stop takes back', async () => {
+    const { clock, manager, runs } = await startManager({ jittery: every('1h', { offset: 0 }) }, { jitterMs: HOUR / 2 })
+    await clock.advance(HOUR)
+    expect(runs.jittery).toEqual([])
+    expect((await manager.get('jittery'))?.activeRun).toMatchObject({ kind: 'scheduled', attempts: 0 })
+    expect(clock.timerCount).toBe(2)
+    await manager.stop()
+    expect(clock.timerCount).toBe(0)
+    await clock.advance(HOUR)
+    expect(runs.jittery).toEqual([])
+  })
+})
+
+describe('the system clock', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  it("works under vitest's fake timers: slots, timeouts, retries and the stop", async () => {
+    vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) })
+    const manager = new DefaultBackgroundWorkerManager()
+    const times: number[] = []
+    const at = () => Date.now() - Date.UTC(2026, 0, 1)
+    await manager.add(
+      periodicWorker({ name: 'minutely', schedule: every('1m', { offset: 0 }), doWork: () => void times.push(at()) }),
+    )
+    await manager.add(
+      periodicWorker({
+        name: 'slow',
+        schedule: cron('0 * * * *'),
+        policy: { timeoutMs: 5_000, runOnStart: true },
+        doWork: ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
+      }),
+    )
+    let attempts = 0
+    const flaky: IBackgroundWorker = periodicWorker({
+      name: 'flaky',
+      schedule: cron('0 * * * *'),
+      policy: { retry: { attempts: 3, backoffMs: 20_000 }, runOnStart: true },
+      doWork: () => (++attempts < 3 ? Promise.reject(new Error('x')) : Promise.resolve()),
+    })
+    await manager.add(flaky)
+    await manager.start()
+    await vi.advanceTimersByTimeAsync(3 * 60_000)
+    expect(times).toEqual([60_000, 120_000, 180_000])
+    expect((await manager.get('slow'))?.lastRun).toMatchObject({
+      outcome: 'failed',
+      reason: 'timeout',
+      durationMs: 5_000,
+    })
+    expect((await manager.get('flaky'))?.lastRun).toMatchObject({
+      outcome: 'succeeded',
+      attempts: 3,
+      durationMs: 40_000,
+    })
+    await manager.stop()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})

@@ -1,0 +1,28 @@
+import type { Logger } from '@background-workers/abstractions'
+import { checkOptions, hasMethods } from '@background-workers/abstractions/for-managers'
+import type { AwilixContainer } from 'awilix'
+
+/** What `createApplication` takes. */
+export interface ApplicationOptions {
+  /**
+   * Where the modules register their services. It stays the caller's: `stop` does not dispose it.
+   * @default a container of its own, disposed by `stop`
+   */
+  readonly container?: AwilixContainer
+  /**
+   * Where the application reports; a pino logger fits. It is also registered as `logger`, unless that name is taken, so
+   * that the manager and the services have it.
+   * @default the container's `logger`, or else one that writes nothing
+   */
+  readonly logger?: Logger
+}
+
+/** @throws InvalidOptionsError */
+export function checkApplicationOptions(options: ApplicationOptions): void {
+  checkOptions('createApplication', options, {
+    container: hasMethods('register', 'hasRegistration', 'resolve', 'createScope', 'dispose'),
+    logger: isLogger,
+  })
+}
+
+export const isLogger = hasMethods('debug', 'info', 'warn', 'error')

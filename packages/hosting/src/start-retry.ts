@@ -1,0 +1,53 @@
+import { BackgroundWorkerError, type BackgroundWorkerErrorCode } from '@background-workers/abstractions'
+import { checkOptions, isWhole } from '@background-workers/abstractions/for-managers'
+import { AwilixError } from 'awilix'
+
+/** How a failed start is repeated: after `minDelayMs`, then twice as long each time, at most `maxDelayMs`. */
+export interface StartRetryOptions {
+  /** How often to try, the first included. @default without end */
+  readonly attempts?: number
+  /** @default 1_000 */
+  readonly minDelayMs?: number
+  /** @default 30_000 */
+  readonly maxDelayMs?: number
+}
+
+/** The options with their defaults. */
+export type StartRetry = Required<StartRetryOptions>
+
+const MAX_DELAY_MS = 86_400_000
+
+/** @throws InvalidOptionsError */
+export function fillStartRetry(options: StartRetryOptions = {}): StartRetry {
+  checkOptions('runApplication: startRetry', options, {
+    attempts: isWhole(1, Number.MAX_SAFE_INTEGER),
+    minDelayMs: isWhole(1, MAX_DELAY_MS, 'ms'),
+    maxDelayMs: isWhole(1, MAX_DELAY_MS, 'ms'),
+  })
+  return {
+    attempts: options.attempts ?? Number.POSITIVE_INFINITY,
+    minDelayMs: options.minDelayMs ?? 1_000,
+    maxDelayMs: options.maxDelayMs ?? 30_000,
+  }
+}
+
+/** How long to wait after a failed attempt (1 is the first), or `undefined` when it was the last. */
+export function startRetryDelayMs(retry: StartRetry, failedAttempt: number, error: unknown): number | undefined {
+  if (failedAttempt >= retry.attempts || isMistake(error)) return undefined
+  return Math.min(retry.minDelayMs * 2 ** (failedAttempt - 1), retry.maxDelayMs)
+}
+
+const MISTAKES: ReadonlySet<BackgroundWorkerErrorCode> = new Set([
+  'invalid-worker',
+  'duplicate-worker',
+  'unknown-worker',
+  'not-periodic',
+  'invalid-schedule',
+  'invalid-options',
+  'manager-stopped',
+])
+
+/** A mistake in the program or its registrations; trying again would only hide it. */
+function isMistake(error: unknown): boolean {
+  return error instanceof AwilixError || (BackgroundWorkerError.is(error) && MISTAKES.has(error.code))
+}
