@@ -1,4 +1,5 @@
-import { type Logger, silentLogger } from './logger.ts'
+import { type GuardedLogger, guardLogger } from './guarded-logger.ts'
+import type { Logger, WorkerLogger } from './logger.ts'
 
 /**
  * Work that an application does in the background. A worker is a singleton: one object per instance of the application.
@@ -24,13 +25,12 @@ export abstract class BackgroundWorkerBase implements IBackgroundWorker {
   abstract readonly name: string
 
   #createLogger: ((worker: string) => Logger) | undefined
-  #logger: Logger | undefined
+  #logger: GuardedLogger | undefined
   #stopping: AbortController | undefined
 
   /** The manager's logger with `worker: name` bound to it. It writes nothing before the worker is added. */
-  protected get logger(): Logger {
-    if (!this.#createLogger) return silentLogger
-    this.#logger ??= this.#createLogger(this.name)
+  protected get logger(): WorkerLogger {
+    this.#logger ??= guardLogger(this.#createLogger?.(this.name))
     return this.#logger
   }
 

@@ -35,6 +35,14 @@ describe('guardLogger', () => {
     expect(lines).toEqual(levels.map((level) => [level, { worker: 'other', a: 1 }, 'x']))
     child.info({}, 'y')
     expect(lines.at(-1)).toEqual(['info', { worker: 'w' }, 'y'])
+    child.info('only a sentence')
+    expect(lines.at(-1)).toEqual(['info', { worker: 'w' }, 'only a sentence'])
+  })
+
+  it('takes a sentence without data', () => {
+    const logger = new RecordingLogger()
+    guardLogger(logger).child({ worker: 'w' }).warn('x')
+    expect(logger.lines).toEqual([{ level: 'warn', message: 'x', data: { worker: 'w' } }])
   })
 
   it('makes one child logger, at the first line', () => {

@@ -1,4 +1,4 @@
-import { type Logger, silentLogger } from './logger.ts'
+import { type Logger, type WorkerLogger, silentLogger } from './logger.ts'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -10,7 +10,7 @@ export function guardLogger(logger: Logger | undefined): GuardedLogger {
   return new GuardedLogger(logger ?? silentLogger)
 }
 
-export class GuardedLogger implements Logger {
+export class GuardedLogger implements WorkerLogger {
   readonly #parent: Logger
   readonly #bindings: Record<string, unknown> | undefined
   #target: Logger | undefined
@@ -20,19 +20,19 @@ export class GuardedLogger implements Logger {
     this.#bindings = bindings
   }
 
-  debug(data: object, message?: string): void {
+  debug(data: object | string, message?: string): void {
     this.#write('debug', data, message)
   }
 
-  info(data: object, message?: string): void {
+  info(data: object | string, message?: string): void {
     this.#write('info', data, message)
   }
 
-  warn(data: object, message?: string): void {
+  warn(data: object | string, message?: string): void {
     this.#write('warn', data, message)
   }
 
-  error(data: object, message?: string): void {
+  error(data: object | string, message?: string): void {
     this.#write('error', data, message)
   }
 
@@ -40,10 +40,11 @@ export class GuardedLogger implements Logger {
     return new GuardedLogger(this.#parent, { ...this.#bindings, ...bindings })
   }
 
-  #write(level: Level, data: object, message: string | undefined): void {
+  #write(level: Level, data: object | string, message: string | undefined): void {
     try {
       this.#target ??= this.#createTarget()
-      const written: unknown = this.#target[level](data, message)
+      const written: unknown =
+        typeof data === 'string' ? this.#target[level]({}, data) : this.#target[level](data, message)
       if (written instanceof Promise) written.catch(() => {})
     } catch {
       // A logger that fails has nowhere to report to, and the work must go on.

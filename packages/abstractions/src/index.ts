@@ -36,7 +36,7 @@ export type {
   HealthStatus,
   InstanceInfo,
 } from './health.ts'
-export { type Logger, silentLogger } from './logger.ts'
+export { type Logger, silentLogger, type WorkerLogger } from './logger.ts'
 export type {
   AbandonedWork,
   BackgroundWorkerManager,

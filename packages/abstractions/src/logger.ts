@@ -11,6 +11,19 @@ export interface Logger {
   child?(bindings: Record<string, unknown>): Logger
 }
 
+/** What a worker logs with: a sentence may also come alone. */
+export interface WorkerLogger extends Logger {
+  debug(data: object, message?: string): void
+  debug(message: string): void
+  info(data: object, message?: string): void
+  info(message: string): void
+  warn(data: object, message?: string): void
+  warn(message: string): void
+  error(data: object, message?: string): void
+  error(message: string): void
+  child(bindings: Record<string, unknown>): WorkerLogger
+}
+
 /** A logger that writes nothing: the default everywhere. */
 export const silentLogger: Logger = {
   debug() {},

@@ -1,7 +1,7 @@
 import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worker.ts'
 import { checkOptions, isSlug } from './checks.ts'
 import { InvalidOptionsError } from './errors.ts'
-import type { Logger } from './logger.ts'
+import type { WorkerLogger } from './logger.ts'
 import type { PeriodicWorkerPolicy } from './policy.ts'
 import type { RunKind } from './run-record.ts'
 import type { Schedule } from './schedule.ts'
@@ -23,7 +23,7 @@ export interface PeriodicBackgroundWorkerContext<Services extends object = objec
   /** Aborted on cancel, stop deadline, timeout or lost lease; its reason is a typed error. */
   readonly signal: AbortSignal
   /** The worker's logger with `runId` and `scheduledFor` bound to it. */
-  readonly logger: Logger
+  readonly logger: WorkerLogger
   readonly workerName: string
   readonly runId: string
   readonly kind: RunKind

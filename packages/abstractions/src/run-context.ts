@@ -1,6 +1,6 @@
 import { InvalidOptionsError } from './errors.ts'
 import type { GuardedLogger } from './guarded-logger.ts'
-import type { Logger } from './logger.ts'
+import type { WorkerLogger } from './logger.ts'
 import type { PeriodicBackgroundWorkerContext } from './periodic-worker.ts'
 import type { RunPlan } from './run.ts'
 import type { RunKind } from './run-record.ts'
@@ -62,7 +62,7 @@ export class RunContext implements PeriodicBackgroundWorkerContext {
     return this.#source.signal
   }
 
-  get logger(): Logger {
+  get logger(): WorkerLogger {
     return this.#source.logger
   }
 

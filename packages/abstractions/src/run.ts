@@ -278,10 +278,11 @@ export class Run {
 
   #log(outcome: RunOutcome, reason: Reason | undefined, err: unknown, durationMs: number): void {
     const { worker, runId, scheduledFor } = this.#record
+    // The worker's name is bound to its logger.
     const logger = this.#host.loggerOf(worker)
-    if (outcome === 'succeeded') logger.debug({ worker, runId, scheduledFor, durationMs }, 'run succeeded')
-    else if (outcome === 'failed') logger.error({ err, worker, runId, scheduledFor, durationMs }, 'run failed')
-    else logger.warn({ err, worker, runId, scheduledFor, durationMs, reason }, 'run aborted')
+    if (outcome === 'succeeded') logger.debug({ runId, scheduledFor, durationMs }, 'run succeeded')
+    else if (outcome === 'failed') logger.error({ err, runId, scheduledFor, durationMs }, 'run failed')
+    else logger.warn({ err, runId, scheduledFor, durationMs, reason }, 'run aborted')
   }
 
   #clearTimers(): void {

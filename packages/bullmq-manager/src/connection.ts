@@ -16,6 +16,9 @@ import type { RedisConnection } from './options.ts'
 
 export type RedisClient = Redis | Cluster
 
+/** A `PING` that is not answered for so long means that the connection is dead. */
+const SILENT_AFTER_MS = 2_500
+
 export interface ConnectionParts {
   readonly connection: RedisConnection
   readonly commandTimeoutMs: number
@@ -27,18 +30,27 @@ export interface ConnectionParts {
 /**
  * The shared client: the caller's, or ours. It says once when Redis is lost and once when it is back, however many
  * errors there are, and lets control calls through only while Redis is there.
+ *
+ *     there -> away: the connection has closed, or is silent; nothing is sent
+ *     there -> refusing: a heartbeat was refused (full memory, read-only); what is sent may be refused too
+ *     away or refusing -> there: a heartbeat was answered
  */
 export class Connection {
   readonly client: RedisClient
   readonly #isOurs: boolean
   readonly #parts: ConnectionParts
-  #lostAt: number | undefined
+  #state: 'there' | 'away' | 'refusing' = 'there'
+  #lostAt = 0
   #errorCount = 0
   #lastError: unknown
   #isClosed = false
-  readonly #onReady = () => this.#restored()
-  readonly #onClose = () => this.#lost()
-  readonly #onError = (error: unknown) => this.noteError(error)
+  readonly #waiting = new Set<() => void>()
+  readonly #onReady = () => this.#wake()
+  readonly #onClose = () => this.#lost('away')
+  readonly #onError = (error: unknown) => {
+    this.#errorCount++
+    this.#lastError = withoutCommand(error)
+  }
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts
@@ -54,10 +66,50 @@ export class Connection {
     return this.client.status === 'ready'
   }
 
-  /** Counts an error of the client or of BullMQ. During an outage none is printed. */
+  /** Whether a command would be answered, as far as is known. */
+  get isThere(): boolean {
+    return this.isReady && this.#state !== 'away'
+  }
+
+  /** Counts an error of BullMQ. During an outage none is printed. */
   noteError(error: unknown): void {
-    this.#lastError = error
     this.#errorCount++
+    if (!this.isReady) this.#lastError = withoutCommand(error)
+  }
+
+  /** A heartbeat was answered. */
+  noteAnswer(): void {
+    if (!this.isReady) return
+    if (this.#state !== 'there') this.#restored()
+    this.#wake()
+  }
+
+  /** A heartbeat was refused, as by a full or read-only Redis. */
+  noteRefusal(error: unknown): void {
+    this.#lastError = withoutCommand(error)
+    this.#lost('refusing')
+  }
+
+  /** Looks whether Redis still answers; a connection that is silent does not close by itself for many minutes. */
+  async checkSilence(): Promise<void> {
+    if (this.#isClosed || !this.isThere) return
+    let isAnswered = false
+    const answered = this.client.ping().then(
+      () => {
+        isAnswered = true
+      },
+      () => {
+        isAnswered = true
+      },
+    )
+    await waitFor(answered, SILENT_AFTER_MS, systemClock)
+    // A blocked event loop fires its timers before it reads what has arrived.
+    await new Promise((resolve) => setImmediate(resolve))
+    if (isAnswered || this.#isClosed || !this.isThere) return
+    this.#lastError = new Error(`no answer within ${SILENT_AFTER_MS} ms`)
+    this.#lost('away')
+    // Of a caller's client that is the caller's business.
+    if (this.#isOurs) this.client.disconnect(true)
   }
 
   /**
@@ -68,8 +120,8 @@ export class Connection {
   async waitUntilReady(timeoutMs: number): Promise<void> {
     if (this.isReady) return
     if (this.client.status === 'wait') this.client.connect().catch((error) => this.noteError(error))
-    const isReady = await waitFor(this.#nextReady(), timeoutMs, systemClock)
-    if (isReady && this.isReady) return
+    await this.#waitFor(() => this.isReady, timeoutMs)
+    if (this.isReady) return
     throw new StartTimeoutError(
       `Redis at ${this.#address()} did not answer within ${timeoutMs} ms (${reasonOf(this.#lastError)}). Check that it runs and that the connection option is right.`,
       { cause: this.#lastError },
@@ -83,9 +135,9 @@ export class Connection {
    */
   async send<T>(call: string, work: () => Promise<T>): Promise<T> {
     const { commandTimeoutMs } = this.#parts
-    if (!this.isReady) {
-      const isReady = !this.#isClosed && (await waitFor(this.#nextReady(), commandTimeoutMs, systemClock))
-      if (!isReady || !this.isReady) {
+    if (!this.isThere) {
+      await this.#waitFor(() => this.isThere, commandTimeoutMs)
+      if (!this.isThere) {
         throw new StoreUnavailableError(
           `${call}: Redis at ${this.#address()} is not reachable, so nothing was sent. Try again later.`,
           { cause: this.#lastError },
@@ -102,7 +154,7 @@ export class Connection {
       return result.catch((error) => {
         if (error instanceof BackgroundWorkerError) throw error
         throw new StoreUnavailableError(`${call}: Redis at ${this.#address()} refuses (${reasonOf(error)}).`, {
-          cause: error,
+          cause: withoutCommand(error),
         })
       })
     }
@@ -116,6 +168,7 @@ export class Connection {
   /** Leaves the caller's client as it was; disconnects ours. */
   close(): void {
     this.#isClosed = true
+    this.#wake()
     this.client.off('ready', this.#onReady)
     this.client.off('close', this.#onClose)
     this.client.off('error', this.#onError)
@@ -126,30 +179,40 @@ export class Connection {
     this.client.disconnect()
   }
 
-  #nextReady(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.isReady) resolve()
-      else this.client.once('ready', () => resolve())
-    })
+  /** Waits until a fact holds, or for so long, or until this is closed. */
+  async #waitFor(isIt: () => boolean, timeoutMs: number): Promise<void> {
+    const endsAt = performance.now() + timeoutMs
+    while (!isIt() && !this.#isClosed && performance.now() < endsAt) {
+      const woken = Promise.withResolvers<void>()
+      this.#waiting.add(woken.resolve)
+      await waitFor(woken.promise, endsAt - performance.now(), systemClock)
+      this.#waiting.delete(woken.resolve)
+    }
   }
 
-  #lost(): void {
-    if (this.#lostAt !== undefined) return
+  #wake(): void {
+    for (const wake of this.#waiting) wake()
+  }
+
+  #lost(state: 'away' | 'refusing'): void {
+    const isNew = this.#state === 'there'
+    if (isNew || state === 'away') this.#state = state
+    if (!isNew) return
     this.#lostAt = performance.now()
     this.#errorCount = 0
     const err = this.#lastError
     this.#parts.logger.error({ err }, 'Redis is lost, schedules and runs wait for it')
     this.#parts.health.add({
       code: 'store-lost',
-      message: `Redis at ${this.#address()} is not reachable: ${reasonOf(err)}.`,
+      message: `Redis at ${this.#address()} is not ${state === 'away' ? 'reachable' : 'writable'}: ${reasonOf(err)}.`,
     })
     this.#parts.events.emit('store-lost', { error: err })
   }
 
   #restored(): void {
-    if (this.#lostAt === undefined) return
     const downMs = Math.round(performance.now() - this.#lostAt)
-    this.#lostAt = undefined
+    this.#state = 'there'
+    this.#lastError = undefined
     this.#parts.logger.info({ downMs, errors: this.#errorCount }, 'Redis is back')
     this.#parts.health.clear('store-lost')
     this.#parts.events.emit('store-restored', { downMs })
@@ -205,9 +268,17 @@ function createClient(connection: string | RedisOptions): Redis {
   return new Redis(options)
 }
 
+/** ioredis puts the command into its errors, with password and data; neither may reach a log or a caller. */
+export function withoutCommand(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  if (!('command' in error) && !('lastNodeError' in error)) return error
+  const { name, message, stack, code } = error as Error & { code?: unknown }
+  return Object.assign(new Error(message), { name, ...(stack && { stack }), ...(code !== undefined && { code }) })
+}
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'no answer'
   const { code } = error as { code?: unknown }
-  // Redis repeats no credentials in its errors; the message of a connection error names host and port only.
+  // Redis repeats no credentials in its messages; the message of a connection error names host and port only.
   return error.message || (typeof code === 'string' ? code : error.name)
 }

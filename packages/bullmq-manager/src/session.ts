@@ -9,7 +9,7 @@ import {
 } from '@background-workers/abstractions/for-managers'
 import { systemClock } from '@background-workers/abstractions'
 import { type Job, Queue, Worker, type WorkerOptions } from 'bullmq'
-import { Connection } from './connection.ts'
+import { Connection, withoutCommand } from './connection.ts'
 import { Instances } from './instances.ts'
 import { Keys, TICK_QUEUE, runQueueName } from './keys.ts'
 import type { ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'
@@ -26,6 +26,8 @@ import { processTick } from './tick-processor.ts'
 export const LEASE_MS = 20_000
 const STALLED_CHECK_MS = 5_000
 const CLOSE_MS = 2_000
+/** A heartbeat that takes longer is slow, or Redis is silent. */
+const SLOW_BEAT_MS = 2_500
 /** How soon to look again while another instance writes; what it writes may be all that is needed here. */
 const LOCKED_MS = 50
 const MIN_REDIS_VERSION = [6, 2] as const
@@ -122,6 +124,7 @@ export class Session {
     await this.connection.inTime('start', remainingMs(), () => this.#checkRedis())
     await this.connection.inTime('start', remainingMs(), () => this.reconciler.start())
     if (!this.reconciler.isSettled) await this.connection.inTime('start', remainingMs(), () => this.declare())
+    this.connection.noteAnswer()
     this.connection.client.on('ready', this.#onReady)
     this.#armBeat()
   }
@@ -271,11 +274,17 @@ export class Session {
 
   async #beatOnce(): Promise<void> {
     if (this.#isClosing || !this.connection.isReady) return
+    const silenceTimer = setTimeout(() => void this.connection.checkSilence(), SLOW_BEAT_MS)
     try {
       const { cancels } = await this.reconciler.beat()
+      this.connection.noteAnswer()
       for (const [runId, by] of cancels) await this.#cancel(runId, by)
     } catch (error) {
-      this.#noteError(error)
+      // What Redis itself says; anything else is an error of ours, or a connection that has closed.
+      if (error instanceof Error && error.name === 'ReplyError') this.connection.noteRefusal(error)
+      else this.#noteError(error)
+    } finally {
+      clearTimeout(silenceTimer)
     }
   }
 
@@ -321,7 +330,7 @@ export class Session {
     const text = error instanceof Error ? error.message.replace(/\d+|job \S+/g, '…') : String(error)
     if (this.#reported.has(text) || this.#reported.size >= 100) return
     this.#reported.add(text)
-    this.#parts.logger.error({ err: error }, 'BullMQ reports an error (logged once)')
+    this.#parts.logger.error({ err: withoutCommand(error) }, 'BullMQ reports an error (logged once)')
   }
 
   #reportMalformed(field: string): void {

@@ -256,8 +256,9 @@ export class Store {
 
   /** Newest first. */
   async records(worker: string, limit: number | undefined): Promise<RunRecord[]> {
-    const texts = await this.#client.hvals(this.#keys.records(worker))
+    // In this order: what ends between the two reads is then in the records, and not twice in the answer.
     const { lastSuccess, lastFailure } = await this.read(worker)
+    const texts = await this.#client.hvals(this.#keys.records(worker))
     const records = texts.flatMap((text) => this.#parseRecord(worker, text))
     for (const last of [lastSuccess, lastFailure]) {
       if (last && !records.some((record) => record.runId === last.runId && record.outcome === last.outcome))

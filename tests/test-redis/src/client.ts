@@ -6,6 +6,8 @@ export async function withClient<T>(url: string, use: (client: Redis) => Promise
     lazyConnect: true,
     connectTimeout: 5_000,
     commandTimeout: 10_000,
+    // how long a timer stays behind that ioredis arms for a connection which is already gone
+    disconnectTimeout: 100,
     enableReadyCheck: false,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
@@ -21,7 +23,6 @@ export async function withClient<T>(url: string, use: (client: Redis) => Promise
     })
     return await use(client)
   } finally {
-    // of a client that has ended, disconnect() would arm a timer for nothing
-    if (client.status !== 'end') client.disconnect()
+    client.disconnect()
   }
 }

@@ -1,9 +1,18 @@
-import { describe, expect, it, vi, afterEach } from 'vitest'
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { withClient } from './client.ts'
+import { isDockerRunning, startDockerRedis } from './docker-redis.ts'
+import { findRedisServer } from './find-redis-server.ts'
 import { startRedis } from './index.ts'
 import { provideRedis, sharedRedis } from './shared-redis.ts'
 
+vi.mock('./docker-redis.ts', { spy: true })
+
 afterEach(() => {
   vi.unstubAllEnvs()
+  vi.restoreAllMocks()
 })
 
 describe('provideRedis', () => {
@@ -35,9 +44,34 @@ describe('provideRedis', () => {
     await expect(provideRedis()).rejects.toThrow('No Redis answers')
   })
 
+  it('installs redis-server where it may, and goes on without Docker when that fails', async () => {
+    const bin = await mkdtemp(join(tmpdir(), 'test-redis-bin-'))
+    const script = (name: string, body: string) => writeFile(join(bin, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 })
+    try {
+      for (const program of ['/usr/bin/env', '/bin/ln', '/bin/sh'])
+        await symlink(program, join(bin, program.split('/').at(-1)!))
+      await script('sudo', 'shift; exec "$@"')
+      await script('apt-get', `[ "$1" = install ] && ln -s "${findRedisServer()}" "${bin}/redis-server"; exit 0`)
+      vi.mocked(isDockerRunning).mockResolvedValue(true)
+      vi.mocked(startDockerRedis).mockRejectedValue(new Error('no such image'))
+      vi.stubEnv('REDIS_URL', '')
+      vi.stubEnv('PATH', bin)
+      vi.stubEnv('CI', 'true')
+      vi.spyOn(console, 'info').mockReturnValue()
+
+      const redis = await provideRedis()
+      expect(await withClient(redis.url, (client) => client.ping())).toBe('PONG')
+      await redis.stop()
+      expect(vi.mocked(console.info).mock.calls.flat().at(-1)).toContain('apt-get install')
+    } finally {
+      await rm(bin, { recursive: true })
+    }
+  })
+
   it('says what to install when there is no other way', async () => {
     vi.stubEnv('REDIS_URL', '')
     vi.stubEnv('PATH', '')
+    vi.mocked(isDockerRunning).mockResolvedValue(false)
     await expect(provideRedis()).rejects.toThrow(
       /there is none[\s\S]*not tried[\s\S]*apt-get install redis-server[\s\S]*REDIS_URL=/,
     )

@@ -38,13 +38,24 @@ export async function provideRedis(): Promise<ProvidedRedis> {
   const url = process.env.REDIS_URL
   if (url) return useExisting(url)
   if (findRedisServer()) return startOwn()
-  if (await isDockerRunning()) return startDockerRedis()
+  let dockerProblem = 'no engine answers'
+  if (await isDockerRunning()) {
+    try {
+      return await startDockerRedis()
+    } catch (error) {
+      // no image, for instance: there is still a way to go
+      dockerProblem = (error as Error).message
+    }
+  }
   const installed = await installRedisServer()
   if ('path' in installed) return startOwn()
   throw new Error(
     [
-      'The tests need Redis, and there is none: REDIS_URL is not set, neither redis-server nor valkey-server is on the PATH,',
-      `no Docker engine answers, and none could be installed (${installed.reason}).`,
+      'The tests need Redis, and there is none.',
+      '- REDIS_URL: not set',
+      '- PATH: has neither redis-server nor valkey-server',
+      `- Docker: ${dockerProblem}`,
+      `- installing it: ${installed.reason}`,
       HOW_TO_GET_REDIS,
     ].join('\n'),
   )

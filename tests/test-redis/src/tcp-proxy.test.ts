@@ -11,7 +11,7 @@ let closes: number[]
 
 beforeEach(async () => {
   proxy = await startTcpProxy((await sharedRedis()).url)
-  client = new Redis(proxy.url, { retryStrategy: () => 20, maxRetriesPerRequest: null })
+  client = new Redis(proxy.url, { retryStrategy: () => 20, maxRetriesPerRequest: null, disconnectTimeout: 100 })
   // a list of this client's own: an earlier one may close late
   const times: number[] = []
   closes = times

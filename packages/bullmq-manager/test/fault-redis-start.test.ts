@@ -1,0 +1,85 @@
+import { every } from '@background-workers/abstractions'
+import { describe, it } from 'vitest'
+import { PATIENCE, countingWorker, faultManager, outcomeOf, ownProxy, ownRedis } from './fixtures/fault-manager.ts'
+
+describe.concurrent('start while Redis', () => {
+  it('is away rejects at the deadline, names host and cause, and works when called again', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test, { password: 'geheim' })
+    await redis.stop()
+    const { manager, logger, countEvents } = faultManager(test, { connection: redis.url, startTimeoutMs: 700 })
+    const { worker, runs } = countingWorker('tidy', every(1_000))
+    await manager.add(worker)
+
+    const failed = await outcomeOf(manager.start())
+    expect(failed).toMatchObject({ code: 'start-timeout', message: expect.stringContaining(`127.0.0.1:${redis.port}`) })
+    expect(failed.message).toContain('ECONNREFUSED')
+    expect(failed.message).not.toContain('geheim')
+    expect(failed.ms).toBeGreaterThan(600)
+    expect(failed.ms).toBeLessThan(5_000)
+    expect(manager.state).toBe('idle')
+    expect(JSON.stringify(logger.lines)).not.toContain('geheim')
+
+    await redis.restart()
+    await manager.start()
+    expect(manager.state).toBe('running')
+    await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
+    expect(countEvents('store-restored')).toBe(0)
+    expect(await manager.health()).toMatchObject({ status: 'ok' })
+  })
+
+  it('accepts connections and says nothing rejects at the deadline', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const proxy = await ownProxy(test, redis)
+    proxy.freeze()
+    const { manager } = faultManager(test, { connection: proxy.url, startTimeoutMs: 700 })
+    const failed = await outcomeOf(manager.start())
+    expect(failed).toMatchObject({ code: 'start-timeout', message: expect.stringContaining('127.0.0.1:') })
+    expect(failed.ms).toBeLessThan(6_000)
+    proxy.thaw()
+    await manager.start()
+    expect(manager.state).toBe('running')
+  })
+
+  it('refuses the password rejects, names the cause and never the password', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test, { password: 'richtig' })
+    const connection = redis.url.replace('richtig', 'falsch')
+    const { manager, logger } = faultManager(test, { connection, startTimeoutMs: 700 })
+    const failed = await outcomeOf(manager.start())
+    expect(failed).toMatchObject({ code: 'start-timeout', message: expect.stringContaining('WRONGPASS') })
+    expect(failed.message + JSON.stringify(logger.lines)).not.toContain('falsch')
+    expect(logger.lines.length).toBeLessThan(5)
+  })
+
+  it('forbids writing rejects and says so', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    await redis.cli('acl', 'setuser', 'reader', 'on', '>leser', '~*', '&*', '+@all', '-@write')
+    const connection = redis.url.replace('redis://', 'redis://reader:leser@')
+    const { manager, logger } = faultManager(test, { connection, startTimeoutMs: 5_000 })
+    const { worker } = countingWorker('tidy', every(1_000))
+    await manager.add(worker)
+    const failed = await outcomeOf(manager.start())
+    expect(failed).toMatchObject({ code: 'store-unavailable', message: expect.stringContaining('NOPERM') })
+    expect(failed.message + JSON.stringify(logger.lines)).not.toContain('leser')
+    expect(manager.state).toBe('idle')
+  })
+
+  it('is read-only (a replica) rejects at the deadline, and works when it is a master again', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    await redis.cli('replicaof', '127.0.0.1', '1')
+    const { manager, logger } = faultManager(test, { connection: redis.url, startTimeoutMs: 1_000 })
+    const { worker, runs } = countingWorker('tidy', every(1_000))
+    await manager.add(worker)
+    const failed = await outcomeOf(manager.start())
+    expect(['start-timeout', 'store-unavailable']).toContain(failed.code)
+    expect(failed.ms).toBeLessThan(5_000)
+    expect(logger.lines.length).toBeLessThan(8)
+    await redis.cli('replicaof', 'no', 'one')
+    await manager.start()
+    await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
+  })
+})

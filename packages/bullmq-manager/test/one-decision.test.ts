@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import { HOUR_MS, TestCluster, hourlyFrom, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
+import { Probe } from './fixtures/probe.ts'
+import { until } from './fixtures/until.ts'
+
+const PERIOD_MS = 48 * HOUR_MS
+// However late a slot is made by moving the marks, it may run.
+const ANY_TIME = { catchUpWindowMs: 30 * 24 * HOUR_MS }
+
+describe.concurrent('a slot that was decided', () => {
+  it('stays skipped when its tick is retried after the run that was in the way', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const gate = Promise.withResolvers<void>()
+    const { schedule, firstSlot } = hourlyFrom(1_500)
+    const manager = await cluster.start([
+      probe.worker('digest', schedule, { policy: ANY_TIME, doWork: () => gate.promise }),
+    ])
+    try {
+      const blocker = await manager.trigger('digest')
+      const [skipped] = await untilRecords(manager, 'digest', (records) => records[0]?.outcome === 'skipped')
+      expect(skipped).toMatchObject({ runId: `digest.${firstSlot}`, reason: 'overlap', blockedBy: blocker })
+      gate.resolve()
+      await untilOver(manager, blocker)
+      await cluster.runsSettle()
+
+      await cluster.deliverTick('digest', firstSlot)
+      // An instance that read the marks before the other one decided judges it anew: then the record has the last word.
+      await cluster.setDecided('digest', firstSlot - 1)
+      await cluster.deliverTick('digest', firstSlot)
+      await cluster.runsSettle()
+
+      expect(probe.calls.map(({ runId }) => runId)).toEqual([blocker])
+      const records = await manager.runs('digest')
+      expect(records.map(({ runId, outcome }) => [runId, outcome])).toEqual(
+        expect.arrayContaining([
+          [blocker, 'succeeded'],
+          [`digest.${firstSlot}`, 'skipped'],
+        ]),
+      )
+      expect(records).toHaveLength(2)
+    } finally {
+      gate.resolve()
+    }
+  })
+
+  it('does not run again when its job, long trimmed, is added again', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const { schedule, firstSlot } = hourlyFrom(1_000)
+    const manager = await cluster.start([probe.worker('digest', schedule, { policy: ANY_TIME })])
+    const runId = `digest.${firstSlot}`
+    await untilOver(manager, runId)
+    await cluster.runsSettle()
+    const runs = cluster.queue('runs.default')
+    expect(await runs.getJob(runId)).toBeUndefined()
+
+    const data = { worker: 'digest', kind: 'scheduled', slot: firstSlot, missedSlots: 0 }
+    await runs.add('run', data, { jobId: runId, removeOnComplete: true })
+    await cluster.runsSettle()
+    await cluster.setDecided('digest', firstSlot - 1)
+    await cluster.deliverTick('digest', firstSlot)
+    await cluster.runsSettle()
+
+    expect(probe.calls).toHaveLength(1)
+    expect(await manager.runs('digest')).toHaveLength(1)
+  })
+
+  it('does not run again when its record is trimmed too', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const { schedule, firstSlot } = hourlyFrom(1_000)
+    const manager = await cluster.start([probe.worker('digest', schedule, { policy: { ...ANY_TIME, keepRuns: 1 } })])
+    const runId = `digest.${firstSlot}`
+    await untilOver(manager, runId)
+    await cluster.runsSettle()
+    const manual = await manager.trigger('digest')
+    await untilOver(manager, manual)
+    await cluster.runsSettle()
+    expect((await manager.runs('digest')).map((record) => record.runId)).toEqual([manual])
+
+    await cluster.setDecided('digest', firstSlot - 1)
+    await cluster.deliverTick('digest', firstSlot)
+    await cluster.runsSettle()
+
+    expect(probe.calls.map((call) => call.runId)).toEqual([runId, manual])
+    expect((await manager.runs('digest')).map((record) => record.runId)).toEqual([manual])
+  })
+
+  it('has one run however many ticks are delivered for it to however many instances at once', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const schedule = rarely()
+    const instances = await Promise.all(
+      ['a', 'b', 'c'].map((on) => cluster.start([probe.worker('digest', schedule, { policy: ANY_TIME, on })])),
+    )
+    const skips = instances.map((instance) => listen(instance, 'run-skipped'))
+    const { nextDueAt } = (await instances[0]?.get('digest')) ?? {}
+    const slot = (nextDueAt?.getTime() ?? 0) - PERIOD_MS
+    await cluster.setDecided('digest', slot - PERIOD_MS)
+
+    const jobs = await cluster.queue('ticks').addBulk(
+      Array.from({ length: 30 }, (_, index) => ({
+        name: 'tick',
+        data: {},
+        opts: { jobId: `repeat:digest:${slot - index}`, removeOnComplete: false },
+      })),
+    )
+    for (const job of jobs) await until('the tick is processed', async () => (await job.getState()) === 'completed')
+    await cluster.runsSettle()
+
+    expect(probe.calls.map(({ runId }) => runId)).toEqual([`digest.${slot}`])
+    const [manager] = instances
+    expect(await untilRecords(manager!, 'digest', ([record]) => record?.outcome)).toMatchObject([
+      { runId: `digest.${slot}`, outcome: 'succeeded', kind: 'catch-up' },
+    ])
+    expect(skips.flat()).toEqual([])
+  })
+
+  it('has one decision when it is missed and its tick comes again', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const schedule = rarely()
+    const manager = await cluster.start([probe.worker('digest', schedule, { policy: { misfire: 'skip' } })])
+    const skips = listen(manager, 'run-skipped')
+    const { nextDueAt } = (await manager.get('digest')) ?? {}
+    const slot = (nextDueAt?.getTime() ?? 0) - PERIOD_MS
+    for (const tickedAt of [slot, slot, slot - PERIOD_MS]) {
+      await cluster.setDecided('digest', slot - 3 * PERIOD_MS)
+      await cluster.deliverTick('digest', tickedAt)
+    }
+    expect(skips).toMatchObject([{ runId: `digest.${slot}`, outcome: 'missed', reason: 'late', missedSlots: 2 }])
+    expect(await manager.runs('digest')).toHaveLength(1)
+    expect(probe.calls).toEqual([])
+  })
+})
