@@ -68,6 +68,11 @@ export class Run {
     return activeRun.getStore()
   }
 
+  /** Calls `callback` as if no run were calling: a timer that was set inside a run must not count as that run. */
+  static outside(callback: () => void): void {
+    activeRun.run(undefined, callback)
+  }
+
   readonly plan: RunPlan
   readonly startedAtMs: number
   readonly #host: RunHost
@@ -291,7 +296,7 @@ export class Run {
   }
 }
 
-const activeRun = new AsyncLocalStorage<Run>()
+const activeRun = new AsyncLocalStorage<Run | undefined>()
 
 function isPast(timeMs: number | undefined, now: number): boolean {
   return timeMs !== undefined && timeMs <= now

@@ -1,4 +1,5 @@
 import type { Clock, TimerHandle } from '@background-workers/abstractions'
+import { Run } from '@background-workers/abstractions/for-managers'
 
 /** Something with a due time. The timetable keeps both fields. */
 export interface Appointment {
@@ -107,7 +108,7 @@ export class Timetable<T extends Appointment> {
     const waitMs = Math.min(Math.max(1, dueAtOf(first) - now), MAX_WAIT_MS)
     if (this.#lastNow === Number.NEGATIVE_INFINITY) this.#lastNow = now
     this.#alarmAt = dueAtOf(first)
-    this.#alarm = this.#host.clock.setTimer(() => this.ring(), waitMs)
+    this.#alarm = this.#host.clock.setTimer(() => Run.outside(() => this.ring()), waitMs)
   }
 
   #disarm(): void {
