@@ -319,13 +319,10 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     try {
       const stored = await session.connection.send('health', () => session.store.readAll())
       const now = session.clock.now()
-      for (const worker of stored.values()) {
-        if (isOverdue(worker, now))
-          reasons.push({
-            worker: worker.name,
-            code: 'overdue',
-            message: `Worker "${worker.name}" has a slot that nobody has decided.`,
-          })
+      for (const worker of session.reconciler.isSettlingIn ? [] : stored.values()) {
+        const { name } = worker
+        if (!isOverdue(worker, now) || this.#health.has('overdue', name)) continue
+        reasons.push({ worker: name, code: 'overdue', message: `Worker "${name}" has a slot that nobody has decided.` })
       }
     } catch {
       // That Redis is away is among the reasons already.

@@ -88,9 +88,9 @@ export class Instances {
   }
 }
 
-/** Those that gave a sign of life lately. */
+/** Those that gave a sign of life lately. One from the future has died before the clock was set back. */
 export function liveInstances(instances: readonly Instance[], now: number): Instance[] {
-  return instances.filter(({ lastSeenAt }) => now - lastSeenAt < DEAD_AFTER_MS)
+  return instances.filter(({ lastSeenAt }) => Math.abs(now - lastSeenAt) < DEAD_AFTER_MS)
 }
 
 /** The release in force: the highest that is live. */

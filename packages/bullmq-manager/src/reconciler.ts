@@ -17,6 +17,7 @@ import { type TickScheduler, type TickSchedulers, fingerprintOf } from './schedu
 import { releaseLock } from './scripts.ts'
 import type { Declaration, Store } from './store.ts'
 import type { StoredDefinition, StoredWorker } from './stored-worker.ts'
+import { firstUndecided, isOverdue } from './worker-status.ts'
 
 /** How often an instance says that it lives and looks for what has changed. */
 export const BEAT_MS = 10_000
@@ -152,6 +153,7 @@ export class Reconciler {
       isDifferent ||
       isOverdue ||
       this.#missingSince.size > 0 ||
+      this.#parts.health.reasons.some(({ code }) => code === 'overdue') ||
       performance.now() - this.#checkedAt > QUIET_MS
     )
   }
@@ -172,16 +174,18 @@ export class Reconciler {
   async #compareAndWrite(store: Store, schedulers: TickSchedulers, beat: Beat): Promise<boolean> {
     let stored = await store.readAll()
     let ticks = await schedulers.readAll()
-    const isEmptied = stored.size === 0 && this.#known.size > 0
     const plan = await this.#plan(stored, ticks, beat)
-    if (isEmptied || !isNothing(plan)) {
+    if (isEmptied(stored, this.#known) || !isNothing(plan)) {
       let isWritten = false
       const hadLock = await this.#withWriteLock(async () => {
         // Read again: whoever had the lock before may have done it all.
         stored = await store.readAll()
         ticks = await schedulers.readAll()
-        if (stored.size === 0 && this.#known.size > 0) stored = await this.#restore(ticks.size)
-        isWritten = await this.#carryOut(await this.#plan(stored, ticks, beat), stored)
+        const mustRestore = isEmptied(stored, this.#known)
+        if (mustRestore) stored = await this.#restore(ticks.size)
+        const found = await this.#plan(stored, ticks, beat)
+        // What was restored has been announced.
+        isWritten = await this.#carryOut(mustRestore ? { ...found, restored: [] } : found, stored)
       })
       if (!hadLock || !isWritten) return false
       stored = await store.readAll()
@@ -190,6 +194,7 @@ export class Reconciler {
     this.#checkedAt = performance.now()
     this.#dropRemoved(stored)
     this.#noteOrphans(stored)
+    this.#noteOverdue(stored)
     for (const { name, paused } of stored.values()) if (paused) this.#parts.workerPaused(name)
     return true
   }
@@ -322,7 +327,8 @@ export class Reconciler {
         continue
       }
       const isAhead = tick !== undefined && isTooFarAhead(schedule, name, tick.nextAt, now)
-      if (isAhead || isTooFarAhead(schedule, name, stored.get(name)?.decidedUpTo, now)) markRepairs.push(name)
+      const marks = [stored.get(name)?.decidedUpTo, stored.get(name)?.startedUpTo]
+      if (isAhead || marks.some((mark) => isTooFarAhead(schedule, name, mark, now))) markRepairs.push(name)
       const isBroken = tick ? !tick.hasPendingJob : stored.get(name)?.definition !== undefined && !revived.has(name)
       if (isBroken) restored.push(name)
       const isInPlace =
@@ -340,7 +346,7 @@ export class Reconciler {
     const { store, schedulers, instances, clock, events, logger } = this.#parts
     await store.declare(plan.declarations)
     for (const name of plan.orphans) await store.setOrphaned(name, clock.now())
-    for (const name of plan.markRepairs) await store.repairMarks(name, clock.now())
+    for (const name of plan.markRepairs) await store.setMarksBack(name, clock.now())
     let isWritten = true
     await inBatches(plan.writes, async ({ name, schedule, isNew }) => {
       try {
@@ -427,6 +433,27 @@ export class Reconciler {
     }
   }
 
+  /** A slot that nobody decides: no instance takes the ticks, or none can. */
+  #noteOverdue(stored: ReadonlyMap<string, StoredWorker>): void {
+    const { clock, health, events, logger } = this.#parts
+    const now = clock.now()
+    if (this.isSettlingIn) return
+    for (const worker of stored.values()) {
+      const { name, decidedUpTo } = worker
+      if (!isOverdue(worker, now)) {
+        if (health.clear('overdue', name)) events.emit('worker-recovered', { worker: name })
+        continue
+      }
+      const message = `Worker "${name}" has a slot that nobody has decided.`
+      if (!health.add({ worker: name, code: 'overdue', message })) continue
+      logger.error(
+        { worker: name, decidedUpTo: new Date(decidedUpTo ?? now) },
+        'worker is overdue: nobody decides its slots',
+      )
+      events.emit('worker-overdue', { worker: name, dueAt: firstUndecided(worker) ?? new Date(now) })
+    }
+  }
+
   /** Gives `false` when another instance is writing; the next beat looks again. */
   async #withWriteLock(work: () => Promise<void>): Promise<boolean> {
     const { client, keys } = this.#parts
@@ -442,6 +469,12 @@ export class Reconciler {
       await releaseLock.run(client, [keys.writeLock], [token])
     }
     return true
+  }
+
+  /** Just started: what came due while nobody ran is being decided, and is no reason to worry. */
+  get isSettlingIn(): boolean {
+    const { options, clock } = this.#parts
+    return options.isEnabled && clock.now() - this.#startedAt < 2 * BEAT_MS
   }
 
   /** Whether everything that this instance declares is in place. */
@@ -467,6 +500,16 @@ interface Plan {
   readonly markRepairs: readonly string[]
   /** Their scheduler was gone, or had no pending job. */
   readonly restored: readonly string[]
+}
+
+/** Nothing is left of the workers that were there: Redis was emptied. One that was removed leaves a tombstone. */
+function isEmptied(stored: ReadonlyMap<string, StoredWorker>, known: ReadonlyMap<string, StoredWorker>): boolean {
+  const isInForce = ({ definition, removedAt, orphanedAt }: StoredWorker) =>
+    definition !== undefined && removedAt === undefined && orphanedAt === undefined
+  return (
+    [...known.values()].some(isInForce) &&
+    [...stored.values()].every(({ definition, removedAt }) => definition === undefined && removedAt === undefined)
+  )
 }
 
 function isNothing(plan: Plan): boolean {

@@ -333,7 +333,8 @@ export class RunProcessor {
   async #endJob(runId: string, stored: StoredWorker, decided: Partial<RunRecord>): Promise<boolean> {
     const job = await this.#parts.runQueues.getJob(stored.definition?.policy.queue ?? 'default', runId)
     const data = job && readRunJob(job)
-    if (!job || !data) return false
+    // BullMQ keeps the job of a run that did not succeed for its own tools; what has a record does not wait.
+    if (!job || !data || (await this.#parts.store.hasRecord(data.worker, runId))) return false
     try {
       await job.remove()
     } catch {

@@ -77,7 +77,7 @@ local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if ARGV[8] ~= '1' then
   if redis.call('HEXISTS', KEYS[2], run) == 1 then return 0 end
   local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker)
-  if slot and marks[1] and slot <= tonumber(marks[1]) then return 0 end
+  if slot and slot <= (tonumber(marks[1] or '') or 0) then return 0 end
   if ARGV[9] ~= '' and marks[2] then
     if ARGV[10] == '' then
       if marks[2] == ARGV[9] then return 0 end
@@ -106,9 +106,9 @@ return 1
 export const decideNonRun = new Script(`${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker)
-local isNew = redis.call('HEXISTS', KEYS[2], run) == 0 and not (slot and marks[1] and slot <= tonumber(marks[1]))
+local isNew = redis.call('HEXISTS', KEYS[2], run) == 0 and not (slot and slot <= (tonumber(marks[1] or '') or 0))
 local fields = {}
-if ARGV[8] ~= '' and (not marks[2] or tonumber(marks[2]) < tonumber(ARGV[8])) then
+if ARGV[8] ~= '' and (tonumber(marks[2] or '') or 0) < tonumber(ARGV[8]) then
   fields = { 'decided:' .. worker, ARGV[8] }
 end
 if isNew then
@@ -131,7 +131,7 @@ export const finishRun = new Script(`${KEEP_RECORD}
 local worker = ARGV[1]
 local active = redis.call('HGET', KEYS[1], 'active:' .. worker)
 if not active or string.sub(active, 1, #ARGV[3] + 9) ~= ARGV[3] .. '\\nrunning\\n' then return -1 end
-local failures = tonumber(redis.call('HGET', KEYS[1], 'failures:' .. worker) or '0')
+local failures = tonumber(redis.call('HGET', KEYS[1], 'failures:' .. worker) or '') or 0
 keep_record(KEYS[2], KEYS[3], ARGV[2], ARGV[4], ARGV[5], tonumber(ARGV[6]))
 local fields = { 'last:' .. worker, ARGV[4], 'recent:' .. worker, recent(KEYS[1], 'recent:' .. worker, ARGV[7]) }
 local function set(field, value) fields[#fields + 1] = field .. ':' .. worker; fields[#fields + 1] = value end
@@ -153,6 +153,28 @@ export const settleRun = new Script(`
 local active = redis.call('HGET', KEYS[1], 'active:' .. ARGV[1])
 if active and string.sub(active, 1, #ARGV[2] + 1) == ARGV[2] .. '\\n' then
   redis.call('HDEL', KEYS[1], 'active:' .. ARGV[1], 'stuck:' .. ARGV[1])
+end
+return 1
+`)
+
+/**
+ * Goes on from now after a clock was set back. Records of slots that are ahead get other names: their slots come again.
+ *
+ * KEYS workers, records, order of runs, order of non-runs · ARGV worker, now
+ */
+export const setMarksBack = new Script(`
+redis.call('HSET', KEYS[1], 'decided:' .. ARGV[1], ARGV[2], 'started:' .. ARGV[1], ARGV[2])
+for i = 3, 4 do
+  for _, field in ipairs(redis.call('ZRANGE', KEYS[i], 0, -1)) do
+    local slot = tonumber(string.match(field, '%.(%d+)$'))
+    if slot and slot > tonumber(ARGV[2]) then
+      local renamed = field .. '~' .. ARGV[2]
+      redis.call('HSET', KEYS[2], renamed, redis.call('HGET', KEYS[2], field))
+      redis.call('HDEL', KEYS[2], field)
+      redis.call('ZADD', KEYS[i], redis.call('ZSCORE', KEYS[i], field), renamed)
+      redis.call('ZREM', KEYS[i], field)
+    end
+  end
 end
 return 1
 `)

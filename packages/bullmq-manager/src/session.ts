@@ -20,10 +20,12 @@ import { RunProcessor } from './run-processor.ts'
 import { RunQueues } from './run-queues.ts'
 import { TickSchedulers, repeatStrategy } from './schedulers.ts'
 import { DATA_VERSION, Store } from './store.ts'
-import { processTick } from './tick-processor.ts'
+import { processTick, tickId } from './tick-processor.ts'
 
 /** How long a run's lock holds without being renewed. */
 export const LEASE_MS = 20_000
+/** A tick takes milliseconds and does no harm when it comes twice, so one that was lost comes back soon. */
+const TICK_LEASE_MS = 10_000
 const STALLED_CHECK_MS = 5_000
 const CLOSE_MS = 2_000
 /** A heartbeat that takes longer is slow, or Redis is silent. */
@@ -87,6 +89,10 @@ export class Session {
       store: this.store,
       schedulers: this.schedulers,
       instances: this.#instances,
+      decideOverdue: (worker, dueAt) => {
+        if (this.#workers.length > 0 && !this.#isClosing)
+          this.#processTick(tickId(worker, dueAt)).catch((error) => this.#noteError(error))
+      },
       workerPaused: (name) => this.runProcessor.endRetries(name),
     })
     this.runProcessor = new RunProcessor({
@@ -144,8 +150,8 @@ export class Session {
     const ticks = new Worker(
       TICK_QUEUE,
       // Three plain parameters, or BullMQ passes no signal.
-      (job: Job, _token?: string, _signal?: AbortSignal) => this.#processTick(job),
-      { ...shared, concurrency: 50, lockDuration: 30_000, maxStartedAttempts: 10, settings: { repeatStrategy } },
+      (job: Job, _token?: string, _signal?: AbortSignal) => this.#processTick(job.id),
+      { ...shared, concurrency: 50, lockDuration: TICK_LEASE_MS, settings: { repeatStrategy } },
     )
     this.#workers.push(ticks)
     for (const queue of options.queues) {
@@ -243,8 +249,8 @@ export class Session {
     return queue
   }
 
-  async #processTick(job: Job): Promise<void> {
-    await processTick(job, {
+  async #processTick(id: string | undefined): Promise<void> {
+    await processTick(id, {
       clock: this.clock,
       store: this.store,
       runQueues: this.runQueues,

@@ -1,7 +1,7 @@
 import type { PauseInfo, RunRecord, ScheduleOverride } from '@background-workers/abstractions'
 import type { RedisClient } from './connection.ts'
 import type { Keys } from './keys.ts'
-import { changeWorker, decideNonRun, decideRun, finishRun, raiseDecided, settleRun } from './scripts.ts'
+import { changeWorker, decideNonRun, decideRun, finishRun, raiseDecided, setMarksBack, settleRun } from './scripts.ts'
 import {
   OUTCOME_LETTERS,
   type ReportMalformed,
@@ -152,14 +152,9 @@ export class Store {
   }
 
   /** Sets the marks back to `now` after a clock was set back. */
-  async repairMarks(worker: string, now: number): Promise<void> {
-    await this.#client.hset(
-      this.#keys.workers,
-      fieldOf(worker, 'decided'),
-      String(now),
-      fieldOf(worker, 'started'),
-      String(now),
-    )
+  async setMarksBack(worker: string, now: number): Promise<void> {
+    const orders = [this.#keys.order(worker, 'runs'), this.#keys.order(worker, 'non-runs')]
+    await setMarksBack.run(this.#client, [this.#keys.workers, this.#keys.records(worker), ...orders], [worker, now])
   }
 
   /** Gives whether the caller is the one that may call `doWork`. */

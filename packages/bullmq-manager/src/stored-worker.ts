@@ -17,6 +17,8 @@ export interface StoredWorker {
   readonly orphanedAt?: number
   /** Every slot up to here is decided, or is not owed. */
   readonly decidedUpTo?: number
+  /** The latest slot that has started. */
+  readonly startedUpTo?: number
   /** The run that holds the guard, and whether its outcome is fixed. */
   readonly active?: ActiveInStore
   /** The slot that waits for its jitter, as a record. */
@@ -143,6 +145,7 @@ export function readWorker(name: string, values: ReadonlyMap<string, string>, re
     removedAt: read('removed', parseNumber),
     orphanedAt: read('orphaned', parseNumber),
     decidedUpTo: read('decided', parseNumber),
+    startedUpTo: read('started', parseNumber),
     active: read('active', parseActive),
     waiting: read('waiting', parseRecord),
     stuckRunId: read('stuck', (text) => text),

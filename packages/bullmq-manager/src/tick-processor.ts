@@ -1,6 +1,5 @@
 import { type RunRecord, type Slot, decideSlot, nextDueAt } from '@background-workers/abstractions'
 import { latestDueSlot } from '@background-workers/abstractions/for-managers'
-import type { Job } from 'bullmq'
 import type { RunQueues } from './run-queues.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
@@ -19,9 +18,11 @@ export interface TickParts {
  * Processes a tick: decides the worker's latest due slot by what Redis says, never by a local object, and adds its
  * run. Takes milliseconds and runs no user code. A tick means only "look at this worker now", so it may come twice,
  * late, or early by a clock that is ahead.
+ *
+ * @param id - Of its job.
  */
-export async function processTick(job: Job, parts: TickParts): Promise<void> {
-  const tick = readTickId(job.id)
+export async function processTick(id: string | undefined, parts: TickParts): Promise<void> {
+  const tick = readTickId(id)
   if (!tick) return
   const worker = await parts.store.readForTick(tick.worker)
   const { definition, override, removedAt, orphanedAt, active } = worker
@@ -91,6 +92,11 @@ export async function processTick(job: Job, parts: TickParts): Promise<void> {
     if (first === undefined || first > Math.max(nowMs, tickDueAt)) return undefined
     return latestDueSlot(schedule, state.name, first, Math.max(nowMs, first))
   }
+}
+
+/** The id of a tick's job, as BullMQ makes it. */
+export function tickId(worker: string, dueAt: number): string {
+  return `repeat:${worker}:${dueAt}`
 }
 
 /** Name and slot come from the job's id (`repeat:<name>:<ms>`), never from its name or data: BullMQ can make nameless ghosts. */

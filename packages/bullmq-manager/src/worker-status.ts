@@ -51,10 +51,24 @@ export function describeStored(stored: StoredWorker, { now, entry, hasHandler }:
 
 /** A slot is due and nobody has decided it. */
 export function isOverdue(stored: StoredWorker, now: number): boolean {
-  const { definition, override, paused, orphanedAt, decidedUpTo } = stored
-  if (!definition || paused || orphanedAt !== undefined || decidedUpTo === undefined) return false
-  const first = nextDueAt(override?.schedule ?? definition.schedule, decidedUpTo, stored.name)
-  return first !== undefined && now - first > OVERDUE_AFTER_MS
+  const first = firstUndecided(stored)
+  return first !== undefined && now - first.getTime() > OVERDUE_AFTER_MS
+}
+
+/** The first slot that is not decided; none while nothing is owed. */
+export function firstUndecided({
+  name,
+  definition,
+  override,
+  paused,
+  orphanedAt,
+  removedAt,
+  decidedUpTo,
+}: StoredWorker): Date | undefined {
+  const owesNothing = paused !== undefined || orphanedAt !== undefined || removedAt !== undefined
+  if (!definition || owesNothing || decidedUpTo === undefined) return undefined
+  const first = nextDueAt(override?.schedule ?? definition.schedule, decidedUpTo, name)
+  return first === undefined ? undefined : new Date(first)
 }
 
 /** A worker that only this instance knows: it has no schedule, or the manager does not run. */

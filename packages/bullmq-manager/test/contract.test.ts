@@ -1,11 +1,20 @@
 import { managerContract } from '@background-workers/abstractions/testing'
-import { describe, it } from 'vitest'
+import { removeApplication } from 'test-redis'
+import { describe, inject, it } from 'vitest'
 import { BullMqBackgroundWorkerManager } from '../src/index.ts'
 
+const connection = inject('redisUrl')
+const applications = new WeakMap<BullMqBackgroundWorkerManager, string>()
+
+// No deviation: the smallest period of 1 s is an option of the suite.
 managerContract({
   runner: { describe, it: it.concurrent },
-  createManager: (options) =>
-    new BullMqBackgroundWorkerManager({ ...options, connection: process.env.REDIS_URL ?? 'redis://127.0.0.1:6399' }),
+  createManager(options) {
+    const manager = new BullMqBackgroundWorkerManager({ ...options, connection })
+    applications.set(manager, options.applicationName ?? '')
+    return manager
+  },
   shortPeriodMs: 1_000,
   minPeriodMs: 1_000,
+  cleanUp: (manager) => removeApplication(connection, applications.get(manager) ?? ''),
 })
