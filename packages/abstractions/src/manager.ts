@@ -47,8 +47,8 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
   /**
    * Runs a worker now and leaves its schedule alone; works while paused. Gives the run's id as soon as it is accepted.
    *
-   * @throws WorkerBusyError while a run is active, or waits for its jitter or retry. ManagerStoppedError when no
-   * manager runs that could take it.
+   * @throws WorkerBusyError while a run is active, or waits for its jitter or retry. ManagerStoppedError when this
+   * manager does not run, or is the only one that could and is disabled.
    */
   trigger(name: string, options?: ByOption): Promise<string>
 

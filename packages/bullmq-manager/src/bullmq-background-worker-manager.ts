@@ -222,7 +222,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       const stored = await session.store.read(name)
       if (stored.active?.record.runId === runId) {
         if (stored.active.isFinished) return false
-        await session.store.requestCancel(runId, options.by ?? '')
+        await session.store.requestCancel(runId, options.by, session.clock.now())
         return true
       }
       return stored.definition ? session.runProcessor.cancelWaiting(runId, stored, options.by) : false
@@ -312,21 +312,10 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   async health(): Promise<HealthReport> {
-    const reasons: HealthReason[] = [...this.#health.reasons]
-    if (this.state !== 'running') reasons.unshift({ code: 'not-running', message: `The manager is ${this.state}.` })
     const session = this.#session
-    if (!session) return { status: healthStatus(reasons), reasons }
-    try {
-      const stored = await session.connection.send('health', () => session.store.readAll())
-      const now = session.clock.now()
-      for (const worker of session.reconciler.isSettlingIn ? [] : stored.values()) {
-        const { name } = worker
-        if (!isOverdue(worker, now) || this.#health.has('overdue', name)) continue
-        reasons.push({ worker: name, code: 'overdue', message: `Worker "${name}" has a slot that nobody has decided.` })
-      }
-    } catch {
-      // That Redis is away is among the reasons already.
-    }
+    if (!session) return { status: healthStatus(this.#reasons()), reasons: this.#reasons() }
+    const overdue = await this.#overdueReasons(session)
+    const reasons = [...this.#reasons(), ...overdue]
     const instances = session.reconciler.live.map(({ instanceId, release, queues, lastSeenAt }) => ({
       instanceId,
       release,
@@ -338,6 +327,31 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
 
   on<Name extends ManagerEventName>(event: Name, listener: (payload: ManagerEvents[Name]) => unknown): () => void {
     return this.#events.on(event, listener)
+  }
+
+  /** What is known without asking. */
+  #reasons(): HealthReason[] {
+    const { state } = this
+    const notRunning: HealthReason = { code: 'not-running', message: `The manager is ${state}.` }
+    return [...(state === 'running' ? [] : [notRunning]), ...this.#health.reasons]
+  }
+
+  async #overdueReasons(session: Session): Promise<HealthReason[]> {
+    // A probe must not wait for a Redis that is known to be away.
+    if (!session.connection.isThere) return []
+    try {
+      const stored = await session.connection.send('health', () => session.store.readAll())
+      if (session.reconciler.isSettlingIn) return []
+      const now = session.clock.now()
+      return [...stored.values()].flatMap((worker): HealthReason[] => {
+        const { name } = worker
+        if (!isOverdue(worker, now) || this.#health.has('overdue', name)) return []
+        return [{ worker: name, code: 'overdue', message: `Worker "${name}" has a slot that nobody has decided.` }]
+      })
+    } catch (error) {
+      if (this.#health.has('store-lost')) return []
+      return [{ code: 'store-lost', message: describeError(error).message }]
+    }
   }
 
   /** Whether workers are started and runs taken. */

@@ -45,6 +45,7 @@ export class Connection {
   #lastError: unknown
   #isClosed = false
   readonly #waiting = new Set<() => void>()
+  readonly #duplicates: RedisClient[] = []
   readonly #onReady = () => this.#wake()
   readonly #onClose = () => this.#lost('away')
   readonly #onError = (error: unknown) => {
@@ -69,6 +70,11 @@ export class Connection {
   /** Whether a command would be answered, as far as is known. */
   get isThere(): boolean {
     return this.isReady && this.#state !== 'away'
+  }
+
+  /** Whether heartbeats are refused. */
+  get isRefusing(): boolean {
+    return this.#state === 'refusing'
   }
 
   /** Counts an error of BullMQ. During an outage none is printed. */
@@ -159,10 +165,32 @@ export class Connection {
       })
     }
     result.catch((error) => this.noteError(error))
+    void this.checkSilence()
     throw new StoreUnavailableError(
       `${call}: Redis at ${this.#address()} did not answer within ${timeoutMs} ms. Its outcome is unknown: look before you repeat it.`,
       { cause: this.#lastError },
     )
+  }
+
+  /**
+   * Constructs something of BullMQ's that duplicates the client for a blocking connection. BullMQ closes that, but while
+   * it is half-open revives it afterwards and for ever; so it is remembered here.
+   */
+  lend<T>(construct: () => T): T {
+    const client = this.client as Redis
+    const { duplicate } = client
+    const isOwn = Object.hasOwn(client, 'duplicate')
+    client.duplicate = (...args) => {
+      const copy = duplicate.apply(client, args)
+      this.#duplicates.push(copy)
+      return copy
+    }
+    try {
+      return construct()
+    } finally {
+      if (isOwn) client.duplicate = duplicate
+      else delete (client as Partial<Redis>).duplicate
+    }
   }
 
   /** Leaves the caller's client as it was; disconnects ours. */
@@ -173,10 +201,7 @@ export class Connection {
     this.client.off('close', this.#onClose)
     this.client.off('error', this.#onError)
     this.#parts.health.clear('store-lost')
-    if (!this.#isOurs) return
-    // What a connection that ends still has to say concerns nobody.
-    this.client.on('error', () => {})
-    this.client.disconnect()
+    for (const client of this.#isOurs ? [...this.#duplicates, this.client] : this.#duplicates) end(client)
   }
 
   /** Waits until a fact holds, or for so long, or until this is closed. */
@@ -223,6 +248,14 @@ export class Connection {
     const { host, port, path } = (this.client as Redis).options
     return path ?? `${host ?? '127.0.0.1'}:${port ?? 6379}`
   }
+}
+
+/** Closes a client for good. */
+function end(client: RedisClient): void {
+  // What a connection that ends still has to say concerns nobody.
+  client.on('error', () => {})
+  client.on('connecting', () => client.disconnect())
+  client.disconnect()
 }
 
 function isClient(connection: RedisConnection): connection is RedisClient {

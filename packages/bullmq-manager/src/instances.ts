@@ -2,6 +2,7 @@ import { isSlug } from '@background-workers/abstractions/for-managers'
 import type { RedisClient } from './connection.ts'
 import type { Keys } from './keys.ts'
 import { beat } from './scripts.ts'
+import { type CancelRequest, readCancelRequest } from './store.ts'
 
 /** An instance whose last heartbeat is older than this counts as dead. */
 export const DEAD_AFTER_MS = 30_000
@@ -30,7 +31,7 @@ export interface Beat {
   readonly schedulerCount: number
   readonly firstNextAt: number | undefined
   /** Run ids that somebody wants cancelled, and who. */
-  readonly cancels: ReadonlyMap<string, string>
+  readonly cancels: ReadonlyMap<string, CancelRequest>
   /** Whether the names of this instance are there; not after Redis was emptied. */
   readonly hasNames: boolean
 }
@@ -62,7 +63,9 @@ export class Instances {
       firstNextAt: firstNextAt === '' ? undefined : Number(firstNextAt),
       hasNames: hasNames === 1,
       cancels: new Map(
-        cancels.flatMap((runId, index) => (index % 2 === 0 ? [[runId, cancels[index + 1] ?? ''] as const] : [])),
+        cancels.flatMap((runId, index) =>
+          index % 2 === 0 ? [[runId, readCancelRequest(cancels[index + 1] ?? '')] as const] : [],
+        ),
       ),
     }
   }

@@ -50,6 +50,8 @@ export interface ReconcilerParts {
   readonly entries: ReadonlyMap<string, ManagedWorker>
   /** A worker was removed on another instance. */
   readonly dropWorker: (name: string) => void
+  /** The tick of a slot was lost, as when Redis refused it again and again: decide it all the same. */
+  readonly decideOverdue: (worker: string, dueAt: number) => void
   /** A worker is paused: runs that wait for their retry end. */
   readonly workerPaused: (name: string) => void
 }
@@ -444,6 +446,7 @@ export class Reconciler {
         if (health.clear('overdue', name)) events.emit('worker-recovered', { worker: name })
         continue
       }
+      this.#parts.decideOverdue(name, firstUndecided(worker)?.getTime() ?? now)
       const message = `Worker "${name}" has a slot that nobody has decided.`
       if (!health.add({ worker: name, code: 'overdue', message })) continue
       logger.error(

@@ -17,6 +17,8 @@ export interface RunProcessorParts {
   readonly host: Omit<RunHost, 'runFinished' | 'runSettled'>
   /** The worker, if it was added here and has started. */
   readyWorker(name: string): ManagedPeriodicWorker | undefined
+  /** It was added here, and its own `start` has neither resolved nor failed. */
+  isStarting(name: string): boolean
   runStarted(record: RunRecord): void
   runFinished(record: RunRecord): void
   /** Its outcome is in the store: so many runs in a row have failed. */
@@ -30,6 +32,8 @@ export interface RunProcessorParts {
 /** A run of this instance, from its decision until its job is done. */
 interface ActiveRun {
   readonly run: Run
+  readonly job: Job
+  readonly token: string | undefined
   readonly claim: RunClaim
   readonly settled: PromiseWithResolvers<void>
   readonly jobDone: PromiseWithResolvers<void>
@@ -51,6 +55,9 @@ interface RunCase {
 /** How long a run that is handed back waits, and how often that may happen. */
 const HAND_BACK_MS = 2_000
 const MAX_HAND_BACKS = 5
+
+/** How soon a run comes again whose worker is starting. */
+const STARTING_MS = 500
 
 /** How long to wait before an outcome that Redis refused (full memory, read-only) is written again. */
 const WRITE_AGAIN_MS = 1_000
@@ -134,7 +141,7 @@ export class RunProcessor {
     }
     if (this.#state !== 'open') await giveBack(job, token)
     const stored = await this.#parts.store.read(data.worker)
-    const history = job.stalledCounter > 0 ? await this.#settleLost(runId, stored) : 'never-started'
+    const history = await this.#historyOf(job, runId, stored)
     if (history === 'ended') return undefined
     return this.#decideRun({ job, runId, queue, token, data, stored, isRecovery: history === 'to-recover' })
   }
@@ -145,7 +152,8 @@ export class RunProcessor {
     // A worker that was removed owes nothing.
     if (!definition || stored.removedAt !== undefined) return undefined
     const entry = this.#parts.readyWorker(data.worker)
-    if (!entry) return this.#handBack(runCase)
+    if (!entry)
+      return this.#parts.isStarting(data.worker) ? this.#putOff(runCase, STARTING_MS) : this.#handBack(runCase)
     if (data.kind === 'start' && stored.paused) return undefined
     const schedule = stored.override?.schedule ?? definition.schedule
     const now = this.#parts.clock.now()
@@ -189,7 +197,16 @@ export class RunProcessor {
     if (!(await this.#parts.store.decideRun(run.record, claim))) return undefined
     // Closed meanwhile: the job stays active, and another instance will record the run as lost.
     if (this.#state === 'closed') return undefined
-    return { run, claim, settled: Promise.withResolvers(), jobDone: Promise.withResolvers(), written: undefined }
+    const { job, token } = runCase
+    return {
+      run,
+      job,
+      token,
+      claim,
+      settled: Promise.withResolvers(),
+      jobDone: Promise.withResolvers(),
+      written: undefined,
+    }
   }
 
   #claimOf({ queue, data, stored, isRecovery }: RunCase, { policy, schedule }: StoredDefinition): RunClaim {
@@ -207,7 +224,7 @@ export class RunProcessor {
   }
 
   async #carryOut(active: ActiveRun): Promise<void> {
-    const { run, claim } = active
+    const { run, claim, job, token } = active
     this.#active.set(run.plan.runId, active)
     this.#parts.runStarted(run.record)
     if (this.#state !== 'open') run.endRetries()
@@ -220,6 +237,11 @@ export class RunProcessor {
     const { outcome, reason, error } = run.record
     // Its job is somebody else's now, so no event will say that it is done.
     if (reason === 'lease-lost') this.noteJobDone(run.plan.runId)
+    if (isToBeRecovered(active)) {
+      const given = giveBack(job, token)
+      await given.catch(() => this.noteJobDone(run.plan.runId))
+      return given
+    }
     // The job fails as well, so that BullMQ's own tools show it.
     if (outcome !== 'succeeded') throw new UnrecoverableError(error?.message ?? outcome)
   }
@@ -235,11 +257,13 @@ export class RunProcessor {
   }
 
   /** Writes the outcome. What Redis refuses is written again until it takes it: the guard is held meanwhile. */
-  async #write({ run, claim }: ActiveRun, isSettled: boolean): Promise<void> {
+  async #write(active: ActiveRun, isSettled: boolean): Promise<void> {
+    const { run, claim } = active
     const { record } = run
+    const field = isToBeRecovered(active) ? firstStartOf(record.runId) : record.runId
     for (let isFirst = true; this.#state !== 'closed'; isFirst = false) {
       try {
-        const failures = await this.#parts.store.finishRun(record, claim.token, claim.keepRuns, isSettled)
+        const failures = await this.#parts.store.finishRun(record, claim.token, claim.keepRuns, isSettled, field)
         if (failures !== undefined) this.#parts.failuresCounted(record.worker, failures)
         else this.#logTakenOver(record)
         return
@@ -256,6 +280,21 @@ export class RunProcessor {
     this.#parts.logger.warn({ worker, runId }, 'a run ended after it had been taken from this instance')
   }
 
+  /** What became of earlier starts of this run. */
+  async #historyOf(job: Job, runId: string, stored: StoredWorker): Promise<'never-started' | 'ended' | 'to-recover'> {
+    if (job.stalledCounter > 0) return this.#settleLost(runId, stored)
+    // It has been given back: unstarted, or by a stop that aborted it.
+    const wasAborted = job.attemptsStarted > 1 && (await this.#isToBeRecovered(runId, stored))
+    return wasAborted ? 'to-recover' : 'never-started'
+  }
+
+  /** A run with `onCrash: 'recover'` whose first start has ended, and that has not been started again. */
+  async #isToBeRecovered(runId: string, { name, definition }: StoredWorker): Promise<boolean> {
+    const { store } = this.#parts
+    if (definition?.policy.onCrash !== 'recover') return false
+    return (await store.hasRecord(name, firstStartOf(runId))) && !(await store.hasRecord(name, runId))
+  }
+
   /** A run whose process died: its first start is recorded as lost; says what is left to do. */
   async #settleLost(runId: string, stored: StoredWorker): Promise<'never-started' | 'ended' | 'to-recover'> {
     const { active, definition, name } = stored
@@ -263,9 +302,9 @@ export class RunProcessor {
       return (await this.#parts.store.hasRecord(name, runId)) ? 'ended' : 'never-started'
     if (active.isFinished) {
       await this.#parts.store.settleRun(name, active.token)
-      return 'ended'
+      return (await this.#isToBeRecovered(runId, stored)) ? 'to-recover' : 'ended'
     }
-    const lostField = `${runId}~lost`
+    const lostField = firstStartOf(runId)
     const mayRecover = definition?.policy.onCrash === 'recover' && !(await this.#parts.store.hasRecord(name, lostField))
     const lost: RunRecord = {
       ...active.record,
@@ -390,6 +429,16 @@ export class RunProcessor {
     if (record.outcome === 'aborted') this.#parts.runFinished(record)
     else this.#parts.slotSkipped(record)
   }
+}
+
+/** The record of the first start of a run that is started again goes under this name. */
+function firstStartOf(runId: string): string {
+  return `${runId}~first`
+}
+
+/** A stop has aborted it, and its policy wants it run again. */
+function isToBeRecovered({ run, claim }: ActiveRun): boolean {
+  return run.record.reason === 'stop' && run.plan.policy.onCrash === 'recover' && !claim.isRecovery
 }
 
 /** Without a release `runOnStart` runs once in so many ms, or in a period if that is shorter. */

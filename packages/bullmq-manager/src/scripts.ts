@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { RedisClient } from './connection.ts'
 
 /** A Lua script: Redis runs it in one piece, so what it checks still holds when it writes. */
-export class Script {
+class Script {
   readonly #lua: string
   readonly #sha: string
 
@@ -125,13 +125,17 @@ return isNew and 1 or 0
  * runs in a row have failed, or -1 when it is not.
  *
  * KEYS workers, records, order of runs
- * ARGV worker, field of the record, token, record, at, most, letter, '1' when the worker may run again
+ * ARGV worker, field of the record, token, record, at, most, letter, '1' when the worker may run again, run id
  */
 export const finishRun = new Script(`${KEEP_RECORD}
 local worker = ARGV[1]
 local active = redis.call('HGET', KEYS[1], 'active:' .. worker)
 if not active or string.sub(active, 1, #ARGV[3] + 9) ~= ARGV[3] .. '\\nrunning\\n' then return -1 end
 local failures = tonumber(redis.call('HGET', KEYS[1], 'failures:' .. worker) or '') or 0
+if ARGV[9] ~= ARGV[2] then
+  redis.call('HDEL', KEYS[2], ARGV[9])
+  redis.call('ZREM', KEYS[3], ARGV[9])
+end
 keep_record(KEYS[2], KEYS[3], ARGV[2], ARGV[4], ARGV[5], tonumber(ARGV[6]))
 local fields = { 'last:' .. worker, ARGV[4], 'recent:' .. worker, recent(KEYS[1], 'recent:' .. worker, ARGV[7]) }
 local function set(field, value) fields[#fields + 1] = field .. ':' .. worker; fields[#fields + 1] = value end

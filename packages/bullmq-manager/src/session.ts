@@ -19,17 +19,21 @@ import { RedisClock } from './redis-clock.ts'
 import { RunProcessor } from './run-processor.ts'
 import { RunQueues } from './run-queues.ts'
 import { TickSchedulers, repeatStrategy } from './schedulers.ts'
-import { DATA_VERSION, Store } from './store.ts'
+import { type CancelRequest, DATA_VERSION, Store } from './store.ts'
 import { processTick, tickId } from './tick-processor.ts'
 
 /** How long a run's lock holds without being renewed. */
-export const LEASE_MS = 20_000
+const LEASE_MS = 20_000
 /** A tick takes milliseconds and does no harm when it comes twice, so one that was lost comes back soon. */
 const TICK_LEASE_MS = 10_000
 const STALLED_CHECK_MS = 5_000
+/** A request to cancel is kept for so long. */
+const CANCEL_KEPT_MS = 60_000
 const CLOSE_MS = 2_000
 /** A heartbeat that takes longer is slow, or Redis is silent. */
 const SLOW_BEAT_MS = 2_500
+/** How long to wait after a heartbeat that Redis refused. */
+const BEAT_AGAIN_MS = 2_000
 /** How soon to look again while another instance writes; what it writes may be all that is needed here. */
 const LOCKED_MS = 50
 const MIN_REDIS_VERSION = [6, 2] as const
@@ -103,6 +107,7 @@ export class Session {
       logger,
       host: parts.runHost,
       readyWorker: parts.readyWorker,
+      isStarting: (name) => parts.entries.get(name)?.starter.isStarting ?? false,
       runStarted: (record) => {
         this.#lastRenewedAt.set(record.runId, performance.now())
         events.emit('run-started', record)
@@ -147,18 +152,24 @@ export class Session {
       stalledInterval: STALLED_CHECK_MS,
       runRetryDelay: 1_000,
     }
-    const ticks = new Worker(
-      TICK_QUEUE,
-      // Three plain parameters, or BullMQ passes no signal.
-      (job: Job, _token?: string, _signal?: AbortSignal) => this.#processTick(job.id),
-      { ...shared, concurrency: 50, lockDuration: TICK_LEASE_MS, settings: { repeatStrategy } },
+    const ticks = this.connection.lend(
+      () =>
+        new Worker(
+          TICK_QUEUE,
+          // Three plain parameters, or BullMQ passes no signal.
+          (job: Job, _token?: string, _signal?: AbortSignal) => this.#processTick(job.id),
+          { ...shared, concurrency: 50, lockDuration: TICK_LEASE_MS, settings: { repeatStrategy } },
+        ),
     )
     this.#workers.push(ticks)
     for (const queue of options.queues) {
-      const worker = new Worker(
-        runQueueName(queue),
-        (job: Job, token?: string, _signal?: AbortSignal) => this.runProcessor.process(queue, job, token),
-        { ...shared, concurrency: options.concurrency, lockDuration: LEASE_MS, maxStalledCount: 1 },
+      const worker = this.connection.lend(
+        () =>
+          new Worker(
+            runQueueName(queue),
+            (job: Job, token?: string, _signal?: AbortSignal) => this.runProcessor.process(queue, job, token),
+            { ...shared, concurrency: options.concurrency, lockDuration: LEASE_MS, maxStalledCount: 1 },
+          ),
       )
       worker.on('lockRenewalFailed', (jobIds) => this.runProcessor.loseLeases(jobIds))
       worker.on('locksRenewed', ({ jobIds }) => this.#noteRenewed(jobIds))
@@ -267,7 +278,8 @@ export class Session {
   #armBeat(): void {
     clearTimeout(this.#beatTimer)
     if (this.#isClosing) return
-    this.#beatTimer = setTimeout(() => void this.#beat().finally(() => this.#armBeat()), BEAT_MS)
+    const delayMs = this.connection.isRefusing ? BEAT_AGAIN_MS : BEAT_MS
+    this.#beatTimer = setTimeout(() => void this.#beat().finally(() => this.#armBeat()), delayMs)
   }
 
   /** Never rejects. */
@@ -284,7 +296,7 @@ export class Session {
     try {
       const { cancels } = await this.reconciler.beat()
       this.connection.noteAnswer()
-      for (const [runId, by] of cancels) await this.#cancel(runId, by)
+      await this.#cancelAll(cancels)
     } catch (error) {
       // What Redis itself says; anything else is an error of ours, or a connection that has closed.
       if (error instanceof Error && error.name === 'ReplyError') this.connection.noteRefusal(error)
@@ -294,15 +306,20 @@ export class Session {
     }
   }
 
-  async #cancel(runId: string, by: string): Promise<void> {
-    const run = this.runProcessor.activeRun(runId)
-    if (!run) return
-    run.abort(new RunCancelledError(run.record.worker, runId, by === '' ? undefined : by))
-    await this.store.clearCancel(runId)
+  /** Cancels what runs here. A request that nobody has taken up for a while is about a run that has ended. */
+  async #cancelAll(requests: ReadonlyMap<string, CancelRequest>): Promise<void> {
+    for (const [runId, { by, at }] of requests) {
+      const run = this.runProcessor.activeRun(runId)
+      run?.abort(new RunCancelledError(run.record.worker, runId, by))
+      if (run || this.clock.now() - at > CANCEL_KEPT_MS) await this.store.clearCancel(runId)
+    }
   }
 
   #noteRenewed(runIds: readonly string[]): void {
     for (const runId of runIds) if (this.#lastRenewedAt.has(runId)) this.#lastRenewedAt.set(runId, performance.now())
+    // The runs here may have been cancelled elsewhere; between two beats this is the occasion to look.
+    const cancelling = this.store.readCancels().then((requests) => this.#cancelAll(requests))
+    cancelling.catch((error) => this.#noteError(error))
   }
 
   /** While Redis can not be reached no renewal fails, yet the lease runs out. */

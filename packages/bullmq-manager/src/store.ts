@@ -227,14 +227,20 @@ export class Store {
         keepRuns,
         OUTCOME_LETTERS[outcome ?? 'lost'],
         isSettled ? '1' : '',
+        record.runId,
       ],
     )
     return finished === -1 ? undefined : Number(finished)
   }
 
   /** Asks the instance that runs it to cancel a run. */
-  async requestCancel(runId: string, by: string): Promise<void> {
-    await this.#client.hset(this.#keys.cancels, runId, by)
+  async requestCancel(runId: string, by: string | undefined, now: number): Promise<void> {
+    await this.#client.hset(this.#keys.cancels, runId, `${now} ${by ?? ''}`)
+  }
+
+  async readCancels(): Promise<Map<string, CancelRequest>> {
+    const requests = await this.#client.hgetall(this.#keys.cancels)
+    return new Map(Object.entries(requests).map(([runId, text]) => [runId, readCancelRequest(text)]))
   }
 
   async clearCancel(runId: string): Promise<void> {
@@ -290,6 +296,20 @@ export interface Declaration {
   readonly definition: StoredDefinition
   readonly decidedUpTo: number | undefined
   readonly dropsOverride: boolean
+}
+
+/** Somebody wants a run cancelled that another instance runs. */
+export interface CancelRequest {
+  readonly by: string | undefined
+  /** When, by Redis time. */
+  readonly at: number
+}
+
+/** What can not be read is old, so that it is cleared. */
+export function readCancelRequest(text: string): CancelRequest {
+  const space = text.indexOf(' ')
+  const at = Number(text.slice(0, space))
+  return { at: Number.isFinite(at) ? at : 0, by: text.slice(space + 1) || undefined }
 }
 
 function decidedAt(record: RunRecord): number {

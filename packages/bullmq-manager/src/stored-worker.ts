@@ -46,7 +46,7 @@ export interface StoredDefinition extends Pick<PeriodicWorkerDefinition, 'schedu
   readonly order: number
 }
 
-export interface ActiveInStore {
+interface ActiveInStore {
   readonly token: string
   readonly isFinished: boolean
   readonly record: RunRecord

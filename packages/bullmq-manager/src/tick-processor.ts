@@ -100,7 +100,7 @@ export function tickId(worker: string, dueAt: number): string {
 }
 
 /** Name and slot come from the job's id (`repeat:<name>:<ms>`), never from its name or data: BullMQ can make nameless ghosts. */
-export function readTickId(id: string | undefined): { readonly worker: string; readonly dueAt: number } | undefined {
+function readTickId(id: string | undefined): { readonly worker: string; readonly dueAt: number } | undefined {
   const match = /^repeat:([a-z0-9][a-z0-9._-]{0,99}):(\d{1,16})$/.exec(id ?? '')
   return match ? { worker: match[1] as string, dueAt: Number(match[2]) } : undefined
 }

@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { HOUR_MS, TestCluster, hourlyFrom, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
@@ -132,5 +133,30 @@ describe.concurrent('a slot that was decided', () => {
     expect(skips).toMatchObject([{ runId: `digest.${slot}`, outcome: 'missed', reason: 'late', missedSlots: 2 }])
     expect(await manager.runs('digest')).toHaveLength(1)
     expect(probe.calls).toEqual([])
+  })
+
+  it('is told once, also when its run ends while the records are read', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const gate = Promise.withResolvers<void>()
+    const manager = await cluster.start([probe.worker('digest', rarely(), { doWork: () => gate.promise })])
+    const client = new Redis(cluster.redisUrl, { maxRetriesPerRequest: null })
+    try {
+      const reader = await cluster.start([], { isEnabled: false, connection: client })
+      const runId = await manager.trigger('digest')
+      await until('it runs', () => probe.calls.length === 1)
+      const readRecords = client.hvals.bind(client)
+      client.hvals = (async (key: string) => {
+        const records = await readRecords(key)
+        gate.resolve()
+        await untilOver(manager, runId)
+        return records
+      }) as never
+      expect((await reader.runs('digest')).map((record) => record.runId)).toEqual([runId])
+      await reader.stop()
+    } finally {
+      gate.resolve()
+      client.disconnect()
+    }
   })
 })

@@ -7,7 +7,7 @@ import { type TestApplication, rarely } from './test-application.ts'
 const DAY_MS = 86_400_000
 
 /** Whether the schedule has a slot at exactly this time. */
-export function isSlot(schedule: Schedule, time: number, workerName: string): boolean {
+function isSlot(schedule: Schedule, time: number, workerName: string): boolean {
   return nextDueAt(schedule, time - 1, workerName) === time
 }
 

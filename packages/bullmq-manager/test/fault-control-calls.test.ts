@@ -1,0 +1,61 @@
+import { every } from '@background-workers/abstractions'
+import { describe, it } from 'vitest'
+import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis, pass } from './fixtures/fault-manager.ts'
+
+describe('a control call while Redis is away', () => {
+  it('rejects after commandTimeoutMs and is not executed later', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test, { appendOnly: true })
+    const { manager, countEvents } = faultManager(test, { connection: redis.url, commandTimeoutMs: 600 })
+    const { worker, runs } = countingWorker('tidy', every(3_600_000))
+    const late = countingWorker('late', every(3_600_000))
+    await manager.add(worker)
+    await manager.start()
+    const warnings: Error[] = []
+    const warned = (warning: Error) => warnings.push(warning)
+    process.on('warning', warned)
+    await redis.stop()
+    await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
+
+    const calls = [
+      () => manager.trigger('tidy'),
+      () => manager.pause('tidy'),
+      () => manager.resume('tidy'),
+      () => manager.reschedule('tidy', every(1_000)),
+      () => manager.remove('tidy'),
+      () => manager.cancel('tidy.m-1'),
+      () => manager.list(),
+      () => manager.get('tidy'),
+      () => manager.runs('tidy'),
+      () => manager.add(late.worker),
+    ]
+    // More at a time than Node allows listeners.
+    const outcomes = await Promise.all([...calls, ...calls].map((call) => outcomeOf(call())))
+    // The second add meets the first, which is under way.
+    for (const { code, message, ms } of outcomes.filter(({ code }) => code !== 'duplicate-worker')) {
+      expect({ code, message }).toEqual({
+        code: 'store-unavailable',
+        message: expect.stringContaining('nothing was sent'),
+      })
+      expect(ms).toBeGreaterThan(500)
+      expect(ms).toBeLessThan(3_000)
+    }
+    const health = await outcomeOf(manager.health())
+    expect(health.ms).toBeLessThan(300)
+    expect(await manager.health()).toMatchObject({ status: 'unhealthy', reasons: [{ code: 'store-lost' }] })
+
+    await redis.restart()
+    await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)
+    await pass(1_500)
+    process.off('warning', warned)
+    expect(warnings).toEqual([])
+    expect(runs).toHaveLength(0)
+    expect(late.runs).toHaveLength(0)
+    expect(await manager.list()).toEqual([
+      expect.objectContaining({ name: 'tidy', state: 'idle', schedule: { declared: every(3_600_000) } }),
+    ])
+    // The one that failed can be made again.
+    await manager.add(late.worker)
+    expect(await manager.list()).toHaveLength(2)
+  })
+})

@@ -1,0 +1,245 @@
+import { every } from '@background-workers/abstractions'
+import { withClient } from './fixtures/fault-redis.ts'
+import { describe, it } from 'vitest'
+import {
+  PATIENCE,
+  countingWorker,
+  faultManager,
+  isSilent,
+  outcomeOf,
+  ownProxy,
+  ownRedis,
+  pass,
+} from './fixtures/fault-manager.ts'
+
+const HOUR = 3_600_000
+
+describe.concurrent('while a manager runs', () => {
+  for (const [how, end] of [
+    ['is restarted', 'stop'],
+    ['is killed and restored from its log', 'kill'],
+  ] as const) {
+    it(`and Redis ${how}, the run completes, an overdue slot runs once and schedules go on`, async (test) => {
+      const { expect } = test
+      const redis = await ownRedis(test, { appendOnly: true })
+      const { manager, countEvents, logger } = faultManager(test, { connection: redis.url })
+      const release = Promise.withResolvers<void>()
+      const long = countingWorker('long', every(HOUR), () => release.promise)
+      const tidy = countingWorker('tidy', every(2_000))
+      const paused = countingWorker('paused', every(1_000))
+      for (const { worker } of [long, tidy, paused]) await manager.add(worker)
+      await manager.start()
+      await manager.pause('paused', { note: 'until Monday' })
+      await manager.reschedule('tidy', every(1_500))
+      const runId = await manager.trigger('long')
+      await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
+      await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(0)
+
+      await redis[end]()
+      await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
+      await expect.poll(() => manager.health(), PATIENCE).toMatchObject({ status: 'unhealthy' })
+      const before = tidy.runs.length
+      await pass(3_500)
+      expect(tidy.runs.length).toBe(before)
+      release.resolve()
+      await redis.restart()
+
+      await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)
+      await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)
+      expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
+      // One that had been added when Redis went away may come first.
+      await expect.poll(() => tidy.runs.slice(before).some(({ missedSlots }) => missedSlots > 0), PATIENCE).toBe(true)
+      await expect
+        .poll(async () => (await manager.runs('long'))[0], PATIENCE)
+        .toMatchObject({ runId, outcome: 'succeeded' })
+      expect(long.runs).toHaveLength(1)
+      expect(await manager.get('paused')).toMatchObject({ state: 'paused', paused: { note: 'until Monday' } })
+      expect(await manager.get('tidy')).toMatchObject({ schedule: { override: { schedule: { periodMs: 1_500 } } } })
+      expect(await manager.health()).toMatchObject({ status: 'ok' })
+      expect([logger.count('Redis is lost'), logger.count('Redis is back')]).toEqual([1, 1])
+      expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
+    })
+  }
+
+  it('and Redis is emptied, schedules, overrides and pauses are back within 30 s, and that is announced', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const { manager, countEvents, logger } = faultManager(test, { connection: redis.url })
+    const release = Promise.withResolvers<void>()
+    const long = countingWorker('long', every(HOUR), () => release.promise)
+    const tidy = countingWorker('tidy', every(2_000))
+    const paused = countingWorker('paused', every(1_000))
+    for (const { worker } of [long, tidy, paused]) await manager.add(worker)
+    await manager.start()
+    await manager.pause('paused', { note: 'until Monday', by: 'ann' })
+    await manager.reschedule('tidy', every(1_500), { by: 'bob' })
+    await manager.trigger('long')
+    await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
+    // Control calls are in the memory of the instance after its next look.
+    await pass(11_000)
+    await redis.cli('flushall')
+
+    await expect.poll(() => countEvents('schedules-repaired'), PATIENCE).toBe(1)
+    release.resolve()
+    const before = tidy.runs.length
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 2)
+    expect(await manager.get('paused')).toMatchObject({ paused: { note: 'until Monday', by: 'ann' } })
+    expect(await manager.get('tidy')).toMatchObject({ schedule: { override: { schedule: every(1_500), by: 'bob' } } })
+    expect(paused.runs.length).toBeLessThan(3)
+    expect(logger.count('Redis was emptied')).toBe(1)
+    expect((await manager.list()).map(({ name }) => name)).toEqual(['long', 'tidy', 'paused'])
+    // The run that was active is nobody's now; it is in the way of nothing.
+    await expect.poll(async () => (await outcomeOf(manager.trigger('long'))).code, PATIENCE).toBe('resolved')
+    const stopped = await outcomeOf(manager.stop({ timeoutMs: 20_000 }))
+    expect(stopped.ms).toBeLessThan(10_000)
+  }, 90_000)
+
+  it('and Redis becomes read-only, nothing floods, and all goes on when it is a master again', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const { manager, countEvents, logger } = faultManager(test, { connection: redis.url, commandTimeoutMs: 700 })
+    const tidy = countingWorker('tidy', every(1_000))
+    await manager.add(tidy.worker)
+    await manager.start()
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(0)
+
+    await redis.cli('replicaof', '127.0.0.1', '1')
+    await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
+    await pass(3_000)
+    expect(await outcomeOf(manager.pause('tidy'))).toMatchObject({ code: 'store-unavailable' })
+    expect(await manager.health()).toMatchObject({ reasons: [{ code: 'store-lost' }] })
+    await redis.cli('replicaof', 'no', 'one')
+
+    await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)
+    const before = tidy.runs.length
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)
+    expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
+    expect(await manager.get('tidy')).not.toMatchObject({ state: 'paused' })
+    expect(await manager.health()).toMatchObject({ status: 'ok' })
+    expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
+  })
+
+  it('and Redis is full, runs end, nothing is lost, and schedules go on when there is room', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const { manager, applicationName, countEvents, logger } = faultManager(test, { connection: redis.url })
+    const release = Promise.withResolvers<void>()
+    const long = countingWorker('long', every(HOUR), () => release.promise)
+    const tidy = countingWorker('tidy', every(1_000))
+    for (const { worker } of [long, tidy]) await manager.add(worker)
+    await manager.start()
+    const runId = await manager.trigger('long')
+    await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(0)
+
+    await redis.cli('config', 'set', 'maxmemory', '1mb')
+    await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
+    expect(await outcomeOf(manager.pause('tidy'))).toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringContaining('OOM'),
+    })
+    expect(await manager.list()).toHaveLength(2)
+    expect(await manager.health()).toMatchObject({ status: 'unhealthy' })
+    release.resolve()
+    await pass(3_000)
+    const before = tidy.runs.length
+    await redis.cli('config', 'set', 'maxmemory', '0')
+
+    await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 2)
+    expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
+    await expect
+      .poll(async () => (await manager.runs('long'))[0], PATIENCE)
+      .toMatchObject({ runId, outcome: 'succeeded' })
+    await expect.poll(async () => (await outcomeOf(manager.trigger('long'))).code, PATIENCE).toBe('resolved')
+    await expect.poll(() => manager.health(), PATIENCE).toMatchObject({ status: 'ok' })
+    expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
+    await withClient(redis.url, async (client) => {
+      const [active, decided] = await Promise.all([
+        client.llen(`{${applicationName}}:runs.default:active`),
+        client.hget(`{${applicationName}}:workers`, 'decided:tidy'),
+      ])
+      expect(active).toBeLessThan(3)
+      // Every slot that counts as decided has a run, or is counted by the next one.
+      const slots = new Map(tidy.runs.map(({ slot, missedSlots }) => [slot, missedSlots]))
+      const first = Math.min(...slots.keys())
+      const last = Math.min(Number(decided), Math.max(...slots.keys()))
+      const accounted = [...slots].filter(([slot]) => slot <= last).reduce((sum, [, missed]) => sum + missed + 1, 0)
+      const recorded = (await manager.runs('tidy')).filter(
+        ({ outcome }) => outcome === 'skipped' || outcome === 'missed',
+      )
+      const others = recorded.reduce((sum, { missedSlots = 0 }) => sum + missedSlots + 1, 0)
+      expect(accounted + others).toBeGreaterThanOrEqual((last - first) / 1_000 + 1)
+    })
+  }, 90_000)
+
+  it('and all connections are cut, again and again, slots run once and the log stays short', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const proxy = await ownProxy(test, redis)
+    const { manager, logger } = faultManager(test, { connection: proxy.url })
+    const tidy = countingWorker('tidy', every(1_000))
+    await manager.add(tidy.worker)
+    await manager.start()
+    for (let cuts = 0; cuts < 5; cuts++) {
+      const before = tidy.runs.length
+      await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before)
+      proxy.cut()
+      await pass(300)
+    }
+    const before = tidy.runs.length
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)
+    expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
+    expect(logger.count('Redis is lost')).toBeLessThanOrEqual(5)
+    expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
+    await expect.poll(() => manager.health(), PATIENCE).toMatchObject({ status: 'ok' })
+  })
+
+  it('and the connection freezes half-open, that is noticed within 30 s, and all goes on over a new one', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const proxy = await ownProxy(test, redis)
+    const { manager, countEvents, logger } = faultManager(test, { connection: proxy.url, commandTimeoutMs: 500 })
+    const tidy = countingWorker('tidy', every(1_000))
+    await manager.add(tidy.worker)
+    await manager.start()
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(0)
+
+    proxy.freeze()
+    expect(await outcomeOf(manager.pause('tidy'))).toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringContaining('outcome is unknown'),
+    })
+    await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
+    expect(await outcomeOf(manager.pause('tidy'))).toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringContaining('nothing was sent'),
+    })
+    proxy.thaw()
+
+    await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)
+    await expect.poll(async () => (await outcomeOf(manager.resume('tidy'))).code, PATIENCE).toBe('resolved')
+    const before = tidy.runs.length
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)
+    expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
+    expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
+  }, 60_000)
+
+  it('and Redis pauses its clients, it waits and goes on', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const { manager, logger } = faultManager(test, { connection: redis.url, commandTimeoutMs: 500 })
+    const tidy = countingWorker('tidy', every(1_000))
+    await manager.add(tidy.worker)
+    await manager.start()
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(0)
+    await redis.cli('client', 'pause', '4000')
+    expect(await outcomeOf(manager.list())).toMatchObject({ code: 'store-unavailable' })
+    await pass(4_000)
+    await expect.poll(async () => (await outcomeOf(manager.list())).code, PATIENCE).toBe('resolved')
+    const before = tidy.runs.length
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)
+    expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
+    expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
+  })
+})
