@@ -12,6 +12,10 @@ const redisTests = [
   'tests/test-redis/src/**/*.test.ts',
 ]
 
+// What takes minutes or measures speed: `npm run test:soak`.
+const soakTests = ['packages/bullmq-manager/test/**/*.soak.test.ts']
+const usualExcludes = [...configDefaults.exclude, ...soakTests]
+
 export default defineConfig({
   test: {
     setupFiles: ['./tests/leak-check/src/setup.ts'],
@@ -19,11 +23,26 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: allTests, exclude: [...configDefaults.exclude, ...redisTests] },
+        test: { name: 'unit', include: allTests, exclude: [...usualExcludes, ...redisTests] },
       },
       {
         extends: true,
-        test: { name: 'redis', include: redisTests, globalSetup: ['./tests/test-redis/src/global-setup.ts'] },
+        test: {
+          name: 'redis',
+          include: redisTests,
+          exclude: usualExcludes,
+          globalSetup: ['./tests/test-redis/src/global-setup.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'soak',
+          include: soakTests,
+          globalSetup: ['./tests/test-redis/src/global-setup.ts'],
+          // One after the other: some measure.
+          fileParallelism: false,
+        },
       },
     ],
   },

@@ -24,7 +24,9 @@ afterEach(async () => {
 })
 
 describe('the BullMQ example', () => {
-  it('survives a kill and a down time on a Redis that is given, and leaves no key behind', { timeout: TIMEOUT_MS }, async () => {
+  it('survives a kill and a down time on a Redis that is given, and leaves no key behind', {
+    timeout: TIMEOUT_MS,
+  }, async () => {
     const example = startExample({ REDIS_URL })
     expect(await example.exit).toEqual({ code: 0, signal: null })
     expect(example.stderr()).toBe('')

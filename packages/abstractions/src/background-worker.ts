@@ -26,7 +26,9 @@ export abstract class BackgroundWorkerBase implements IBackgroundWorker {
 
   #createLogger: ((worker: string) => Logger) | undefined
   #logger: GuardedLogger | undefined
+  /** Made when `stoppingSignal` is first used: 100,000 workers that do not use it cost none. */
   #stopping: AbortController | undefined
+  #isStopped = false
 
   /** The manager's logger with `worker: name` bound to it. It writes nothing before the worker is added. */
   protected get logger(): WorkerLogger {
@@ -37,18 +39,21 @@ export abstract class BackgroundWorkerBase implements IBackgroundWorker {
   /** Aborted by `stop`, renewed by `start`. */
   protected get stoppingSignal(): AbortSignal {
     this.#stopping ??= new AbortController()
+    if (this.#isStopped) this.#stopping.abort()
     return this.#stopping.signal
   }
 
   /** Override it to begin. Call `super.start()` where you use `stoppingSignal`. */
   async start(_signal?: AbortSignal): Promise<void> {
-    if (this.#stopping?.signal.aborted) this.#stopping = undefined
+    if (!this.#isStopped) return
+    this.#isStopped = false
+    this.#stopping = undefined
   }
 
   /** Override it to end. Call `super.stop()` where you use `stoppingSignal`. */
   async stop(_signal?: AbortSignal): Promise<void> {
-    this.#stopping ??= new AbortController()
-    this.#stopping.abort()
+    this.#isStopped = true
+    this.#stopping?.abort()
   }
 
   /** @internal Called by the manager in `add`. */

@@ -59,3 +59,5 @@ export {
 export { stableHash } from './stable-hash.ts'
 export { RECENT_OUTCOMES, workerState } from './worker-status.ts'
 export { type StarterHost, WorkerStarter } from './worker-starter.ts'
+export { WorkerReports } from './worker-reports.ts'
+export { type StoppableWorker, WorkerStops } from './worker-stops.ts'

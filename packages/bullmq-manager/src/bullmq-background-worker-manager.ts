@@ -32,8 +32,10 @@ import {
   Run,
   type RunHost,
   type StarterHost,
-  type StoppingWork,
+  type StoppableWorker,
+  WorkerReports,
   WorkerStarter,
+  WorkerStops,
   checkBy,
   checkName,
   checkPauseOptions,
@@ -43,7 +45,6 @@ import {
   checkStopOptions,
   defineWorker,
   describeError,
-  drain,
   giveLogger,
   guardLogger,
   hasOwnStart,
@@ -76,12 +77,12 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   readonly #logger: GuardedLogger
   readonly #events: EventHub
   readonly #health: HealthMonitor
+  readonly #reports: WorkerReports
+  readonly #stops = new WorkerStops(systemClock)
   readonly #lifecycle = new Lifecycle()
   readonly #entries = new Map<string, ManagedWorker>()
   readonly #starterHost: StarterHost
   readonly #runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
-  /** Removed workers whose run or `stop` has not ended yet. */
-  readonly #leaving = new Set<StoppingWork>()
   readonly #createWorkerLogger = (worker: string) => this.#logger.child({ worker })
   #session: Session | undefined
 
@@ -91,26 +92,20 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     this.#logger = guardLogger(this.#options.logger)
     this.#events = new EventHub(this.#logger)
     this.#health = new HealthMonitor(this.#events)
+    this.#reports = new WorkerReports(this.#logger, this.#events, this.#health)
     this.#starterHost = {
       clock: systemClock,
       startTimeoutMs: this.#options.startTimeoutMs,
-      workerReady: (worker) => this.#workerReady(worker),
-      workerStartFailed: (worker, error) => this.#workerStartFailed(worker, error),
-      workerStopFailed: ({ name }, err) => this.#logger.error({ err, worker: name }, 'worker failed to stop'),
+      workerReady: (worker, name) => this.#workerReady(worker, name),
+      workerStartFailed: (_worker, error, name) => this.#reports.startFailed(name, error),
+      workerStopFailed: (_worker, error, name) => this.#reports.stopFailed(name, error),
     }
     this.#runHost = {
       clock: systemClock,
       instanceId: this.#instanceId,
       scopeFactory: this.#options.scopeFactory,
       loggerOf: this.#createWorkerLogger,
-      runRetrying: (run, attempt, error, retryAtMs) =>
-        this.#events.emit('run-retrying', {
-          worker: run.plan.worker.name,
-          runId: run.plan.runId,
-          attempt,
-          error,
-          retryAt: new Date(retryAtMs),
-        }),
+      runRetrying: (run, attempt, error, retryAtMs) => this.#reports.runRetrying(run, attempt, error, retryAtMs),
       runStuck: (run) => this.#runStuck(run),
     }
   }
@@ -125,8 +120,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
 
   async stop(options: StopOptions = {}): Promise<StopReport> {
     checkStopOptions(options)
-    // A run that waits for this stop must not be waited for.
-    Run.current()?.leaveToCaller()
+    // A run that waits for this stop must not be waited for. (It may be a run of another manager.)
+    this.#callingRun()?.leaveToCaller()
     return this.#lifecycle.stop(() => this.#stop(options.timeoutMs ?? this.#options.stopTimeoutMs))
   }
 
@@ -138,7 +133,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const definition = defineWorker(worker, { minPeriodMs: MIN_PERIOD_MS, defaultPolicy: this.#options.defaultPolicy })
     const { name } = definition
     if (this.#entries.has(name)) throw new DuplicateWorkerError(name)
-    const starter = new WorkerStarter(worker, this.#starterHost)
+    const starter = new WorkerStarter(worker, this.#starterHost, name)
     const session = this.#isWorking ? this.#session : undefined
     const entry: ManagedWorker = { worker, definition, starter, declaredAt: session?.clock.now() }
     this.#entries.set(name, entry)
@@ -170,7 +165,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     if (!this.#session) {
       if (!entry) return false
       this.#entries.delete(name)
-      this.#events.emit('worker-removed', { worker: name, ...options })
+      this.#reports.removed(name, options)
       return true
     }
     const session = this.#session
@@ -182,8 +177,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     })
     if (!wasStored && !entry) return false
     if (entry) this.#dropWorker(name)
-    this.#logger.info({ worker: name, by: options.by }, 'worker removed')
-    this.#events.emit('worker-removed', { worker: name, ...options })
+    this.#reports.removed(name, options)
     return true
   }
 
@@ -238,8 +232,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       await session.runProcessor.endWaiting(stored as StoredPeriodicWorker)
     })
     session.runProcessor.endRetries(name)
-    this.#logger.info({ worker: name, ...options }, 'worker paused')
-    this.#events.emit('worker-paused', { worker: name, ...options })
+    this.#reports.paused(name, options)
   }
 
   async resume(name: string, options: ByOption = {}): Promise<void> {
@@ -248,8 +241,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const { session, stored } = await this.#periodic(name, 'resume')
     if (!stored.paused) return
     await session.connection.send('resume', () => session.store.clearPause(name, session.clock.now()))
-    this.#logger.info({ worker: name, by: options.by }, 'worker resumed')
-    this.#events.emit('worker-resumed', { worker: name, ...options })
+    this.#reports.resumed(name, options)
   }
 
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption = {}): Promise<void> {
@@ -270,8 +262,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       )
       if (isChanged) await session.schedulers.write(name, after, false)
     })
-    this.#logger.info({ worker: name, schedule: after, by: options.by }, 'worker rescheduled')
-    this.#events.emit('worker-rescheduled', { worker: name, schedule: after, ...options })
+    this.#reports.rescheduled(name, after, options)
   }
 
   async list(): Promise<WorkerStatus[]> {
@@ -372,13 +363,11 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       readyWorker: (name) => this.#readyWorker(name),
       dropWorker: (name) => {
         this.#dropWorker(name)
-        this.#logger.info({ worker: name }, 'worker was removed on another instance')
-        this.#events.emit('worker-removed', { worker: name })
+        this.#reports.removed(name, {})
       },
       runFinished: (record) => this.#events.emit('run-finished', record),
-      runSettled: ({ worker }) => {
-        if (this.#health.clear('stuck', worker)) this.#events.emit('worker-recovered', { worker })
-      },
+      runSettled: ({ worker }) => this.#reports.runSettled(worker),
+      reports: this.#reports,
     })
     try {
       await session.open(this.#options.startTimeoutMs)
@@ -405,69 +394,48 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     if (!session) return { finished: 0, abandoned: [] }
     const startedAt = performance.now()
     await waitFor(session.drain(), Math.min(timeoutMs, DECIDING_MS), systemClock)
-    const caller = Run.current()
+    const caller = this.#callingRun()
     const runs = session.runProcessor.activeRuns().filter((run) => run !== caller)
-    const deadline = new AbortController()
-    const work: StoppingWork[] = [
-      ...runs.map((run) => ({
-        worker: run.record.worker,
-        runId: run.record.runId,
-        done: session.runProcessor.jobDone(run.record.runId, run.drained),
-        abort: () => {
-          run.abort(
-            new ManagerStoppedError(
-              `Run "${run.record.runId}" did not end within the stop deadline of ${timeoutMs} ms.`,
-            ),
-          )
-        },
-      })),
-      ...[...this.#entries.values()].map((entry) => ({
-        worker: entry.definition.name,
-        done: this.#stopWorker(entry, deadline.signal),
-        abort: () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.')),
-      })),
-      ...this.#leaving,
-    ]
-    const left = await drain(work, Math.max(0, timeoutMs - (performance.now() - startedAt)), systemClock)
+    const stopping = runs.map((run) => ({
+      run,
+      done: session.runProcessor.jobDone(run.record.runId, run.drained),
+    }))
+    const workers = [...this.#entries.values()].map((entry) => this.#stoppable(entry))
+    const remainingMs = Math.max(0, Math.round(timeoutMs - (performance.now() - startedAt)))
+    const left = await this.#stops.stopAll(stopping, workers, remainingMs)
+    for (const { name } of workers) this.#health.clear('start-failed', name)
     this.#session = undefined
     await session.close()
-    this.#leaving.clear()
     const settled = new Set(runs.filter((run) => run.isSettled).map(({ record }) => record.runId))
     // A run that has ended, but whose job Redis has not taken back, is not abandoned: its outcome is all that may be lost.
     const abandoned = left.filter(({ runId }) => runId === undefined || !settled.has(runId))
-    if (abandoned.length > 0) this.#logger.error({ abandoned }, 'background workers stopped, some work did not end')
-    else this.#logger.info({ finished: settled.size }, 'background workers stopped')
-    return { finished: settled.size, abandoned }
+    const report = { finished: settled.size, abandoned }
+    this.#reports.stopped(report)
+    return report
   }
 
-  /** Calls the worker's own `stop` after its run, at the latest at the deadline. */
-  async #stopWorker(entry: ManagedWorker, signal: AbortSignal): Promise<void> {
-    const run = this.#session?.runProcessor.activeRuns().find(({ plan }) => plan.worker.name === entry.definition.name)
-    if (run && !signal.aborted) {
-      await Promise.race([
-        run.drained,
-        new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
-      ])
-    }
-    await entry.starter.stop(signal)
-    this.#health.clear('start-failed', entry.definition.name)
-  }
-
-  /** Forgets a worker here: its run may finish, then its `stop` is called. A stop of the manager waits for that too. */
+  /** Forgets a worker here: its run may finish, then its `stop` is called. */
   #dropWorker(name: string): void {
     const entry = this.#entries.get(name)
     if (!entry) return
     this.#entries.delete(name)
     this.#health.clearWorker(name)
     this.#session?.reconciler.noteNamesChanged()
-    const deadline = new AbortController()
-    const leaving: StoppingWork = {
-      worker: name,
-      done: this.#stopWorker(entry, deadline.signal),
-      abort: () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.')),
-    }
-    this.#leaving.add(leaving)
-    void leaving.done.then(() => this.#leaving.delete(leaving))
+    this.#stops.letGo(this.#stoppable(entry))
+  }
+
+  #stoppable({ definition: { name }, starter }: ManagedWorker): StoppableWorker {
+    return { name, starter, run: this.#activeRunOf(name) }
+  }
+
+  #activeRunOf(name: string): Run | undefined {
+    return this.#session?.runProcessor.activeRuns().find(({ plan }) => plan.worker.name === name)
+  }
+
+  /** The run of this manager that the present call comes from. */
+  #callingRun(): Run | undefined {
+    const run = Run.current()
+    return run && this.#session?.runProcessor.activeRun(run.plan.runId) === run ? run : undefined
   }
 
   #readyWorker(name: string): ManagedPeriodicWorker | undefined {
@@ -475,58 +443,46 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     return entry && isPeriodic(entry) && entry.starter.isReady ? entry : undefined
   }
 
-  /** Once per release in the cluster; without a release once in min(period, 10 min). The store has the last word. */
+  /** Never rejects: what can not be asked for now is no reason to run nothing at all. */
   async #runOnStart(session: Session, entries: readonly ManagedWorker[]): Promise<void> {
     for (const entry of entries) {
       if (!isPeriodic(entry) || !entry.definition.policy.runOnStart || !entry.starter.isReady) continue
-      const { name, schedule, policy } = entry.definition
-      const stored = await session.connection.send('start', () => session.store.read(name))
-      if (!stored.definition || stored.paused) continue
-      const now = session.clock.now()
-      const { release } = this.#options
-      const windowMs = Math.min(schedule.kind === 'every' ? schedule.periodMs : START_WINDOW_MS, START_WINDOW_MS)
-      const startMark = release > 0 ? `release ${release}` : `at ${now}`
-      if (stored.startMark === startMark) continue
-      const runId = `${name}.start-${release > 0 ? `r${release}` : Math.floor(now / windowMs) * windowMs}`
-      const request = { runId, worker: name, kind: 'start', slot: now, missedSlots: 0, startMark } as const
-      const blockedBy = await session.connection.send('start', () =>
-        session.runQueues.add(policy.queue, { ...request, delayMs: 0 }),
-      )
-      if (blockedBy !== undefined)
-        await session.connection.send('start', () => session.runProcessor.skipStart(request, stored, blockedBy))
+      const { name } = entry.definition
+      try {
+        await session.connection.send('start', () => this.#requestStartRun(session, entry))
+      } catch (err) {
+        this.#logger.error({ err, worker: name }, 'runOnStart: the run could not be asked for')
+      }
     }
   }
 
-  #workerReady(worker: IBackgroundWorker): void {
-    if (!hasOwnStart(worker)) return
-    const entry = this.#entries.get(worker.name)
-    if (entry?.worker !== worker) return
-    if (this.#health.clear('start-failed', worker.name)) this.#events.emit('worker-recovered', { worker: worker.name })
-    if (this.#session)
-      this.#runOnStart(this.#session, [entry]).catch((err) =>
-        this.#logger.error({ err, worker: worker.name }, 'runOnStart failed'),
-      )
+  /** Once per release in the cluster; without a release once in min(period, 10 min). The store has the last word. */
+  async #requestStartRun(session: Session, { definition }: ManagedPeriodicWorker): Promise<void> {
+    const { name, schedule, policy } = definition
+    const { release } = this.#options
+    const stored = await session.store.read(name)
+    const now = session.clock.now()
+    const startMark = release > 0 ? `release ${release}` : `at ${now}`
+    if (!stored.definition || stored.paused || stored.startMark === startMark) return
+    const windowMs = Math.min(schedule.kind === 'every' ? schedule.periodMs : START_WINDOW_MS, START_WINDOW_MS)
+    const runId = `${name}.start-${release > 0 ? `r${release}` : Math.floor(now / windowMs) * windowMs}`
+    const request = { runId, worker: name, kind: 'start', slot: now, missedSlots: 0, startMark } as const
+    const blockedBy = await session.runQueues.add(policy.queue, { ...request, delayMs: 0 })
+    if (blockedBy !== undefined) await session.runProcessor.skipStart(request, stored, blockedBy)
   }
 
-  #workerStartFailed({ name: worker }: IBackgroundWorker, error: unknown): void {
-    this.#logger.error({ err: error, worker }, 'worker failed to start')
-    this.#health.add({
-      worker,
-      code: 'start-failed',
-      message: `Worker "${worker}" failed to start: ${describeError(error).message}`,
-    })
-    this.#events.emit('worker-start-failed', { worker, error })
+  #workerReady(worker: IBackgroundWorker, name: string): void {
+    const entry = this.#entries.get(name)
+    if (!hasOwnStart(worker) || entry?.worker !== worker) return
+    this.#reports.started(name)
+    if (this.#session) void this.#runOnStart(this.#session, [entry])
   }
 
   #runStuck(run: Run): void {
+    this.#reports.runStuck(run)
     const { runId, worker } = run.record
-    const message = `Run "${runId}" was aborted 30 s ago and has not ended: its doWork does not heed the signal.`
-    this.#logger.error({ worker, runId }, 'worker is stuck: its run was aborted 30 s ago and has not ended')
-    this.#health.add({ worker, code: 'stuck', message })
-    this.#events.emit('worker-stuck', { worker, runId })
-    this.#session?.store
-      .setStuck(worker, runId)
-      .catch((err) => this.#logger.error({ err, worker }, 'that a worker is stuck could not be written'))
+    const written = this.#session?.store.setStuck(worker, runId)
+    written?.catch((err) => this.#logger.error({ err, worker }, 'that a worker is stuck could not be written'))
   }
 
   #describe(session: Session, stored: StoredWorker): WorkerStatus {

@@ -183,6 +183,8 @@ export class Connection {
     client.duplicate = (...args) => {
       const copy = duplicate.apply(client, args)
       this.#duplicates.push(copy)
+      // BullMQ takes its own listener away before the last error has come.
+      copy.on('error', () => {})
       return copy
     }
     try {

@@ -180,7 +180,7 @@ export class RunProcessor {
     }
     const run = new Run(
       {
-        worker: entry.worker,
+        worker: { name: data.worker, doWork: (context) => entry.worker.doWork(context) },
         policy: definition.policy,
         runId,
         kind,

@@ -5,6 +5,7 @@ import {
   type HealthMonitor,
   type RunHost,
   type StarterHost,
+  type WorkerReports,
   waitFor,
 } from '@background-workers/abstractions/for-managers'
 import { systemClock } from '@background-workers/abstractions'
@@ -51,6 +52,7 @@ export interface SessionParts {
   readonly dropWorker: (name: string) => void
   readonly runFinished: (record: RunRecord) => void
   readonly runSettled: (record: RunRecord) => void
+  readonly reports: WorkerReports
 }
 
 /** Everything that is open between a start and a stop: the connection, BullMQ's queues and workers, and the heartbeat. */
@@ -118,7 +120,7 @@ export class Session {
         this.#lastRenewedAt.delete(record.runId)
         parts.runSettled(record)
       },
-      slotSkipped: (record) => this.#slotSkipped(record),
+      slotSkipped: (record) => parts.reports.slotSkipped(record),
       runHandedBack: (worker, runId) => this.#runHandedBack(worker, runId),
     })
   }
@@ -266,7 +268,7 @@ export class Session {
       store: this.store,
       runQueues: this.runQueues,
       instanceId: this.#parts.instanceId,
-      slotSkipped: (record) => this.#slotSkipped(record),
+      slotSkipped: (record) => this.#parts.reports.slotSkipped(record),
     })
   }
 
@@ -332,12 +334,6 @@ export class Session {
   #noteStalledTooOften(job: Job | undefined): void {
     if (job?.id === undefined || job.failedReason !== 'job stalled more than allowable limit') return
     void this.runProcessor.recordLost(job).catch((error) => this.#noteError(error))
-  }
-
-  #slotSkipped(record: RunRecord): void {
-    const { worker, runId, reason, blockedBy, lateByMs } = record
-    this.#parts.logger.warn({ worker, runId, reason, blockedBy, lateByMs }, `slot ${record.outcome}`)
-    this.#parts.events.emit('run-skipped', record)
   }
 
   #runHandedBack(worker: string, runId: string): void {

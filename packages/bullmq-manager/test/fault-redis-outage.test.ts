@@ -25,7 +25,7 @@ describe.concurrent('while a manager runs', () => {
       const { manager, countEvents, logger } = faultManager(test, { connection: redis.url })
       const release = Promise.withResolvers<void>()
       const long = countingWorker('long', every(HOUR), () => release.promise)
-      const tidy = countingWorker('tidy', every(2_000))
+      const tidy = countingWorker('tidy', every(2_000), () => {}, { catchUpWindowMs: 60_000 })
       const paused = countingWorker('paused', every(1_000))
       for (const { worker } of [long, tidy, paused]) await manager.add(worker)
       await manager.start()

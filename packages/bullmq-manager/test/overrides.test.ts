@@ -63,9 +63,7 @@ describe.concurrent('an override', () => {
     await Promise.all(instances.map((instance) => instance.start()))
     await until('it runs by the new schedule', () => probe.calls.length > 0)
 
-    expect(drops.flat()).toEqual([
-      { worker: 'digest', override: cron('0 1 29 2 *'), declared: every('1s') },
-    ])
+    expect(drops.flat()).toEqual([{ worker: 'digest', override: cron('0 1 29 2 *'), declared: every('1s') }])
     expect(logger.linesOf('the declared schedule has changed, the override is dropped')).toHaveLength(1)
     expect((await instances[1]!.get('digest'))?.schedule).toEqual({ declared: every('1s') })
   })

@@ -95,7 +95,11 @@ describe.concurrent('a worker with a queue of its own', () => {
 
     expect(new Set(probe.callsOf('report').map(({ on }) => on))).toEqual(new Set(['heavy']))
     expect(new Set(probe.callsOf('digest').map(({ on }) => on))).toEqual(new Set(['light']))
-    expect((await heavy.health()).instances?.map(({ queues }) => queues).toSorted()).toEqual([[], ['default'], ['heavy']])
+    expect((await heavy.health()).instances?.map(({ queues }) => queues).toSorted()).toEqual([
+      [],
+      ['default'],
+      ['heavy'],
+    ])
 
     await heavy.stop()
     await until('nobody is there to run it', async () => (await light.get('report'))?.state === 'no-handler')
@@ -110,7 +114,9 @@ describe.concurrent('a worker with a queue of its own', () => {
     const probe = new Probe()
     const gate = Promise.withResolvers<void>()
     try {
-      const old = await cluster.start([probe.worker('report', rarely(), { on: 'old', doWork: () => gate.promise })], { release: 1 })
+      const old = await cluster.start([probe.worker('report', rarely(), { on: 'old', doWork: () => gate.promise })], {
+        release: 1,
+      })
       const runId = await old.trigger('report')
       await until('it runs', () => probe.calls.length === 1)
 

@@ -45,13 +45,17 @@ describe.concurrent('two releases side by side', () => {
     const probe = new Probe()
     const old = await cluster.start([probe.worker('gone', every('1s'), { on: 'r1' })], { release: 1 })
     await until('it runs in release 1', () => probe.callsOf('gone').length > 0)
-    const next = await cluster.start([probe.worker('added', every('1s'), { on: 'r2', policy: { catchUpWindowMs: 600_000 } })], { release: 2 })
+    const next = await cluster.start(
+      [probe.worker('added', every('1s'), { on: 'r2', policy: { catchUpWindowMs: 600_000 } })],
+      { release: 2 },
+    )
     await until('the removed worker is orphaned', async () => (await next.get('gone'))?.state === 'orphaned')
     await cluster.runsSettle()
     const calls = probe.callsOf('gone').length
-    await until('the new worker runs', () => probe.callsOf('added').length >= 1)
+    // Its runs may come to release 1 as long as that lives, and go back.
+    await passed(Date.now() + 1_500)
     await old.stop()
-    await until('the new worker goes on', () => probe.callsOf('added').length >= 3)
+    await until('the new worker runs', () => probe.callsOf('added').length >= 2)
 
     expect(probe.callsOf('gone')).toHaveLength(calls)
     expect(probe.callsOf('added').every(({ on }) => on === 'r2')).toBe(true)
@@ -102,6 +106,9 @@ describe.concurrent('a release that is rolled back', () => {
     await until('release 1 is in force', async () => (await declared(old, 'changed')) === JSON.stringify(OLD_CRON))
     await until('the new worker is orphaned', () => orphaned.some(({ worker }) => worker === 'added'))
     expect((await old.health()).reasons).toMatchObject([{ code: 'orphaned', worker: 'added' }])
+    // Whatever leads to the next full check: an instance that joins, a control call, or five quiet minutes.
+    await passed(Date.now() + 1_100)
+    await old.reschedule('same', undefined)
     await until('it is deleted', async () => (await old.get('added')) === undefined)
 
     expect((await old.list()).map(({ name, state }) => [name, state]).toSorted()).toEqual([
@@ -184,11 +191,7 @@ describe.concurrent('a worker that is added a little after the start', () => {
 })
 
 function bootOld(cluster: TestCluster, probe: Probe, options: Parameters<TestCluster['start']>[1] = {}) {
-  const workers = [
-    probe.worker('same', rarely()),
-    probe.worker('changed', OLD_CRON),
-    probe.worker('gone', rarely()),
-  ]
+  const workers = [probe.worker('same', rarely()), probe.worker('changed', OLD_CRON), probe.worker('gone', rarely())]
   return cluster.start(workers, { release: 1, ...options })
 }
 

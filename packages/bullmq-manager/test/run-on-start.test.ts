@@ -59,7 +59,8 @@ describe.concurrent('runOnStart', () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     const gate = Promise.withResolvers<void>()
-    const worker = (on: string) => probe.worker('warm-up', rarely(), { on, policy: { runOnStart: true }, doWork: () => gate.promise })
+    const worker = (on: string) =>
+      probe.worker('warm-up', rarely(), { on, policy: { runOnStart: true }, doWork: () => gate.promise })
     try {
       const first = await cluster.start([worker('first')], { release: 1 })
       await until('it runs', () => probe.calls.length === 1)

@@ -29,8 +29,10 @@ import {
   Lifecycle,
   Run,
   type StarterHost,
-  type StoppingWork,
+  type StoppableWorker,
+  WorkerReports,
   WorkerStarter,
+  WorkerStops,
   checkBy,
   checkName,
   checkPauseOptions,
@@ -39,8 +41,6 @@ import {
   checkSchedule,
   checkStopOptions,
   defineWorker,
-  describeError,
-  drain,
   giveLogger,
   guardLogger,
   hasOwnStart,
@@ -74,14 +74,14 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   readonly #logger: GuardedLogger
   readonly #events: EventHub
   readonly #health: HealthMonitor
+  readonly #reports: WorkerReports
+  readonly #stops: WorkerStops
   readonly #runner: SlotRunner
   readonly #timetable: Timetable<ManagedPeriodicWorker>
   readonly #lifecycle = new Lifecycle()
   readonly #starterHost: StarterHost
   readonly #entries = new Map<string, ManagedWorker>()
   readonly #removedHistories = new Map<string, RunHistory>()
-  /** Removed workers whose run or `stop` has not ended yet. */
-  readonly #leaving = new Set<StoppingWork>()
   readonly #createWorkerLogger = (worker: string) => this.#logger.child({ worker })
 
   /** @throws InvalidOptionsError */
@@ -91,18 +91,21 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       clock: this.#options.clock,
       startTimeoutMs: this.#options.startTimeoutMs,
       workerReady: (worker, name) => this.#workerReady(worker, name),
-      workerStartFailed: (_worker, error, name) => this.#workerStartFailed(name, error),
-      workerStopFailed: (_worker, err, name) => this.#logger.error({ err, worker: name }, 'worker failed to stop'),
+      workerStartFailed: (_worker, error, name) => this.#reports.startFailed(name, error),
+      workerStopFailed: (_worker, error, name) => this.#reports.stopFailed(name, error),
     }
     this.#logger = guardLogger(this.#options.logger)
     this.#events = new EventHub(this.#logger)
     this.#health = new HealthMonitor(this.#events)
+    this.#reports = new WorkerReports(this.#logger, this.#events, this.#health)
+    this.#stops = new WorkerStops(this.#options.clock)
     this.#runner = new SlotRunner({
       options: this.#options,
       instanceId: this.#instanceId,
       logger: this.#logger,
       events: this.#events,
       health: this.#health,
+      reports: this.#reports,
     })
     this.#timetable = new Timetable({
       clock: this.#options.clock,
@@ -158,9 +161,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#runner.forget(name)
     if (isPeriodic(entry)) this.#timetable.set(entry, undefined)
     if (entry.hasHistory) this.#keepHistory(name, entry.history)
-    this.#letGo(entry)
-    this.#logger.info({ worker: name, by: options.by }, 'worker removed')
-    this.#events.emit('worker-removed', { worker: name, ...options })
+    this.#stops.letGo(this.#stoppable(entry))
+    this.#reports.removed(name, options)
     return true
   }
 
@@ -196,8 +198,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     }
     this.#timetable.set(entry, undefined)
     this.#runner.pause(name)
-    this.#logger.info({ worker: name, ...options }, 'worker paused')
-    this.#events.emit('worker-paused', { worker: name, ...options })
+    this.#reports.paused(name, options)
   }
 
   async resume(name: string, options: ByOption = {}): Promise<void> {
@@ -207,8 +208,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (!entry.paused) return
     entry.paused = undefined
     this.#schedule(entry)
-    this.#logger.info({ worker: name, by: options.by }, 'worker resumed')
-    this.#events.emit('worker-resumed', { worker: name, ...options })
+    this.#reports.resumed(name, options)
   }
 
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption = {}): Promise<void> {
@@ -224,12 +224,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     }
     const after = effectiveSchedule(entry)
     if (!isSameSchedule(before, after)) this.#schedule(entry)
-    this.#logger.info({ worker: name, schedule: after, by: options.by }, 'worker rescheduled')
-    this.#events.emit('worker-rescheduled', {
-      worker: name,
-      schedule: after,
-      ...options,
-    })
+    this.#reports.rescheduled(name, after, options)
   }
 
   async list(): Promise<WorkerStatus[]> {
@@ -298,60 +293,18 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#runner.stopWaiting()
     const caller = this.#callingRun()
     const runs = this.#runner.activeRuns().filter((run) => run !== caller)
-    const deadline = new AbortController()
-    const passDeadline = () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.'))
-    const work: StoppingWork[] = [
-      ...runs.map((run) => ({
-        worker: run.record.worker,
-        runId: run.record.runId,
-        done: run.drained,
-        abort: () => {
-          run.abort(
-            new ManagerStoppedError(
-              `Run "${run.record.runId}" did not end within the stop deadline of ${timeoutMs} ms.`,
-            ),
-          )
-        },
-      })),
-      ...[...this.#entries.values()].map((entry) => ({
-        worker: entry.name,
-        done: this.#stopWorker(entry, deadline.signal),
-        abort: passDeadline,
-      })),
-      ...this.#leaving,
-    ]
-    const abandoned = await drain(work, timeoutMs, this.#options.clock)
+    const stopping = runs.map((run) => ({ run, done: run.drained }))
+    const workers = [...this.#entries.values()].map((entry) => this.#stoppable(entry))
+    const abandoned = await this.#stops.stopAll(stopping, workers, timeoutMs)
+    for (const { name } of workers) this.#health.clear('start-failed', name)
     for (const run of runs) if (!run.isSettled) run.abandon()
-    this.#leaving.clear()
-    const finished = runs.filter((run) => run.isSettled).length
-    if (abandoned.length > 0) this.#logger.error({ abandoned }, 'background workers stopped, some work did not end')
-    else this.#logger.info({ finished }, 'background workers stopped')
-    return { finished, abandoned }
+    const report = { finished: runs.filter((run) => run.isSettled).length, abandoned }
+    this.#reports.stopped(report)
+    return report
   }
 
-  /** Calls the worker's own `stop` after its run, at the latest at the deadline. */
-  async #stopWorker(entry: ManagedWorker, signal: AbortSignal): Promise<void> {
-    const run = this.#runner.activeRun(entry.name)
-    if (run && !signal.aborted) {
-      await Promise.race([
-        run.drained,
-        new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
-      ])
-    }
-    await entry.starter.stop(signal)
-    this.#health.clear('start-failed', entry.name)
-  }
-
-  /** A removed worker: its run may finish, then its `stop` is called. A stop of the manager waits for that too. */
-  #letGo(entry: ManagedWorker): void {
-    const deadline = new AbortController()
-    const leaving: StoppingWork = {
-      worker: entry.name,
-      done: this.#stopWorker(entry, deadline.signal),
-      abort: () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.')),
-    }
-    this.#leaving.add(leaving)
-    void leaving.done.then(() => this.#leaving.delete(leaving))
+  #stoppable({ name, starter }: ManagedWorker): StoppableWorker {
+    return { name, starter, run: this.#runner.activeRun(name) }
   }
 
   /** Its first slot comes after its own `start`, if it has one. */
@@ -360,18 +313,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (entry?.worker !== worker) return
     if (isPeriodic(entry)) this.#schedule(entry)
     if (!hasOwnStart(worker)) return
-    if (this.#health.clear('start-failed', entry.name)) this.#events.emit('worker-recovered', { worker: entry.name })
+    this.#reports.started(entry.name)
     this.#runOnStart(entry)
-  }
-
-  #workerStartFailed(worker: string, error: unknown): void {
-    this.#logger.error({ err: error, worker }, 'worker failed to start')
-    this.#health.add({
-      worker,
-      code: 'start-failed',
-      message: `Worker "${worker}" failed to start: ${describeError(error).message}`,
-    })
-    this.#events.emit('worker-start-failed', { worker, error })
   }
 
   #runOnStart(entry: ManagedWorker): void {

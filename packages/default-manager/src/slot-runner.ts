@@ -16,6 +16,7 @@ import {
   type HealthMonitor,
   Run,
   type RunHost,
+  type WorkerReports,
   setLongTimer,
 } from '@background-workers/abstractions/for-managers'
 import { type ManagedPeriodicWorker, effectiveSchedule } from './managed-worker.ts'
@@ -28,6 +29,7 @@ export interface SlotRunnerParts {
   readonly logger: GuardedLogger
   readonly events: EventHub
   readonly health: HealthMonitor
+  readonly reports: WorkerReports
 }
 
 /** What makes a worker active: a slot that waits for its jitter, or a run. */
@@ -60,16 +62,9 @@ export class SlotRunner {
       scopeFactory: parts.options.scopeFactory,
       loggerOf: (worker) => parts.logger.child({ worker }),
       runFinished: (run, record) => this.#runFinished(run, record),
-      runRetrying: (run, attempt, error, retryAtMs) =>
-        parts.events.emit('run-retrying', {
-          worker: run.plan.worker.name,
-          runId: run.plan.runId,
-          attempt,
-          error,
-          retryAt: new Date(retryAtMs),
-        }),
+      runRetrying: (run, attempt, error, retryAtMs) => parts.reports.runRetrying(run, attempt, error, retryAtMs),
       runSettled: (run) => this.#runSettled(run),
-      runStuck: (run) => this.#runStuck(run),
+      runStuck: (run) => parts.reports.runStuck(run),
     }
   }
 
@@ -295,15 +290,7 @@ export class SlotRunner {
     const active = this.#active.get(name)
     if (active?.kind !== 'run' || active.run !== run) return
     this.#active.delete(name)
-    if (this.#parts.health.clear('stuck', name)) this.#parts.events.emit('worker-recovered', { worker: name })
-  }
-
-  #runStuck(run: Run): void {
-    const { runId, worker } = run.record
-    const message = `Run "${runId}" was aborted 30 s ago and has not ended: its doWork does not heed the signal.`
-    this.#parts.logger.error({ worker, runId }, 'worker is stuck: its run was aborted 30 s ago and has not ended')
-    this.#parts.health.add({ worker, code: 'stuck', message })
-    this.#parts.events.emit('worker-stuck', { worker, runId })
+    this.#parts.reports.runSettled(name)
   }
 
   #finish(entry: ManagedPeriodicWorker, record: RunRecord): void {
@@ -318,9 +305,7 @@ export class SlotRunner {
       finishedAt: new Date(this.#parts.options.clock.now()),
     }
     entry.history.skip(record, entry.definition.policy.keepRuns)
-    const { worker, runId, reason, blockedBy, lateByMs } = record
-    this.#parts.logger.warn({ worker, runId, reason, blockedBy, lateByMs }, `slot ${record.outcome}`)
-    this.#parts.events.emit('run-skipped', record)
+    this.#parts.reports.slotSkipped(record)
   }
 
   #slotRecord(entry: ManagedPeriodicWorker, slot: Slot, kind: RunKind): RunRecord {

@@ -1,0 +1,90 @@
+import { every } from '@background-workers/abstractions'
+import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
+import { describe, it } from 'vitest'
+import { PATIENCE, type Test, countingWorker, faultManager, pass } from './fixtures/fault-manager.ts'
+import { FaultProcess } from './fixtures/fault-process.ts'
+
+const HOUR = 3_600_000
+/** Lease 20 s, two stalled checks of 5 s, and what a slow machine adds. */
+const LOST_WITHIN_MS = 45_000
+
+async function application(test: Test) {
+  const { url } = await sharedRedis()
+  const applicationName = freshApplicationName()
+  test.onTestFinished(async () => {
+    await removeApplication(url, applicationName)
+  })
+  return { applicationName, connection: url }
+}
+
+describe.concurrent('a process that is killed in mid-run', () => {
+  it('leaves a run that is recorded as lost, other workers untouched, and later slots that run', async (test) => {
+    const { expect } = test
+    const options = await application(test)
+    const dying = await FaultProcess.start(test, {
+      options: { ...options, commandTimeoutMs: 2_000 },
+      workers: [
+        { name: 'mortal', schedule: every(5_000), work: 'ignore-signal', forMs: HOUR },
+        { name: 'other', schedule: every(1_000) },
+      ],
+    })
+    const { runId } = (await dying.waitFor((event) => event.event === 'body' && event.worker === 'mortal')) as {
+      runId: string
+    }
+    const { manager } = faultManager(test, options)
+    const mortal = countingWorker('mortal', every(5_000))
+    const other = countingWorker('other', every(1_000))
+    for (const { worker } of [mortal, other]) await manager.add(worker)
+    await manager.start()
+    dying.signal('SIGKILL')
+    const killedAt = performance.now()
+
+    await expect
+      .poll(async () => (await manager.runs('mortal')).find((run) => run.outcome === 'lost'), {
+        ...PATIENCE,
+        timeout: LOST_WITHIN_MS,
+      })
+      .toMatchObject({ runId, reason: 'crash' })
+    expect(performance.now() - killedAt).toBeLessThan(LOST_WITHIN_MS)
+    await expect.poll(() => mortal.runs.length, PATIENCE).toBeGreaterThan(0)
+    expect(mortal.runs.map((run) => run.runId)).not.toContain(runId)
+    // Meanwhile its slots met the guard.
+    const skipped = (await manager.runs('mortal')).filter(({ outcome }) => outcome === 'skipped')
+    expect(skipped.length).toBeGreaterThan(0)
+    for (const record of skipped) expect(record).toMatchObject({ reason: 'overlap', blockedBy: runId })
+    // A slot whose tick died with the process may be missing for 10 s.
+    expect(other.runs.length).toBeGreaterThan(8)
+    expect(new Set(other.runs.map(({ slot }) => slot)).size).toBe(other.runs.length)
+    expect(await manager.get('mortal')).toMatchObject({ lastFailure: { outcome: 'lost' } })
+  }, 90_000)
+
+  it('with onCrash recover is run once more elsewhere', async (test) => {
+    const { expect } = test
+    const options = await application(test)
+    const policy = { onCrash: 'recover' } as const
+    const dying = await FaultProcess.start(test, {
+      options,
+      workers: [{ name: 'mortal', schedule: every(HOUR), policy, work: 'ignore-signal', forMs: HOUR }],
+    })
+    const { value: runId } = await dying.call('trigger', 'mortal')
+    await dying.waitFor((event) => event.event === 'body')
+    const { manager, events } = faultManager(test, options)
+    const mortal = countingWorker('mortal', every(HOUR), () => {}, policy)
+    await manager.add(mortal.worker)
+    await manager.start()
+    dying.signal('SIGKILL')
+
+    await expect.poll(() => mortal.runs.length, { ...PATIENCE, timeout: LOST_WITHIN_MS }).toBe(1)
+    expect(mortal.runs[0]).toMatchObject({ runId })
+    const outcomes = async () => (await manager.runs('mortal')).map(({ outcome }) => outcome)
+    await expect.poll(outcomes, PATIENCE).toEqual(expect.arrayContaining(['succeeded', 'lost']))
+    const finished = events.filter(({ name }) => name === 'run-finished').map(({ payload }) => payload)
+    expect(finished).toMatchObject([
+      { runId, outcome: 'lost', reason: 'crash' },
+      { runId, outcome: 'succeeded' },
+    ])
+    await pass(6_000)
+    expect(mortal.runs).toHaveLength(1)
+    await expect.poll(async () => (await manager.get('mortal'))?.state, PATIENCE).toBe('idle')
+  }, 90_000)
+})

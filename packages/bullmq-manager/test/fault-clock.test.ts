@@ -1,0 +1,117 @@
+import { cron, every } from '@background-workers/abstractions'
+import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
+import { describe, it } from 'vitest'
+import { PATIENCE, type Test, countingWorker, faultManager, pass } from './fixtures/fault-manager.ts'
+import { FaultProcess } from './fixtures/fault-process.ts'
+import { withClient } from './fixtures/fault-redis.ts'
+
+const MONTH = 30 * 86_400_000
+
+async function application(test: Test) {
+  const { url } = await sharedRedis()
+  const applicationName = freshApplicationName()
+  test.onTestFinished(async () => {
+    await removeApplication(url, applicationName)
+  })
+  return { applicationName, connection: url, key: (name: string) => `{${applicationName}}:${name}` }
+}
+
+describe.concurrent('a mark that is a month ahead, as after a clock was set back,', () => {
+  for (const mark of ['decided', 'started', 'next', 'decided and started and next'] as const) {
+    for (const when of ['while the application is down', 'while it runs'] as const) {
+      it(`(${mark}) is repaired ${when}, and that is announced`, async (test) => {
+        const { expect } = test
+        const { key, ...options } = await application(test)
+        const start = async () => {
+          const faulty = faultManager(test, options)
+          const interval = countingWorker('interval', every(1_000))
+          const byCron = countingWorker('by-cron', cron('* * * * * *'))
+          for (const { worker } of [interval, byCron]) await faulty.manager.add(worker)
+          await faulty.manager.start()
+          return { ...faulty, runs: [interval.runs, byCron.runs] }
+        }
+        let application_ = await start()
+        for (const runs of application_.runs) await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
+        if (when === 'while the application is down') await application_.manager.stop()
+        await withClient(options.connection, async (client) => {
+          const ahead = Math.floor(Date.now() / 1_000) * 1_000 + MONTH
+          for (const name of ['interval', 'by-cron']) {
+            for (const field of ['decided', 'started']) {
+              if (mark.includes(field)) await client.hset(key('workers'), `${field}:${name}`, ahead)
+            }
+            if (mark.includes('next')) await client.zadd(key('ticks:repeat'), 'XX', ahead, name)
+          }
+          // What raises it outside our own calls: the next full check finds it at the latest after five minutes.
+          await client.hincrby(key('meta'), 'version', 1)
+        })
+        if (when === 'while the application is down') application_ = await start()
+        await expect.poll(() => application_.countEvents('schedules-repaired'), PATIENCE).toBeGreaterThan(0)
+        const before = application_.runs.map(({ length }) => length)
+        for (const [index, runs] of application_.runs.entries()) {
+          await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan((before[index] as number) + 2)
+          expect(new Set(runs.map(({ slot }) => slot)).size).toBe(runs.length)
+        }
+        expect(await application_.manager.health()).toMatchObject({ status: 'ok' })
+      }, 60_000)
+    }
+  }
+
+  it('(a pending job that was deleted) is made again, and that is announced', async (test) => {
+    const { expect } = test
+    const { key, ...options } = await application(test)
+    const { manager, countEvents } = faultManager(test, options)
+    const hourly = countingWorker('hourly', every(3_600_000))
+    const often = countingWorker('often', every(2_000))
+    for (const { worker } of [hourly, often]) await manager.add(worker)
+    await manager.start()
+    await withClient(options.connection, async (client) => {
+      for (const id of ['hourly', 'often']) {
+        const job = `repeat:${id}:${await client.zscore(key('ticks:repeat'), id)}`
+        await client.del(key(`ticks:${job}`))
+        await client.zrem(key('ticks:delayed'), job)
+      }
+      // Only now is there something to look at for a running instance.
+      await client.hincrby(key('meta'), 'version', 1)
+      await expect.poll(() => countEvents('schedules-repaired'), PATIENCE).toBeGreaterThan(0)
+      const next = await client.zscore(key('ticks:repeat'), 'hourly')
+      expect(await client.exists(key(`ticks:repeat:hourly:${next}`))).toBe(1)
+      await expect.poll(() => often.runs.length, PATIENCE).toBeGreaterThan(1)
+    })
+  }, 60_000)
+})
+
+describe.concurrent('a machine whose clock differs from Redis', () => {
+  for (const shiftMs of [-5_000, 5_000]) {
+    it(`by ${shiftMs} ms runs no slot twice or early by Redis time, and health says so`, async (test) => {
+      const { expect } = test
+      const { key: _, ...options } = await application(test)
+      const preload = `const now = Date.now; const shift = ${shiftMs}
+        const RealDate = Date
+        globalThis.Date = class extends RealDate {
+          constructor(...args) { super(...(args.length === 0 ? [now() + shift] : args)) }
+          static now() { return now() + shift }
+        }`
+      const shifted = await FaultProcess.start(
+        test,
+        { options, workers: [{ name: 'tidy', schedule: every(2_000) }] },
+        ['--import', `data:text/javascript,${encodeURIComponent(preload)}`],
+      )
+      const { manager } = faultManager(test, { ...options, queues: [] })
+      await manager.add(countingWorker('tidy', every(2_000)).worker)
+      await manager.start()
+      await expect.poll(() => shifted.bodies('tidy').length, PATIENCE).toBeGreaterThan(4)
+      const { value: health } = await shifted.call('health')
+      expect(health).toMatchObject({ status: 'degraded', reasons: [{ code: 'clock-skew' }] })
+      const bodies = shifted.bodies('tidy').map(({ runId, at }) => ({ slot: Number(runId.split('.')[1]), at: at - shiftMs }))
+      expect(new Set(bodies.map(({ slot }) => slot)).size).toBe(bodies.length)
+      for (const { slot, at } of bodies) {
+        // By this machine's clock, which here is that of Redis.
+        expect(at - slot).toBeGreaterThan(-50)
+        expect(at - slot).toBeLessThan(2_500)
+      }
+      await pass(10)
+      const records = await manager.runs('tidy')
+      expect(records.filter(({ outcome }) => outcome === 'missed')).toEqual([])
+    }, 60_000)
+  }
+})

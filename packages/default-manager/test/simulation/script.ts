@@ -1,0 +1,216 @@
+import type { PeriodicWorkerPolicy } from '@background-workers/abstractions'
+import fc from 'fast-check'
+import { CRONS, type Slots, ZONES, cronSlots, intervalSlots } from './slots.ts'
+
+/** What the runs of a worker do from now on. */
+export interface Behaviour {
+  /** 0 ends before the first await. */
+  readonly durationMs: number
+  readonly fails: boolean
+  /** Whether an abort of the signal ends it. */
+  readonly isHeedful: boolean
+}
+
+/** One step of a simulation. One that makes no sense at its time does nothing, so that any script is a valid one. */
+export type Command =
+  | { readonly kind: 'advance'; readonly ms: number }
+  | { readonly kind: 'step'; readonly ms: number }
+  | { readonly kind: 'sleep'; readonly ms: number }
+  | { readonly kind: 'add'; readonly worker: string; readonly slots: Slots; readonly policy: PeriodicWorkerPolicy }
+  | { readonly kind: 'reschedule'; readonly worker: string; readonly slots: Slots | undefined }
+  | { readonly kind: 'behave'; readonly worker: string; readonly behaviour: Behaviour }
+  | { readonly kind: 'remove' | 'trigger' | 'cancel' | 'pause' | 'resume' | 'look'; readonly worker: string }
+  | { readonly kind: 'start' }
+  | { readonly kind: 'stop'; readonly timeoutMs: number }
+
+export const WORKERS = ['w0', 'w1', 'w2', 'w3', 'w4'] as const
+
+// How often each kind of command comes, in 256 steps.
+const WEIGHTS: readonly (readonly [Command['kind'], number])[] = [
+  ['advance', 120],
+  ['look', 24],
+  ['behave', 22],
+  ['trigger', 16],
+  ['resume', 14],
+  ['add', 14],
+  ['start', 10],
+  ['cancel', 8],
+  ['pause', 8],
+  ['reschedule', 6],
+  ['step', 5],
+  ['remove', 4],
+  ['stop', 3],
+  ['sleep', 2],
+]
+const KINDS = WEIGHTS.flatMap(([kind, weight]) => Array.from({ length: weight }, () => kind))
+
+/** Reads a command from 32 bits: 8 for the kind, 4 for the worker, 20 for the rest. */
+export function readCommand(bits: number): Command {
+  const kind = KINDS[bits & 0xff] as Command['kind']
+  const worker = WORKERS[((bits >>> 8) & 0xf) % WORKERS.length] as string
+  const take = choices(bits >>> 12)
+  switch (kind) {
+    case 'advance':
+      // Mostly short, sometimes some minutes, all sizes alike.
+      return { kind, ms: Math.ceil(10 ** (take(1_000) / (take(24) === 0 ? 160 : 220))) }
+    case 'step':
+      return { kind, ms: (take(2) === 0 ? 1 : -1) * stepMs(take) }
+    case 'sleep':
+      return { kind, ms: stepMs(take) }
+    case 'add':
+      return { kind, worker, policy: readPolicy(take), slots: readSlots(worker, take) }
+    case 'reschedule':
+      return { kind, worker, slots: take(4) === 0 ? undefined : readSlots(worker, take) }
+    case 'behave':
+      return { kind, worker, behaviour: readBehaviour(take) }
+    case 'stop':
+      return { kind, timeoutMs: pick(take, [1, 500, 5_000, 30_000]) }
+    case 'start':
+      return { kind }
+    default:
+      return { kind, worker }
+  }
+}
+
+type Take = (count: number) => number
+
+/** Draws small numbers from one large one. */
+function choices(source: number): Take {
+  let rest = source
+  return (count) => {
+    const taken = rest % count
+    rest = Math.floor(rest / count)
+    return taken
+  }
+}
+
+function pick<T>(take: Take, values: readonly T[]): T {
+  return values[take(values.length)] as T
+}
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+function stepMs(take: Take): number {
+  return pick(take, [300, 900, 1_500, 8 * SECOND, 50 * SECOND, 7 * MINUTE, 2 * HOUR, DAY, 40 * DAY]) + take(700)
+}
+
+function readSlots(worker: string, take: Take): Slots {
+  if (take(8) < 3) return cronSlots(pick(take, CRONS), pick(take, Object.keys(ZONES) as (keyof typeof ZONES)[]))
+  const periodMs = pick(take, [
+    250,
+    2 * SECOND,
+    10 * SECOND,
+    37 * SECOND,
+    MINUTE,
+    5 * MINUTE,
+    HOUR,
+    6 * HOUR,
+    DAY,
+    30 * DAY,
+  ])
+  return intervalSlots(worker, periodMs, pick(take, [undefined, undefined, 0, periodMs - 1, Math.floor(periodMs / 3)]))
+}
+
+function readPolicy(take: Take): PeriodicWorkerPolicy {
+  const catchUpWindowMs = pick(take, [undefined, undefined, 0, 5 * SECOND, 2 * HOUR])
+  const jitterMs = pick(take, [0, 0, 0, 400, 5 * SECOND, 90 * SECOND, 1_000_000_000])
+  const timeoutMs = pick(take, [undefined, undefined, 700, 10 * SECOND])
+  const retry = pick(take, [
+    undefined,
+    { attempts: 3, backoffMs: 300, factor: 2 },
+    { attempts: 2, backoffMs: 0 },
+    { attempts: 4, backoffMs: 8 * SECOND, factor: 3, maxBackoffMs: 20 * SECOND },
+  ])
+  return {
+    runOnStart: take(5) === 0,
+    misfire: take(4) === 0 ? 'skip' : 'run-once',
+    keepRuns: pick(take, [1, 3, 100]),
+    jitterMs,
+    ...(catchUpWindowMs !== undefined && { catchUpWindowMs }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(retry !== undefined && { retry }),
+  }
+}
+
+function readBehaviour(take: Take): Behaviour {
+  return {
+    durationMs: pick(take, [0, 0, 0, 1, 200, 3 * SECOND, 15 * SECOND, 100 * SECOND]),
+    fails: take(3) === 0,
+    isHeedful: take(3) > 0,
+  }
+}
+
+/** The steps of a simulation. Printed as the commands they are. */
+export class Script {
+  readonly steps: readonly number[]
+  /** How many steps were needed to fail. */
+  failedAfter: number | undefined
+
+  constructor(steps: readonly number[]) {
+    this.steps = steps
+  }
+
+  [fc.toStringMethod](): string {
+    const lines = this.steps.map((bits) => `  ${describeCommand(readCommand(bits))} // ${bits}`)
+    return `a script of ${this.steps.length} steps\n${lines.join('\n')}\n`
+  }
+}
+
+export function describeCommand({ kind, ...rest }: Command): string {
+  const parts = Object.entries(rest).map(([key, value]) => {
+    const shown = key === 'slots' && value !== undefined ? (value as Slots).schedule : value
+    return `${key}: ${JSON.stringify(shown)}`
+  })
+  return [kind, ...parts].join(' ')
+}
+
+/** Scripts of `length` steps. A failing one is cut where it failed, then loses steps as long as it still fails. */
+export function scripts(length: number): fc.Arbitrary<Script> {
+  return new ScriptArbitrary(length)
+}
+
+/** How large the parts are that are left out, and the first that was not tried yet. */
+interface Cut {
+  readonly size: number
+  readonly from: number
+}
+
+class ScriptArbitrary extends fc.Arbitrary<Script> {
+  readonly #length: number
+
+  constructor(length: number) {
+    super()
+    this.#length = length
+  }
+
+  generate(random: fc.Random): fc.Value<Script> {
+    const steps = Array.from({ length: this.#length }, () => random.nextInt(0, 0xffffffff))
+    return new fc.Value(new Script(steps), undefined)
+  }
+
+  canShrinkWithoutContext(value: unknown): value is Script {
+    return value instanceof Script
+  }
+
+  shrink(script: Script, context: unknown): fc.Stream<fc.Value<Script>> {
+    return new fc.Stream(shorter(script, context as Cut | undefined))
+  }
+}
+
+function* shorter(script: Script, cut: Cut | undefined): Generator<fc.Value<Script>> {
+  const { failedAfter } = script
+  const steps = script.steps.slice(0, failedAfter)
+  let { size, from } = cut ?? { size: Math.ceil(steps.length / 2), from: 0 }
+  while (size >= 1) {
+    for (; from < steps.length; from += size) {
+      yield new fc.Value(new Script([...steps.slice(0, from), ...steps.slice(from + size)]), { size, from })
+    }
+    if (size === 1 && (cut === undefined || cut.size > 1 || cut.from === 0)) return
+    size = size === 1 ? 1 : Math.ceil(size / 2)
+    from = 0
+    if (size === 1 && cut?.size === 1) return
+  }
+}
