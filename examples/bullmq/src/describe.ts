@@ -3,8 +3,7 @@ import type { LedgerEntry } from './ledger.ts'
 
 /** `12:00:01.250 order-sync    on a` */
 export function describeEntry({ slot, worker, instance, missedSlots }: LedgerEntry): string {
-  const caughtUp = missedSlots > 0 ? `, for ${missedSlots} missed slots too` : ''
-  return `${timeOf(new Date(slot))}  ${worker.padEnd(14)}on ${instance}${caughtUp}`
+  return `${timeOf(new Date(slot))}  ${worker.padEnd(14)}on ${instance}${describeMissed(missedSlots)}`
 }
 
 /** `heartbeat     every 2 s, overridden by the story: every 3 s` */
@@ -28,8 +27,13 @@ export function describeRecord({ worker, scheduledFor, kind, outcome, lateByMs =
     `${timeOf(scheduledFor)}  ${worker.padEnd(14)}${outcome ?? 'running'}`,
     kind === 'catch-up' && outcome !== 'missed' ? ' (catch-up)' : '',
     `, ${seconds(lateByMs)} late`,
-    missedSlots ? `, for ${missedSlots} missed slots too` : '',
+    describeMissed(missedSlots),
   ].join('')
+}
+
+/** For how many earlier slots it stands, if for any. */
+export function describeMissed(missedSlots = 0): string {
+  return missedSlots > 0 ? ` with missedSlots ${missedSlots}` : ''
 }
 
 export function seconds(ms: number): string {

@@ -65,9 +65,13 @@ export class Instance implements AsyncDisposable {
     return this.#process.exitCode !== null || this.#process.signalCode !== null
   }
 
+  /** The last lines of its log. */
+  get lastLogLines(): string[] {
+    return readFileSync(this.#logFile, 'utf8').trimEnd().split('\n').slice(-10)
+  }
+
   #fail(): never {
     const { exitCode, signalCode } = this.#process
-    const log = readFileSync(this.#logFile, 'utf8').trimEnd().split('\n').slice(-20).join('\n')
-    throw new Error(`Instance ${this.name} ended with ${exitCode ?? signalCode}. Its log:\n${log}`)
+    throw new Error(`Instance ${this.name} ended with ${exitCode ?? signalCode}.`)
   }
 }

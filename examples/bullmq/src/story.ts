@@ -37,6 +37,20 @@ export class Story implements AsyncDisposable {
   }
 
   async tell(): Promise<void> {
+    try {
+      await this.#tellAll()
+    } catch (error) {
+      if (!this.#parts.interruption.aborted) this.#showLogs()
+      throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const instance of this.#instances.values()) await instance[Symbol.asyncDispose]()
+    await this.#web[Symbol.asyncDispose]()
+  }
+
+  async #tellAll(): Promise<void> {
     this.#narrator.step('Redis')
     this.#narrator.say(this.#parts.redis.description)
     await this.#web.start()
@@ -49,9 +63,12 @@ export class Story implements AsyncDisposable {
     await this.#allStop()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const instance of this.#instances.values()) await instance[Symbol.asyncDispose]()
-    await this.#web[Symbol.asyncDispose]()
+  /** Something went wrong: the logs go with the folder, so their last lines are shown. */
+  #showLogs(): void {
+    for (const { name, lastLogLines } of this.#instances.values()) {
+      console.error(`\nThe last lines of the log of ${name}:`)
+      for (const line of lastLogLines) console.error(line)
+    }
   }
 
   async #twoInstancesTakeTurns(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { RunRecord, WorkerStatus } from '@background-workers/abstractions'
-import { describeSchedule, seconds } from './describe.ts'
+import { describeMissed, describeSchedule, seconds } from './describe.ts'
 import type { LedgerEntry } from './ledger.ts'
 import type { WebInstance } from './web-instance.ts'
 
@@ -39,9 +39,7 @@ function describeCounts(records: readonly RunRecord[]): string[] {
 function describeCatchUps(records: readonly RunRecord[]): string[] {
   return records
     .filter(({ kind, outcome }) => kind === 'catch-up' && outcome === 'succeeded')
-    .map(({ missedSlots = 0, lateByMs = 0 }) =>
-      missedSlots > 0 ? `1 of them for ${missedSlots} missed slots too` : `1 of them ${seconds(lateByMs)} late`,
-    )
+    .map(({ missedSlots, lateByMs = 0 }) => `1 of them ${seconds(lateByMs)} late${describeMissed(missedSlots)}`)
 }
 
 /** What was changed at run time. */

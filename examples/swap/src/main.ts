@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { NoRedisError, provideRedis, randomApplicationName, removeKeys } from 'example-bullmq/example-redis'
-import { InterruptedError, watchForInterruption } from 'example-bullmq/interruption'
+import { provideRedis, randomApplicationName, removeKeys } from 'example-bullmq/example-redis'
+import { watchForInterruption } from 'example-bullmq/interruption'
 
 const APPLICATION = fileURLToPath(new URL('application.ts', import.meta.url))
 
@@ -20,9 +20,9 @@ try {
   console.log(isSame ? '\nBoth managers: the same lines.' : '\nThe managers differ.')
   if (!isSame) process.exitCode = 1
 } catch (error) {
-  const cause = interruption.aborted ? interruption.reason : error
-  const isExpected = cause instanceof NoRedisError || cause instanceof InterruptedError
-  console.error(isExpected ? cause.message : cause)
+  // For a child process that failed it says what that has written to stderr.
+  const { message } = (interruption.aborted ? interruption.reason : error) as Error
+  console.error(message)
   process.exitCode = 1
 }
 

@@ -1,21 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import type { Schedule } from '@background-workers/abstractions'
-import { nextDueAt } from '@background-workers/abstractions'
-import {
-  type EventHub,
-  type GuardedLogger,
-  type HealthMonitor,
-  isSameSchedule,
-} from '@background-workers/abstractions/for-managers'
+import type { EventHub, GuardedLogger, HealthMonitor } from '@background-workers/abstractions/for-managers'
 import type { RedisClient } from './connection.ts'
-import { DEAD_AFTER_MS, type Beat, type Instance, type Instances, liveInstances, releaseInForce } from './instances.ts'
+import { type Beat, type Instance, type Instances, liveInstances, releaseInForce } from './instances.ts'
 import type { Keys } from './keys.ts'
-import { type ManagedPeriodicWorker, type ManagedWorker, isPeriodic } from './managed-worker.ts'
+import { type ManagedWorker, isPeriodic } from './managed-worker.ts'
 import type { FilledOptions } from './options.ts'
 import type { RedisClock } from './redis-clock.ts'
-import { type TickScheduler, type TickSchedulers, fingerprintOf } from './schedulers.ts'
+import { type ReconcilePlan, isNothing, planReconcile } from './reconcile-plan.ts'
+import type { TickScheduler, TickSchedulers } from './schedulers.ts'
 import { releaseLock } from './scripts.ts'
-import type { Declaration, Store } from './store.ts'
+import type { Store } from './store.ts'
 import type { StoredDefinition, StoredWorker } from './stored-worker.ts'
 import { firstUndecided, isOverdue } from './worker-status.ts'
 
@@ -24,9 +18,6 @@ export const BEAT_MS = 10_000
 
 /** Nothing has changed for so long: look at everything all the same. */
 const QUIET_MS = 300_000
-
-/** A worker that no instance in force has declared for so long is orphaned. */
-const ORPHANED_AFTER_MS = DEAD_AFTER_MS
 
 /** A clock that differs from Redis by more than this degrades health. */
 const MAX_SKEW_MS = 1_000
@@ -71,7 +62,10 @@ export class Reconciler {
   #namesVersion = 0
   #writtenNamesVersion = -1
   #isStale = true
-  readonly #missingSince = new Map<string, number>()
+  #missingSince: ReadonlyMap<string, number> = new Map()
+  #mayBeAhead = false
+  #lastNow = 0
+  #beats = 0
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts
@@ -98,7 +92,11 @@ export class Reconciler {
     await clock.measure(client)
     this.#startedAt = clock.now()
     this.#writtenNamesVersion = -1
-    this.#missingSince.clear()
+    this.#missingSince = new Map()
+    this.#mayBeAhead = false
+    this.#lastNow = 0
+    this.#beats = 0
+    this.#checkedAt = performance.now()
     this.#isStale = true
     for (const entry of this.#parts.entries.values()) entry.declaredAt = this.#startedAt
     await this.beat()
@@ -116,6 +114,7 @@ export class Reconciler {
     const beat = await instances.beat(options.isEnabled ? this.#description() : undefined)
     if (!beat.hasNames) this.#writtenNamesVersion = -1
     clock.note(beat.time, askedAt)
+    this.#noteTime(clock.now())
     this.#live = liveInstances(beat.instances, clock.now())
     const skewMs = Math.round(clock.skewMs)
     if (Math.abs(skewMs) > MAX_SKEW_MS) {
@@ -141,6 +140,15 @@ export class Reconciler {
     }
   }
 
+  /** Due times may be ahead of a clock that went back: while nobody ran (so the second beat looks), or just now. */
+  #noteTime(now: number): void {
+    const wentBack = now < this.#lastNow - MAX_SKEW_MS
+    if (wentBack || this.#beats === 1 || performance.now() - this.#checkedAt > QUIET_MS) this.#mayBeAhead = true
+    if (this.#mayBeAhead) this.#isStale = true
+    this.#lastNow = now
+    this.#beats++
+  }
+
   #mustCheck(beat: Beat): boolean {
     const now = this.#parts.clock.now()
     const isOverdue = beat.firstNextAt !== undefined && beat.firstNextAt < now - BEAT_MS
@@ -155,8 +163,7 @@ export class Reconciler {
       isDifferent ||
       isOverdue ||
       this.#missingSince.size > 0 ||
-      this.#parts.health.reasons.some(({ code }) => code === 'overdue') ||
-      performance.now() - this.#checkedAt > QUIET_MS
+      this.#parts.health.reasons.some(({ code }) => code === 'overdue')
     )
   }
 
@@ -174,9 +181,10 @@ export class Reconciler {
 
   /** Gives `false` when something is still to be written. */
   async #compareAndWrite(store: Store, schedulers: TickSchedulers, beat: Beat): Promise<boolean> {
+    const mayBeAhead = this.#mayBeAhead
     let stored = await store.readAll()
     let ticks = await schedulers.readAll()
-    const plan = await this.#plan(stored, ticks, beat)
+    const plan = await this.#plan(stored, ticks, beat, mayBeAhead)
     if (isEmptied(stored, this.#known) || !isNothing(plan)) {
       let isWritten = false
       const hadLock = await this.#withWriteLock(async () => {
@@ -185,7 +193,7 @@ export class Reconciler {
         ticks = await schedulers.readAll()
         const mustRestore = isEmptied(stored, this.#known)
         if (mustRestore) stored = await this.#restore(ticks.size)
-        const found = await this.#plan(stored, ticks, beat)
+        const found = await this.#plan(stored, ticks, beat, mayBeAhead)
         // What was restored has been announced.
         isWritten = await this.#carryOut(mustRestore ? { ...found, restored: [] } : found, stored)
       })
@@ -194,6 +202,7 @@ export class Reconciler {
     }
     this.#known = stored
     this.#checkedAt = performance.now()
+    if (mayBeAhead) this.#mayBeAhead = false
     this.#dropRemoved(stored)
     this.#noteOrphans(stored)
     this.#noteOverdue(stored)
@@ -206,145 +215,38 @@ export class Reconciler {
     stored: ReadonlyMap<string, StoredWorker>,
     ticks: ReadonlyMap<string, TickScheduler>,
     beat: Beat,
-  ): Promise<Plan> {
-    const { clock, options, instances, entries } = this.#parts
-    const now = clock.now()
+    mayBeAhead: boolean,
+  ): Promise<ReconcilePlan> {
+    const { clock, options, instances, entries, instanceId } = this.#parts
     const inForce = releaseInForce(this.#live) ?? options.release
-    const declaring = this.#live.filter(({ release }) => release === inForce)
-    const declared = await instances.readNames(declaring)
-    const isInForce = options.release >= inForce
-    const declarations: Declaration[] = []
-    if (isInForce) {
-      for (const entry of entries.values()) {
-        if (!isPeriodic(entry)) continue
-        const declaration = this.#declare(entry, stored.get(entry.definition.name), now, declarations.length)
-        if (declaration) declarations.push(declaration)
-        declared.add(entry.definition.name)
-      }
-    }
-    const orphans = this.#findOrphans(stored, declared, now)
-    const expired = [...stored.values()].filter(({ name, orphanedAt, removedAt }) => {
-      const goneAt = removedAt ?? orphanedAt
-      return goneAt !== undefined && now - goneAt > options.orphanGraceMs && !declared.has(name)
-    })
-    const dead = beat.instances
-      .filter(({ lastSeenAt }) => now - lastSeenAt > 10 * DEAD_AFTER_MS)
-      .map(({ instanceId }) => instanceId)
-    const revived = [...stored.values()]
-      .filter(({ name, orphanedAt, definition }) => orphanedAt !== undefined && definition && declared.has(name))
-      .map(({ name }) => name)
-    const scheduling = this.#planSchedulers(
+    const declared = await instances.readNames(this.#live.filter(({ release }) => release === inForce))
+    const workers = [...entries.values()].filter(isPeriodic)
+    if (options.release >= inForce) for (const { definition } of workers) declared.add(definition.name)
+    const { plan, missingSince, foreign } = planReconcile({
+      now: clock.now(),
+      instanceId,
+      release: options.release,
+      orphanGraceMs: options.orphanGraceMs,
+      workers: workers.map(({ definition, declaredAt }) => ({ definition, declaredAt: declaredAt ?? this.#startedAt })),
       stored,
       ticks,
-      declarations,
-      new Set([...orphans, ...expired.map(({ name }) => name)]),
-      new Set(revived),
-      now,
-    )
-    return { declarations, orphans, expired: expired.map(({ name }) => name), dead, ...scheduling }
-  }
-
-  /** What this instance has to write about one of its workers. */
-  #declare(
-    entry: ManagedPeriodicWorker,
-    stored: StoredWorker | undefined,
-    now: number,
-    order: number,
-  ): Declaration | undefined {
-    const { options, instanceId } = this.#parts
-    const { name, schedule, policy } = entry.definition
-    const declaredAt = entry.declaredAt ?? this.#startedAt
-    if (stored?.removedAt !== undefined && stored.removedAt >= declaredAt) return undefined
-    const before = stored?.definition
-    const isBack = stored?.orphanedAt !== undefined || stored?.removedAt !== undefined
-    const definition: StoredDefinition = {
-      schedule,
-      policy,
-      release: options.release,
-      declaredAt,
-      instanceId,
-      since: before?.since ?? now,
-      order: before?.order ?? order,
+      instances: beat.instances,
+      live: this.#live,
+      releaseInForce: inForce,
+      declared,
+      missingSince: this.#missingSince,
+      mayBeAhead,
+    })
+    this.#missingSince = missingSince
+    for (const worker of foreign) {
+      const message = 'a job scheduler of that name is not ours, it is left alone and the worker has no ticks'
+      this.#parts.logger.warn({ worker }, message)
     }
-    if (!before) return { name, definition, decidedUpTo: now, dropsOverride: false }
-    const isSameCode =
-      isSameSchedule(before.schedule, schedule) && JSON.stringify(before.policy) === JSON.stringify(policy)
-    // The same code declared by a lower release stays as it is: only what differs is written.
-    if (isSameCode && !isBack) return undefined
-    // Of two live instances of one release the one that started later wins.
-    const isOwnerLive = this.#live.some(
-      (instance) => instance.instanceId === before.instanceId && instance.release === options.release,
-    )
-    if (!isBack && isOwnerLive && before.declaredAt > declaredAt) return undefined
-    const isChanged = !isSameSchedule(before.schedule, schedule)
-    return {
-      name,
-      definition,
-      decidedUpTo: isBack || isChanged ? now : undefined,
-      dropsOverride: isChanged && stored?.override !== undefined,
-    }
-  }
-
-  #findOrphans(stored: ReadonlyMap<string, StoredWorker>, declared: ReadonlySet<string>, now: number): string[] {
-    const orphans: string[] = []
-    for (const { name, definition, orphanedAt } of stored.values()) {
-      if (!definition || orphanedAt !== undefined || declared.has(name)) {
-        this.#missingSince.delete(name)
-        continue
-      }
-      const since = this.#missingSince.get(name) ?? Math.max(now, this.#startedAt)
-      this.#missingSince.set(name, since)
-      if (now - since >= ORPHANED_AFTER_MS) orphans.push(name)
-    }
-    return orphans
-  }
-
-  #planSchedulers(
-    stored: ReadonlyMap<string, StoredWorker>,
-    ticks: ReadonlyMap<string, TickScheduler>,
-    declarations: readonly Declaration[],
-    gone: ReadonlySet<string>,
-    revived: ReadonlySet<string>,
-    now: number,
-  ): Pick<Plan, 'writes' | 'removals' | 'markRepairs' | 'restored'> {
-    const wanted = new Map<string, Schedule>()
-    for (const { name, definition, override, orphanedAt, removedAt } of stored.values()) {
-      const isGone = gone.has(name) || removedAt !== undefined || (orphanedAt !== undefined && !revived.has(name))
-      if (definition && !isGone) wanted.set(name, override?.schedule ?? definition.schedule)
-    }
-    for (const { name, definition, dropsOverride } of declarations) {
-      wanted.set(name, (dropsOverride ? undefined : stored.get(name)?.override?.schedule) ?? definition.schedule)
-    }
-    const writes: SchedulerWrite[] = []
-    const markRepairs: string[] = []
-    const restored: string[] = []
-    for (const [name, schedule] of wanted) {
-      const tick = ticks.get(name)
-      const isForeign = tick !== undefined && tick.fingerprint === undefined
-      if (isForeign) {
-        this.#parts.logger.warn(
-          { worker: name },
-          'a job scheduler of that name is not ours, it is left alone and the worker has no ticks',
-        )
-        continue
-      }
-      const isAhead = tick !== undefined && isTooFarAhead(schedule, name, tick.nextAt, now)
-      const marks = [stored.get(name)?.decidedUpTo, stored.get(name)?.startedUpTo]
-      if (isAhead || marks.some((mark) => isTooFarAhead(schedule, name, mark, now))) markRepairs.push(name)
-      const isBroken = tick ? !tick.hasPendingJob : stored.get(name)?.definition !== undefined && !revived.has(name)
-      if (isBroken) restored.push(name)
-      const isInPlace =
-        tick !== undefined && !isAhead && !isBroken && tick.fingerprint === fingerprintOf(name, schedule)
-      if (!isInPlace) writes.push({ name, schedule, isNew: tick === undefined })
-    }
-    const removals = [...ticks.values()]
-      .filter(({ id, fingerprint }) => fingerprint !== undefined && !wanted.has(id))
-      .map(({ id }) => id)
-    return { writes, removals, markRepairs, restored }
+    return plan
   }
 
   /** Gives `false` when BullMQ refused to write a scheduler; the next check tries again. */
-  async #carryOut(plan: Plan, stored: ReadonlyMap<string, StoredWorker>): Promise<boolean> {
+  async #carryOut(plan: ReconcilePlan, stored: ReadonlyMap<string, StoredWorker>): Promise<boolean> {
     const { store, schedulers, instances, clock, events, logger } = this.#parts
     await store.declare(plan.declarations)
     for (const name of plan.orphans) await store.setOrphaned(name, clock.now())
@@ -360,7 +262,7 @@ export class Reconciler {
     })
     await inBatches(plan.removals, (name) => schedulers.remove(name))
     for (const name of plan.expired) await store.delete(name)
-    await instances.forget(plan.dead)
+    await instances.forget(plan.deadInstances)
     for (const { name, definition, dropsOverride } of plan.declarations) {
       const override = stored.get(name)?.override
       if (!dropsOverride || !override) continue
@@ -486,25 +388,6 @@ export class Reconciler {
   }
 }
 
-interface SchedulerWrite {
-  readonly name: string
-  readonly schedule: Schedule
-  readonly isNew: boolean
-}
-
-interface Plan {
-  readonly declarations: readonly Declaration[]
-  readonly orphans: readonly string[]
-  readonly expired: readonly string[]
-  readonly dead: readonly string[]
-  readonly writes: readonly SchedulerWrite[]
-  readonly removals: readonly string[]
-  /** Their marks are ahead of the clock. */
-  readonly markRepairs: readonly string[]
-  /** Their scheduler was gone, or had no pending job. */
-  readonly restored: readonly string[]
-}
-
 /** Nothing is left of the workers that were there: Redis was emptied. One that was removed leaves a tombstone. */
 function isEmptied(stored: ReadonlyMap<string, StoredWorker>, known: ReadonlyMap<string, StoredWorker>): boolean {
   const isInForce = ({ definition, removedAt, orphanedAt }: StoredWorker) =>
@@ -513,18 +396,6 @@ function isEmptied(stored: ReadonlyMap<string, StoredWorker>, known: ReadonlyMap
     [...known.values()].some(isInForce) &&
     [...stored.values()].every(({ definition, removedAt }) => definition === undefined && removedAt === undefined)
   )
-}
-
-function isNothing(plan: Plan): boolean {
-  return Object.values(plan).every((list: readonly unknown[]) => list.length === 0)
-}
-
-/** More than one slot ahead of what the schedule says: a clock was set back, and the worker would be silent. */
-function isTooFarAhead(schedule: Schedule, name: string, at: number | undefined, now: number): boolean {
-  if (at === undefined || at <= now) return false
-  const next = nextDueAt(schedule, now, name)
-  const afterNext = next === undefined ? undefined : nextDueAt(schedule, next, name)
-  return afterNext !== undefined && at > afterNext
 }
 
 async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

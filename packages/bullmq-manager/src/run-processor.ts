@@ -1,6 +1,7 @@
 import { LeaseLostError, type RunKind, type RunRecord, decideSlot, nextDueAt } from '@background-workers/abstractions'
 import { type GuardedLogger, Run, type RunHost } from '@background-workers/abstractions/for-managers'
 import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq'
+import { withoutCommand } from './connection.ts'
 import type { ManagedPeriodicWorker } from './managed-worker.ts'
 import type { RedisClock } from './redis-clock.ts'
 import { type RunJobData, type RunQueues, readRunJob } from './run-queues.ts'
@@ -125,6 +126,8 @@ export class RunProcessor {
     let active: ActiveRun | undefined
     try {
       active = await deciding
+    } catch (error) {
+      return await this.#decideLater(job, token, error)
     } finally {
       this.#undecided.delete(deciding)
     }
@@ -399,6 +402,17 @@ export class RunProcessor {
     }
     this.#parts.runHandedBack(data.worker, runId)
     return this.#putOff(runCase, HAND_BACK_MS)
+  }
+
+  /** What Redis refused to decide (full memory, a key of another type) is tried again; at last its job fails. */
+  async #decideLater(job: Job, token: string | undefined, error: unknown): Promise<never> {
+    if (error instanceof DelayedError || error instanceof WaitingError || this.#state !== 'open') throw error
+    if (job.attemptsStarted === 1) {
+      this.#parts.logger.error({ err: withoutCommand(error), runId: job.id }, 'a run could not be decided')
+    }
+    if (job.attemptsStarted > MAX_HAND_BACKS) throw error
+    await job.moveToDelayed(Date.now() + HAND_BACK_MS, token)
+    throw new DelayedError()
   }
 
   /** Never moveToWait: that would be a hot loop of 870 hand-backs a second. */

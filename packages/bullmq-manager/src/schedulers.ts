@@ -15,6 +15,8 @@ export interface TickScheduler {
   readonly fingerprint: string | undefined
   /** Without it the scheduler would be silent for ever. */
   readonly hasPendingJob: boolean
+  /** Only its id is left, so nobody can say whose it is. */
+  readonly isBare: boolean
 }
 
 /** One BullMQ job scheduler per periodic worker. They are read with plain commands, so that nothing in them can throw. */
@@ -39,6 +41,7 @@ export class TickSchedulers {
         nextAt: Number(nextAt),
         fingerprint: readFingerprint(data),
         hasPendingJob: Number(hasPendingJob) === 1,
+        isBare: Number(hasPendingJob) === -1,
       })
     }
     return schedulers

@@ -191,7 +191,7 @@ return 0
 
 /**
  * All schedulers of the tick queue in one answer: id, next due time, template data, whether its pending
- * job is there, id, … What is not a hash has no data.
+ * job is there (-1: it has lost everything but its id), id, … What is not a hash has no data.
  *
  * KEYS schedulers
  */
@@ -203,7 +203,8 @@ for i = 1, #entries, 2 do
   answer[#answer + 1] = entries[i]
   answer[#answer + 1] = entries[i + 1]
   answer[#answer + 1] = type(data) == 'string' and data or ''
-  answer[#answer + 1] = redis.call('EXISTS', KEYS[1] .. ':' .. entries[i] .. ':' .. entries[i + 1])
+  local hasData = redis.call('EXISTS', KEYS[1] .. ':' .. entries[i]) == 1
+  answer[#answer + 1] = hasData and redis.call('EXISTS', KEYS[1] .. ':' .. entries[i] .. ':' .. entries[i + 1]) or -1
 end
 return answer
 `)

@@ -263,13 +263,19 @@ export class Session {
   }
 
   async #processTick(id: string | undefined): Promise<void> {
-    await processTick(id, {
-      clock: this.clock,
-      store: this.store,
-      runQueues: this.runQueues,
-      instanceId: this.#parts.instanceId,
-      slotSkipped: (record) => this.#parts.reports.slotSkipped(record),
-    })
+    try {
+      await processTick(id, {
+        clock: this.clock,
+        store: this.store,
+        runQueues: this.runQueues,
+        instanceId: this.#parts.instanceId,
+        slotSkipped: (record) => this.#parts.reports.slotSkipped(record),
+      })
+    } catch (error) {
+      // BullMQ tries again, and says nothing of it.
+      this.#noteError(error)
+      throw error
+    }
   }
 
   readonly #onReady = () => {

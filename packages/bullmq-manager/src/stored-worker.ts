@@ -231,8 +231,8 @@ function parseActive(text: string): ActiveInStore | undefined {
 }
 
 function parseNumber(text: string): number | undefined {
-  const value = Number(text)
-  return text !== '' && Number.isFinite(value) ? value : undefined
+  // Times and counts; anything else would give dates that can not be.
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined
 }
 
 function parseDate(value: unknown): Date | undefined {

@@ -88,7 +88,8 @@ export async function processTick(id: string | undefined, parts: TickParts): Pro
   /** The latest slot that is due and not decided; one that is early by Redis time counts, its run waits the rest. */
   function dueSlot(state: StoredWorker, tickDueAt: number, nowMs: number): Slot | undefined {
     const schedule = override?.schedule ?? (definition as NonNullable<typeof definition>).schedule
-    const first = nextDueAt(schedule, state.decidedUpTo ?? nowMs, state.name)
+    // Without a mark, or with one that can not be read, it is the slot of the tick itself.
+    const first = nextDueAt(schedule, state.decidedUpTo ?? Math.min(nowMs, tickDueAt) - 1, state.name)
     if (first === undefined || first > Math.max(nowMs, tickDueAt)) return undefined
     return latestDueSlot(schedule, state.name, first, Math.max(nowMs, first))
   }

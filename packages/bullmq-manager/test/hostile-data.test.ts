@@ -99,7 +99,7 @@ describe.concurrent('what Redis holds is not trusted', () => {
         await client.hset(key(`ticks:${jobId}`), { name: 'x', data, opts: '{}', timestamp: now, rjk: id })
         await client.lpush(key('ticks:wait'), jobId)
       }
-      await client.lpush(key('ticks:wait'), 'no-hash', 'repeat:good:NaN', 'repeat:good:99999999999999999', 'repeat:good')
+      await client.lpush(key('ticks:wait'), 'no-hash', 'repeat:good:NaN', 'repeat:good:99999999999999999')
       await client.zadd(key('ticks:marker'), 0, '0')
       await expect.poll(() => good.runs.length, PATIENCE).toBeGreaterThan(3)
       await expect.poll(() => byCron.runs.length, PATIENCE).toBeGreaterThan(3)
@@ -242,7 +242,9 @@ describe.concurrent('what Redis holds is not trusted', () => {
       })
       expect(manager.state).toBe('idle')
       await withClient(options.connection, async (client) => {
-        expect(await client.keys(key('*'))).toEqual([key('meta')])
+        const keys = await client.keys(key('*'))
+        // BullMQ's Queue says of which version it is.
+        expect(keys.filter((name) => name !== key('ticks:meta'))).toEqual([key('meta')])
       })
     })
   }

@@ -1,7 +1,7 @@
 import { cron, every } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it, vi } from 'vitest'
-import { type BullMqBackgroundWorkerManager } from '../src/index.ts'
+import type { BullMqBackgroundWorkerManager } from '../src/index.ts'
 import { TestCluster, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { passed, until } from './fixtures/until.ts'
@@ -111,10 +111,10 @@ describe.concurrent('a release that is rolled back', () => {
     await old.reschedule('same', undefined)
     await until('it is deleted', async () => (await old.get('added')) === undefined)
 
-    expect((await old.list()).map(({ name, state }) => [name, state]).toSorted()).toEqual([
-      ['changed', 'idle'],
-      ['gone', 'idle'],
-      ['same', 'idle'],
+    expect((await old.list()).map(({ name, state }) => `${name} ${state}`).toSorted()).toEqual([
+      'changed idle',
+      'gone idle',
+      'same idle',
     ])
     expect(Object.keys(await cluster.storedSchedulers()).toSorted()).toEqual(['changed', 'gone', 'same'])
     expect(Object.keys(await cluster.storedWorkers()).filter((field) => field.endsWith(':added'))).toEqual([])

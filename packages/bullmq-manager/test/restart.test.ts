@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { TestCluster, hourlyFrom, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { passed } from './fixtures/until.ts'
-import { CommandWatch } from './fixtures/watch-writes.ts'
+import { WriteWatch } from './fixtures/watch-writes.ts'
 
 describe.concurrent('a restart of the application', () => {
   it('keeps definitions, slots, pauses, overrides and records', async () => {
@@ -100,10 +100,7 @@ describe.concurrent('a restart of the application', () => {
     expect(await after.runs('paused')).toEqual([])
     expect(await after.runs('rare')).toEqual([])
     const calls = probe.calls.slice(callsBefore).filter(({ worker }) => worker !== 'frequent')
-    expect(calls.map(({ worker, kind }) => [worker, kind]).toSorted()).toEqual([
-      ['cron', 'catch-up'],
-      ['hourly', 'catch-up'],
-    ])
+    expect(calls.map(({ worker, kind }) => `${worker} ${kind}`).toSorted()).toEqual(['cron catch-up', 'hourly catch-up'])
 
     async function untilStoppedRecords() {
       const reader = await cluster.start([], { isEnabled: false })
@@ -139,7 +136,7 @@ describe.concurrent('a restart of the application', () => {
     const server = await startRedis()
     try {
       await using cluster = await TestCluster.open(server.url)
-      await using watch = await CommandWatch.open(server.url)
+      await using watch = await WriteWatch.open(server.url)
       const probe = new Probe()
       const schedule = rarely()
       const workers = () => [

@@ -200,17 +200,12 @@ class ScriptArbitrary extends fc.Arbitrary<Script> {
   }
 }
 
-function* shorter(script: Script, cut: Cut | undefined): Generator<fc.Value<Script>> {
-  const { failedAfter } = script
-  const steps = script.steps.slice(0, failedAfter)
-  let { size, from } = cut ?? { size: Math.ceil(steps.length / 2), from: 0 }
-  while (size >= 1) {
-    for (; from < steps.length; from += size) {
-      yield new fc.Value(new Script([...steps.slice(0, from), ...steps.slice(from + size)]), { size, from })
+function* shorter({ steps, failedAfter }: Script, cut: Cut | undefined): Generator<fc.Value<Script>> {
+  const needed = steps.slice(0, failedAfter)
+  let { size, from } = cut ?? { size: Math.ceil(needed.length / 2), from: 0 }
+  for (; size >= 1; size = Math.floor(size / 2), from = 0) {
+    for (; from < needed.length; from += size) {
+      yield new fc.Value(new Script([...needed.slice(0, from), ...needed.slice(from + size)]), { size, from })
     }
-    if (size === 1 && (cut === undefined || cut.size > 1 || cut.from === 0)) return
-    size = size === 1 ? 1 : Math.ceil(size / 2)
-    from = 0
-    if (size === 1 && cut?.size === 1) return
   }
 }

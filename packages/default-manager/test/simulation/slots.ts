@@ -4,6 +4,8 @@ import { stableHash } from '@background-workers/abstractions/for-managers'
 /** The slots of a schedule as the model knows them. It shares no calculation with the library. */
 export interface Slots {
   readonly schedule: Schedule
+  /** No two slots are closer than this. */
+  readonly shortestGapMs: number
   /** The first slot after `after`. */
   next(after: number): number
   /** The last slot at or before `now`. */
@@ -19,6 +21,7 @@ export function intervalSlots(worker: string, periodMs: number, offsetMs?: numbe
   const latest = (now: number) => now - ((((now - offset) % periodMs) + periodMs) % periodMs)
   return {
     schedule,
+    shortestGapMs: periodMs,
     latest,
     next: (after) => latest(after) + periodMs,
     between: (first, last) => (last - first) / periodMs,
@@ -56,7 +59,11 @@ export const CRONS: readonly SimpleCron[] = [
   },
   { expression: '0 0 1 * *', matches: ({ minute, hour, day }) => minute === 0 && hour === 0 && day === 1 },
   { expression: '*/20 * * * * *', isOfSeconds: true, matches: ({ second }) => second % 20 === 0 },
-  { expression: '5,50 */2 * * * *', isOfSeconds: true, matches: ({ second, minute }) => (second === 5 || second === 50) && minute % 2 === 0 },
+  {
+    expression: '5,50 */2 * * * *',
+    isOfSeconds: true,
+    matches: ({ second, minute }) => (second === 5 || second === 50) && minute % 2 === 0,
+  },
 ]
 
 /** Slots of a cron, found by looking at each minute (or second). */
@@ -75,6 +82,7 @@ export function cronSlots({ expression, isOfSeconds, matches }: SimpleCron, time
   }
   return {
     schedule: cron(expression, { timeZone }),
+    shortestGapMs: isOfSeconds ? 15_000 : 60_000,
     next,
     latest(now) {
       let time = Math.floor(now / unitMs) * unitMs

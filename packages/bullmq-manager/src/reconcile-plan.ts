@@ -1,0 +1,207 @@
+import { type Schedule, nextDueAt } from '@background-workers/abstractions'
+import { type PeriodicWorkerDefinition, isSameSchedule } from '@background-workers/abstractions/for-managers'
+import { DEAD_AFTER_MS, type Instance } from './instances.ts'
+import { type TickScheduler, fingerprintOf } from './schedulers.ts'
+import type { Declaration } from './store.ts'
+import type { StoredDefinition, StoredWorker } from './stored-worker.ts'
+
+/** A worker that no instance in force has declared for so long is orphaned. */
+export const ORPHANED_AFTER_MS = DEAD_AFTER_MS
+
+/** What a plan is made of: what Redis holds, and what this instance declares. Times by Redis, in ms. */
+export interface ReconcileFacts {
+  readonly now: number
+  readonly instanceId: string
+  readonly release: number
+  readonly orphanGraceMs: number
+  /** The periodic workers that were added here, and when. */
+  readonly workers: readonly LocalWorker[]
+  readonly stored: ReadonlyMap<string, StoredWorker>
+  readonly ticks: ReadonlyMap<string, TickScheduler>
+  /** All instances that have a heartbeat, dead ones too. */
+  readonly instances: readonly Instance[]
+  readonly live: readonly Instance[]
+  /** The highest live release; its instances declare what is in force. */
+  readonly releaseInForce: number
+  /** The names of the workers that live instances of the release in force declare. */
+  readonly declared: ReadonlySet<string>
+  /** Since when a stored worker has been declared by none of them. */
+  readonly missingSince: ReadonlyMap<string, number>
+  /** Whether marks and due times may be ahead of the clock; to look takes about 0.1 ms for each cron worker. */
+  readonly mayBeAhead: boolean
+}
+
+export interface LocalWorker {
+  readonly definition: PeriodicWorkerDefinition
+  readonly declaredAt: number
+}
+
+/** What has to be written. Nothing of it has been. */
+export interface ReconcilePlan {
+  readonly declarations: readonly Declaration[]
+  readonly orphans: readonly string[]
+  /** Their grace is over: they are deleted with their records. */
+  readonly expired: readonly string[]
+  readonly deadInstances: readonly string[]
+  readonly writes: readonly SchedulerWrite[]
+  readonly removals: readonly string[]
+  /** Their marks are ahead of the clock. */
+  readonly markRepairs: readonly string[]
+  /** Their scheduler was gone, or had no pending job. */
+  readonly restored: readonly string[]
+}
+
+export interface SchedulerWrite {
+  readonly name: string
+  readonly schedule: Schedule
+  readonly isNew: boolean
+}
+
+/** What was found besides. */
+export interface ReconcileFindings {
+  readonly plan: ReconcilePlan
+  readonly missingSince: Map<string, number>
+  /** Schedulers of the same name that are not ours; they are left alone. */
+  readonly foreign: readonly string[]
+}
+
+/** Compares what Redis holds with what the code declares. Pure. */
+export function planReconcile(facts: ReconcileFacts): ReconcileFindings {
+  const { stored, declared, now, orphanGraceMs } = facts
+  const declarations = planDeclarations(facts)
+  const isDeclared = (name: string) =>
+    declared.has(name) || declarations.some((declaration) => declaration.name === name)
+  const missingSince = new Map<string, number>()
+  const orphans: string[] = []
+  const expired: string[] = []
+  for (const { name, definition, orphanedAt, removedAt } of stored.values()) {
+    if (isDeclared(name)) continue
+    const goneAt = removedAt ?? orphanedAt
+    if (goneAt !== undefined) {
+      if (now - goneAt > orphanGraceMs) expired.push(name)
+    } else if (definition) {
+      const since = facts.missingSince.get(name) ?? now
+      missingSince.set(name, since)
+      if (now - since >= ORPHANED_AFTER_MS) orphans.push(name)
+    }
+  }
+  const deadInstances = facts.instances
+    .filter(({ lastSeenAt }) => now - lastSeenAt > 10 * DEAD_AFTER_MS)
+    .map(({ instanceId }) => instanceId)
+  const { foreign, ...schedulers } = planSchedulers(facts, declarations, new Set([...orphans, ...expired]))
+  return { plan: { declarations, orphans, expired, deadInstances, ...schedulers }, missingSince, foreign }
+}
+
+export function isNothing(plan: ReconcilePlan): boolean {
+  return Object.values(plan).every((list: readonly unknown[]) => list.length === 0)
+}
+
+/** What this instance has to write about its workers; nothing while a higher release is in force. */
+function planDeclarations(facts: ReconcileFacts): Declaration[] {
+  if (facts.release < facts.releaseInForce) return []
+  const declarations: Declaration[] = []
+  for (const worker of facts.workers) {
+    const declaration = declare(worker, facts, declarations.length)
+    if (declaration) declarations.push(declaration)
+  }
+  return declarations
+}
+
+function declare(
+  { definition, declaredAt }: LocalWorker,
+  facts: ReconcileFacts,
+  order: number,
+): Declaration | undefined {
+  const { now, release, instanceId, live } = facts
+  const { name, schedule, policy } = definition
+  const stored = facts.stored.get(name)
+  const { removedAt, orphanedAt, definition: before } = stored ?? {}
+  // A tombstone is cleared only by an add that came after it.
+  if (removedAt !== undefined && removedAt >= declaredAt) return undefined
+  const after: StoredDefinition = {
+    schedule,
+    policy,
+    release,
+    declaredAt,
+    instanceId,
+    since: before?.since ?? now,
+    order: before?.order ?? order,
+  }
+  const isBack = orphanedAt !== undefined || removedAt !== undefined
+  if (!before || isBack)
+    return { name, definition: after, decidedUpTo: now, dropsOverride: isOverridden(stored, schedule) }
+  const isChanged = !isSameSchedule(before.schedule, schedule)
+  // The same code is left as it is, whoever declared it: only what differs is written.
+  if (!isChanged && JSON.stringify(before.policy) === JSON.stringify(policy)) return undefined
+  // Of two live instances of one release the one that started later wins.
+  const owner = live.find((instance) => instance.instanceId === before.instanceId && instance.release === release)
+  if (owner && before.declaredAt > declaredAt) return undefined
+  return {
+    name,
+    definition: after,
+    decidedUpTo: isChanged ? now : undefined,
+    dropsOverride: isOverridden(stored, schedule),
+  }
+}
+
+/** Changed code drops an override. */
+function isOverridden(stored: StoredWorker | undefined, declared: Schedule): boolean {
+  if (!stored?.override || !stored.definition) return false
+  return !isSameSchedule(stored.definition.schedule, declared)
+}
+
+function planSchedulers(facts: ReconcileFacts, declarations: readonly Declaration[], gone: ReadonlySet<string>) {
+  const { stored, ticks, now, mayBeAhead } = facts
+  const wanted = wantedSchedules(facts, declarations, gone)
+  const writes: SchedulerWrite[] = []
+  const markRepairs: string[] = []
+  const restored: string[] = []
+  const foreign: string[] = []
+  for (const [name, schedule] of wanted) {
+    const tick = ticks.get(name)
+    if (tick && tick.fingerprint === undefined && !tick.isBare) {
+      foreign.push(name)
+      continue
+    }
+    const { decidedUpTo, startedUpTo, definition, orphanedAt } = stored.get(name) ?? {}
+    const isAhead = (at: number | undefined) => mayBeAhead && isTooFarAhead(schedule, name, at, now)
+    const isTickAhead = isAhead(tick?.nextAt)
+    if (isTickAhead || isAhead(decidedUpTo) || isAhead(startedUpTo)) markRepairs.push(name)
+    const isExpected = definition !== undefined && orphanedAt === undefined
+    const isBroken = tick ? !tick.hasPendingJob : isExpected
+    if (isBroken) restored.push(name)
+    const isInPlace = tick && !isTickAhead && !isBroken && tick.fingerprint === fingerprintOf(name, schedule)
+    if (!isInPlace) writes.push({ name, schedule, isNew: tick === undefined })
+  }
+  const removals = [...ticks.values()]
+    .filter(({ id, fingerprint }) => fingerprint !== undefined && !wanted.has(id))
+    .map(({ id }) => id)
+  return { writes, removals, markRepairs, restored, foreign }
+}
+
+/** The schedule in force of each worker that is to have ticks. */
+function wantedSchedules(
+  { stored, declared }: ReconcileFacts,
+  declarations: readonly Declaration[],
+  gone: ReadonlySet<string>,
+): Map<string, Schedule> {
+  const wanted = new Map<string, Schedule>()
+  for (const { name, definition, override, orphanedAt, removedAt } of stored.values()) {
+    const isGone = gone.has(name) || removedAt !== undefined || (orphanedAt !== undefined && !declared.has(name))
+    if (definition && !isGone) wanted.set(name, override?.schedule ?? definition.schedule)
+  }
+  for (const { name, definition, dropsOverride } of declarations) {
+    const override = dropsOverride ? undefined : stored.get(name)?.override
+    wanted.set(name, override?.schedule ?? definition.schedule)
+  }
+  return wanted
+}
+
+/** More than one slot ahead of what the schedule says: a clock was set back, and the worker would be silent. */
+function isTooFarAhead(schedule: Schedule, name: string, at: number | undefined, now: number): boolean {
+  if (at === undefined || at <= now) return false
+  const next = nextDueAt(schedule, now, name)
+  if (next === undefined || at <= next) return false
+  const afterNext = nextDueAt(schedule, next, name)
+  return afterNext !== undefined && at > afterNext
+}

@@ -1,0 +1,62 @@
+// Every package and every entry, in an application with modules, a container and pino.
+import { type Schedule, cron, every, periodicWorker } from '@background-workers/abstractions'
+import { stableHash } from '@background-workers/abstractions/for-managers'
+import { RecordingLogger, runOnce, waitForRun } from '@background-workers/abstractions/testing'
+import { BullMqBackgroundWorkerManager, type BullMqManagerOptions } from '@background-workers/bullmq-manager'
+import { bullMqBackgroundWorkerManager } from '@background-workers/bullmq-manager/register'
+import { DefaultBackgroundWorkerManager, type DefaultManagerOptions } from '@background-workers/default-manager'
+import { defaultBackgroundWorkerManager } from '@background-workers/default-manager/register'
+import { BackgroundWorkersModule, createApplication, defineModule } from '@background-workers/hosting'
+import { asValue, createContainer } from 'awilix'
+import { pino } from 'pino'
+
+const schedule: Schedule = cron('0 3 * * *', { timeZone: 'Europe/Berlin' })
+const digest = periodicWorker({
+  name: 'send-digest',
+  schedule,
+  async doWork({ services, logger }) {
+    logger.info({ sender: services.resolve<string>('sender') }, 'sent')
+  },
+})
+
+const logger = new RecordingLogger()
+const alone = await runOnce(digest, { services: { sender: 'test' }, logger })
+
+const AppModule = defineModule({
+  name: 'app',
+  dependsOn: [BackgroundWorkersModule],
+  configureServices(container) {
+    container.register(defaultBackgroundWorkerManager({ stopTimeoutMs: 1_000 }))
+    container.register({ sender: asValue('app') })
+  },
+  async onApplicationInitialization(context) {
+    await context.addBackgroundWorker(digest)
+  },
+})
+const container = createContainer<{ backgroundWorkerManager: DefaultBackgroundWorkerManager }>()
+container.register({ logger: asValue(pino({ level: 'silent' })) })
+const application = await createApplication(AppModule, { container })
+await application.start()
+const manager = container.resolve('backgroundWorkerManager')
+const hosted = await waitForRun(manager, 'send-digest', { runId: await manager.trigger('send-digest') })
+await application.stop()
+
+// A Redis is not needed before the start.
+const bullMqOptions: BullMqManagerOptions = { connection: 'redis://127.0.0.1:1' }
+const withBullMq = createContainer<{ backgroundWorkerManager: BullMqBackgroundWorkerManager }>()
+withBullMq.register(bullMqBackgroundWorkerManager(bullMqOptions))
+await withBullMq.resolve('backgroundWorkerManager').add(digest)
+
+const plainOptions: DefaultManagerOptions = { logger }
+const plain = new DefaultBackgroundWorkerManager(plainOptions)
+await plain.add(periodicWorker({ name: 'other', schedule: every('1h'), doWork() {} }))
+
+console.log(
+  JSON.stringify({
+    alone: alone.outcome,
+    hosted: hosted.outcome,
+    bullMq: withBullMq.resolve('backgroundWorkerManager') instanceof BullMqBackgroundWorkerManager,
+    workers: (await plain.list()).map(({ name }) => name),
+    hash: typeof stableHash('send-digest'),
+  }),
+)

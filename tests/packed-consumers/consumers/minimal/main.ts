@@ -1,0 +1,27 @@
+// Two packages and nothing else: no container, no logger, no Redis.
+import {
+  AsyncPeriodicBackgroundWorkerBase,
+  type PeriodicBackgroundWorkerContext,
+  every,
+} from '@background-workers/abstractions'
+import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
+
+class OldLogCleaner extends AsyncPeriodicBackgroundWorkerBase {
+  readonly name = 'old-log-cleaner'
+  readonly schedule = every('20ms')
+  readonly slots: number[] = []
+
+  async doWork({ scheduledFor }: PeriodicBackgroundWorkerContext): Promise<void> {
+    this.slots.push(scheduledFor.getTime())
+    if (this.slots.length === 3) enough.resolve()
+  }
+}
+
+const enough = Promise.withResolvers<void>()
+const cleaner = new OldLogCleaner()
+await using manager = new DefaultBackgroundWorkerManager()
+await manager.add(cleaner)
+await manager.start()
+await enough.promise
+const { abandoned } = await manager.stop()
+console.log(JSON.stringify({ runs: cleaner.slots.length >= 3, abandoned }))

@@ -1,0 +1,140 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, posix } from 'node:path'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { installConsumers } from '../src/consumers.ts'
+import { findMachineNode, isSupported } from '../src/machine-node.ts'
+import { type PackedPackage, packPackages } from '../src/packed-package.ts'
+import { run } from '../src/run.ts'
+import { HERE, ROOT, tsc } from '../src/workspace.ts'
+
+const NAMES = [
+  '@background-workers/abstractions',
+  '@background-workers/bullmq-manager',
+  '@background-workers/default-manager',
+  '@background-workers/hosting',
+]
+const TIMEOUT_MS = 120_000
+
+let folder: string
+let packages: PackedPackage[]
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'packed-consumers-'))
+  packages = await packPackages(folder)
+}, TIMEOUT_MS)
+
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+it('packs every package', () => {
+  expect(packages.map(({ name }) => name).sort()).toEqual(NAMES)
+})
+
+describe.each(NAMES)('the tarball of %s', (name) => {
+  let packed: PackedPackage
+
+  beforeAll(() => {
+    packed = packages.find((one) => one.name === name) as PackedPackage
+  })
+
+  it('has the license and a README', async () => {
+    const read = (path: string) => readFile(path, 'utf8')
+    expect(await read(join(packed.folder, 'LICENSE'))).toBe(await read(join(ROOT, 'LICENSE')))
+    expect(await read(join(packed.folder, 'README.md'))).toContain(name)
+  })
+
+  it('has what is built and its sources, and no test', () => {
+    const expected = /^(LICENSE|README\.md|CHANGELOG\.md|package\.json|dist\/.+\.(js|d\.ts)(\.map)?|src\/.+\.ts)$/
+    expect(packed.files.filter((file) => !expected.test(file) || file.includes('.test.'))).toEqual([])
+  })
+
+  it('has nothing that is built of a source that is gone (then remove dist and build again)', () => {
+    const built = packed.files.filter((file) => file.startsWith('dist/'))
+    const sourceOf = (file: string) => file.replace('dist/', 'src/').replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts')
+    expect(built.filter((file) => !packed.files.includes(sourceOf(file)))).toEqual([])
+  })
+
+  it('has the source that each source map leads to', async () => {
+    const maps = packed.files.filter((file) => file.endsWith('.map'))
+    const missing = maps.map(async (map) => {
+      const { sources } = JSON.parse(await readFile(join(packed.folder, map), 'utf8')) as { sources: string[] }
+      return sources.map((source) => posix.join(map, '..', source)).filter((path) => !packed.files.includes(path))
+    })
+    expect(maps).not.toEqual([])
+    expect((await Promise.all(missing)).flat()).toEqual([])
+  })
+
+  it('exports what is built, with its types', () => {
+    for (const [entry, target] of Object.entries(packed.manifest.exports)) {
+      if (entry === './package.json') continue
+      const { types, default: code } = target as { types: string; default: string }
+      expect([types, code].filter((path) => !packed.files.includes(posix.normalize(path)))).toEqual([])
+      expect([types, code]).toEqual([expect.stringMatching(/^\.\/dist\//), expect.stringMatching(/^\.\/dist\//)])
+    }
+  })
+
+  it('depends on ranges that a registry knows, and on the release of the others that it comes with', () => {
+    expect(JSON.stringify(packed.manifest)).not.toMatch(/"(workspace|catalog):/)
+    const ours = Object.entries(packed.manifest.dependencies).filter(([dependency]) => NAMES.includes(dependency))
+    for (const [, range] of ours) expect(range).toBe(`^${packed.manifest.version}`)
+  })
+
+  it('pleases publint', async () => {
+    const { messages, pkg } = await publint({ pkgDir: packed.folder, pack: false, strict: true })
+    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
+  })
+
+  it('pleases are-the-types-wrong', { timeout: TIMEOUT_MS }, async () => {
+    // It rejects unless the exit code is 0.
+    await run(join(HERE, 'node_modules/.bin/attw'), [packed.tarball, '--profile', 'esm-only'], folder)
+  })
+})
+
+describe('a project that installs the tarballs', () => {
+  let projects: string
+
+  beforeAll(async () => {
+    projects = join(folder, 'consumers')
+    await installConsumers(projects, packages)
+  }, TIMEOUT_MS)
+
+  describe.each([
+    ['minimal', 'main', { runs: true, abandoned: [] }],
+    ['complete', 'main', { alone: 'succeeded', hosted: 'succeeded', bullMq: true, workers: ['other'], hash: 'number' }],
+    ['commonjs', 'main', { outcome: 'succeeded', code: 'duplicate-worker', kinds: Array(6).fill('function') }],
+  ])('%s', (project, program, said) => {
+    it(
+      'compiles with strict settings, the declarations of all dependencies included',
+      async () => {
+        expect(await tsc(['-p', '.'], join(projects, project))).toBe('')
+      },
+      TIMEOUT_MS,
+    )
+
+    it(
+      'runs on this Node',
+      async () => {
+        const output = await run(process.execPath, [`dist/${program}.js`], join(projects, project))
+        expect(JSON.parse(output)).toEqual(said)
+      },
+      TIMEOUT_MS,
+    )
+
+    it("runs on the machine's Node", { timeout: TIMEOUT_MS }, async ({ skip }) => {
+      const node = await findMachineNode()
+      if (!node) return skip('There is no node on the PATH besides the one of the workspace.')
+      const range = packages[0]?.manifest.engines.node as string
+      if (!isSupported(node.version, range)) return skip(`Node ${node.version} is not ${range}.`)
+      const output = await run(node.path, [`dist/${program}.js`], join(projects, project))
+      expect(JSON.parse(output)).toEqual(said)
+    })
+  })
+
+  it('runs a contract suite with the test runner of Node', { timeout: TIMEOUT_MS }, async () => {
+    // It rejects unless the exit code is 0.
+    const output = await run(process.execPath, ['--test', 'dist/contract.js'], join(projects, 'complete'))
+    expect(output).toMatch(/pass [1-9]\d+/)
+  })
+})
