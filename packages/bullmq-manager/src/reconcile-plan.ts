@@ -116,8 +116,8 @@ function declare(
   const { name, schedule, policy } = definition
   const stored = facts.stored.get(name)
   const { removedAt, orphanedAt, definition: before } = stored ?? {}
-  // A tombstone is cleared only by an add that came after it.
-  if (removedAt !== undefined && removedAt >= declaredAt) return undefined
+  // A tombstone is cleared only by an add that came after it; within one ms an add can only have come after.
+  if (removedAt !== undefined && removedAt > declaredAt) return undefined
   const after: StoredDefinition = {
     schedule,
     policy,

@@ -309,7 +309,7 @@ export class Reconciler {
   #dropRemoved(stored: ReadonlyMap<string, StoredWorker>): void {
     for (const [name, entry] of this.#parts.entries) {
       const removedAt = stored.get(name)?.removedAt
-      if (removedAt !== undefined && removedAt >= (entry.declaredAt ?? this.#startedAt)) this.#parts.dropWorker(name)
+      if (removedAt !== undefined && removedAt > (entry.declaredAt ?? this.#startedAt)) this.#parts.dropWorker(name)
     }
   }
 

@@ -15,7 +15,7 @@ describe('the default manager under a random script', () => {
     })
     const t0 = performance.now()
     for (let seed = 5; seed <= SEEDS; seed++)
-      await fc.assert(one, { seed, numRuns: 1, interruptAfterTimeLimit: 15_000 })
+      await fc.assert(one, { seed, numRuns: 1, interruptAfterTimeLimit: 5_000 })
     console.log(seen, performance.now() - t0)
     expect(Object.keys(seen).sort()).toEqual([])
   }, 120_000)
