@@ -1,13 +1,20 @@
 import type { RedisClient } from './connection.ts'
 
+/** What two measurements of one clock may differ by. */
+const MAX_JITTER_MS = 500
+
 /** Redis time, so that all instances judge by one clock. Measured now and then, and carried on by a clock that never steps. */
 export class RedisClock {
   #redisMs = Date.now()
   #measuredAt = performance.now()
+  #last = 0
 
-  /** Ms since the epoch, by Redis. */
+  /** Ms since the epoch, by Redis. A new measurement that differs a little never makes it go back; a clock that was set does. */
   now(): number {
-    return Math.round(this.#redisMs + performance.now() - this.#measuredAt)
+    const now = Math.round(this.#redisMs + performance.now() - this.#measuredAt)
+    const isJitter = now < this.#last && this.#last - now < MAX_JITTER_MS
+    if (!isJitter) this.#last = now
+    return this.#last
   }
 
   /** How far this machine's clock is ahead of Redis, in ms. */
