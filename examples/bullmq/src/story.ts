@@ -20,6 +20,7 @@ const LEAST_DOWN_TIME_MS = 5_000
 /** The period of stock-report and price-alert, and how late for one of their slots the instances come back. */
 const TEN_SECONDS_MS = 10_000
 const LATE_MS = 1_500
+const QUIET_MS = 200
 
 /** Two instances of one application: what happens when one is killed, and when all are gone for a while. */
 export class Story implements AsyncDisposable {
@@ -169,11 +170,17 @@ export class Story implements AsyncDisposable {
     return added
   }
 
-  /** Nothing runs and nothing is about to, so that the kill takes no run along: it would be recorded as lost within 30 s. */
+  /**
+   * Nothing runs, has just run or is about to, so that the kill takes no run along. That run would be recorded as lost,
+   * and the worker's slots skipped, until its lease has run out: some 25 s, too long for this story.
+   */
   async #isQuiet(): Promise<boolean> {
-    const soon = Date.now() + 200
+    const now = Date.now()
+    const isBusy = (date: Date | undefined) => date !== undefined && Math.abs(date.getTime() - now) < QUIET_MS
     const workers = await this.#web.manager.list()
-    return workers.every(({ activeRun, nextDueAt }) => !activeRun && !(nextDueAt && nextDueAt.getTime() < soon))
+    return workers.every(
+      ({ activeRun, lastRun, nextDueAt }) => !activeRun && !isBusy(lastRun?.finishedAt) && !isBusy(nextDueAt),
+    )
   }
 }
 

@@ -24,8 +24,8 @@ abstract class LedgerWorker extends AsyncPeriodicBackgroundWorkerBase {
 export class OrderSyncWorker extends LedgerWorker {
   readonly name = 'order-sync'
   readonly schedule = every('1s')
-  // By default a slot may start late by half its period. Here: until the next one.
-  override readonly policy: PeriodicWorkerPolicy = { catchUpWindowMs: 1_000 }
+  // By default a slot may start late by half its period, which is short here.
+  override readonly policy: PeriodicWorkerPolicy = { catchUpWindowMs: 5_000 }
 }
 
 export class DigestWorker extends LedgerWorker {

@@ -6,7 +6,7 @@ import type { Declaration } from './store.ts'
 import type { StoredDefinition, StoredWorker } from './stored-worker.ts'
 
 /** A worker that no instance in force has declared for so long is orphaned. */
-export const ORPHANED_AFTER_MS = DEAD_AFTER_MS
+const ORPHANED_AFTER_MS = DEAD_AFTER_MS
 
 /** What a plan is made of: what Redis holds, and what this instance declares. Times by Redis, in ms. */
 export interface ReconcileFacts {
@@ -31,7 +31,7 @@ export interface ReconcileFacts {
   readonly mayBeAhead: boolean
 }
 
-export interface LocalWorker {
+interface LocalWorker {
   readonly definition: PeriodicWorkerDefinition
   readonly declaredAt: number
 }
@@ -51,7 +51,7 @@ export interface ReconcilePlan {
   readonly restored: readonly string[]
 }
 
-export interface SchedulerWrite {
+interface SchedulerWrite {
   readonly name: string
   readonly schedule: Schedule
   readonly isNew: boolean
@@ -197,11 +197,14 @@ function wantedSchedules(
   return wanted
 }
 
+/** BullMQ goes by the clocks of the machines, so what it writes may be so far ahead of Redis without harm. */
+const MAX_SKEW_AHEAD_MS = 60_000
+
 /** More than one slot ahead of what the schedule says: a clock was set back, and the worker would be silent. */
 function isTooFarAhead(schedule: Schedule, name: string, at: number | undefined, now: number): boolean {
   if (at === undefined || at <= now) return false
   const next = nextDueAt(schedule, now, name)
   if (next === undefined || at <= next) return false
   const afterNext = nextDueAt(schedule, next, name)
-  return afterNext !== undefined && at > afterNext
+  return afterNext !== undefined && at > afterNext + MAX_SKEW_AHEAD_MS
 }

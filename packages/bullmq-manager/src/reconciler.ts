@@ -256,6 +256,8 @@ export class Reconciler {
       try {
         await schedulers.write(name, schedule, isNew)
       } catch (err) {
+        // What Redis itself refuses (no right, no room) it refuses again.
+        if (err instanceof Error && err.name === 'ReplyError') throw err
         isWritten = false
         logger.warn({ err, worker: name }, 'a schedule could not be written, it will be written again')
       }

@@ -7,15 +7,16 @@ import { withClient } from './fixtures/fault-redis.ts'
 /** All that the manager and BullMQ send, for an application named `shop`. The README quotes it. */
 const ACL_RULES = [
   'resetkeys ~{shop}:* resetchannels -@all',
-  // of the connection
-  '+hello +auth +ping +info +time +client|setname +client|setinfo +client|id',
-  // scripts, and what they and the manager call
+  // the connection
+  '+hello +auth +ping +info +time +client|setname',
+  // scripts and transactions; what they call needs the rights below
   '+eval +evalsha +multi +exec',
-  '+exists +del +set +get +incr +expire +pexpire +pttl +type',
-  '+hset +hsetnx +hget +hmget +hgetall +hdel +hexists +hincrby +hvals +hkeys',
-  '+zadd +zrem +zcard +zscore +zcount +zrange +zrevrange +zrangebyscore +zremrangebyrank +zpopmin +bzpopmin',
-  '+lpush +rpush +lpop +rpop +llen +lrem +lrange +lindex +lpos +linsert +ltrim +rpoplpush +lmove',
-  '+sadd +srem +smembers +scard +sismember +spop',
+  '+exists +get +set +del +incr +persist +pexpire +pttl',
+  '+hset +hmset +hget +hmget +hgetall +hdel +hexists +hincrby +hvals',
+  '+zadd +zrem +zcard +zscore +zrange +zrevrange +zrangebyscore +zrevrangebyscore',
+  '+zremrangebyrank +zremrangebyscore +zpopmin +bzpopmin',
+  '+lpush +rpush +lrem +llen +lrange +lpos +ltrim +rpoplpush',
+  '+sadd +srem +scard +smembers',
   '+xadd +xtrim',
 ].join(' ')
 
@@ -36,6 +37,7 @@ describe('a Redis user with the least rights', () => {
     for (const { worker } of [tidy, byCron, long, failing]) await manager.add(worker)
     await manager.start()
 
+    setTimeout(async () => console.log('DENIED', (await redis.cli('acl', 'log')).match(/object\n.*/g), logger.lines), 6000)
     const longRun = await manager.trigger('long')
     expect(await outcomeOf(manager.trigger('long'))).toMatchObject({ code: 'worker-busy' })
     await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
@@ -64,6 +66,7 @@ describe('a Redis user with the least rights', () => {
     await manager.stop()
     await dying.call('stop', { timeoutMs: 100 })
 
+    console.log((await redis.cli('info', 'commandstats')).match(/cmdstat_[^:]+/g)?.join(' '))
     const denied = await redis.cli('acl', 'log')
     expect(denied, denied).toBe('')
     expect(logger.lines.filter(({ level, message }) => level === 'error' && message !== 'run failed')).toEqual([])
@@ -78,7 +81,7 @@ describe('a Redis user with the least rights', () => {
       await expect(client.get('{bank}:meta')).rejects.toThrow('NOPERM')
       await expect(client.keys('*')).rejects.toThrow('NOPERM')
       await expect(client.flushall()).rejects.toThrow('NOPERM')
-      await expect(client.eval("return redis.call('GET', '{bank}:meta')", 0)).rejects.toThrow(/NOPERM|ACL|permission/)
+      await expect(client.eval("return redis.call('GET', '{bank}:meta')", 0)).rejects.toThrow("can't access")
     })
   })
 })

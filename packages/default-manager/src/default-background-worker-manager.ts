@@ -326,11 +326,15 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   /** Enters the worker's next slot after now; a paused, stopped or unready one has none. */
   #schedule(entry: ManagedPeriodicWorker): void {
     if (!this.#isWorking || !entry.starter.isReady || entry.paused) return
+    this.#timetable.set(entry, this.#nextUndecided(entry))
+  }
+
+  #nextUndecided(entry: ManagedPeriodicWorker): number | undefined {
     const schedule = effectiveSchedule(entry)
-    const next = nextDueAt(schedule, this.#options.clock.now(), entry.name)
+    let next = nextDueAt(schedule, this.#options.clock.now(), entry.name)
     // A clock that was set back makes a decided slot the next one again.
-    const isDecided = next !== undefined && entry.hasHistory && entry.history.lastSlotMs === next
-    this.#timetable.set(entry, isDecided ? nextDueAt(schedule, next, entry.name) : next)
+    while (next !== undefined && this.#runner.isDecided(entry, next)) next = nextDueAt(schedule, next, entry.name)
+    return next
   }
 
   #decide(entry: ManagedPeriodicWorker, firstDueAt: number): void {
@@ -351,13 +355,12 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   /** A due time more than one slot ahead of what the schedule says would keep the worker silent: it goes on from now. */
   #repairAfterStepBack(): void {
-    const now = this.#options.clock.now()
     const repaired: string[] = []
     for (const entry of this.#entries.values()) {
       if (!isPeriodic(entry) || entry.dueAt === undefined) continue
-      const schedule = effectiveSchedule(entry)
-      const expected = nextDueAt(schedule, now, entry.name)
-      const afterExpected = expected === undefined ? undefined : nextDueAt(schedule, expected, entry.name)
+      const expected = this.#nextUndecided(entry)
+      const afterExpected =
+        expected === undefined ? undefined : nextDueAt(effectiveSchedule(entry), expected, entry.name)
       if (afterExpected === undefined || entry.dueAt <= afterExpected) continue
       this.#timetable.set(entry, expected)
       repaired.push(entry.name)

@@ -83,14 +83,24 @@ export class SlotRunner {
     return [...this.#active.values()].flatMap((active) => (active.kind === 'run' ? [active.run] : []))
   }
 
+  /** Whether the slot is the one that was decided last; it may still wait for its jitter. */
+  isDecided(entry: ManagedPeriodicWorker, slotMs: number): boolean {
+    const active = this.#active.get(entry.name)
+    const isWaiting = active?.kind === 'waiting' && active.record.scheduledFor.getTime() === slotMs
+    return isWaiting || (entry.hasHistory && entry.history.lastSlotMs === slotMs)
+  }
+
   /** Decides a slot that has come due, and carries the decision out. */
   decide(entry: ManagedPeriodicWorker, slot: Slot): void {
+    // A clock that was set back makes the slot due again while it still waits or runs.
+    const activeRunId = this.activeRecord(entry.name)?.runId
+    if (activeRunId === slotRunId(entry.name, slot)) return
     const now = this.#parts.options.clock.now()
     const decision = decideSlot(
       ownerOf(entry),
       {
         paused: entry.paused !== undefined,
-        activeRunId: this.activeRecord(entry.name)?.runId,
+        activeRunId,
       },
       slot,
       now,
@@ -182,10 +192,11 @@ export class SlotRunner {
       const now = this.#parts.options.clock.now()
       const decision = decideSlot(ownerOf(entry), { paused: entry.paused !== undefined }, slot, now)
       // A clock that was set back during the wait is no reason to wait again.
+      const runKind = slot.missedSlots > 0 ? 'catch-up' : 'scheduled'
       this.#carryOut(
         entry,
         slot,
-        decision.kind === 'wait' ? { kind: 'run', runKind: 'scheduled', startAt: now, lateByMs: 0 } : decision,
+        decision.kind === 'wait' ? { kind: 'run', runKind, startAt: now, lateByMs: 0 } : decision,
       )
     }
     this.#active.set(entry.name, {

@@ -34,7 +34,8 @@ export class Timetable<T extends Appointment> {
   #isRinging = false
   #alarm: TimerHandle | undefined
   #alarmAt = Number.POSITIVE_INFINITY
-  #lastNow = Number.NEGATIVE_INFINITY
+  /** The latest time that was seen since the last step back. */
+  #latestNow = Number.NEGATIVE_INFINITY
 
   constructor(host: TimetableHost<T>) {
     this.#host = host
@@ -57,7 +58,7 @@ export class Timetable<T extends Appointment> {
     this.#disarm()
     for (const item of this.#heap) item.dueAt = undefined
     this.#heap.length = 0
-    this.#lastNow = Number.NEGATIVE_INFINITY
+    this.#latestNow = Number.NEGATIVE_INFINITY
   }
 
   /** Enters an appointment, or moves it. `undefined` takes it out. */
@@ -66,6 +67,8 @@ export class Timetable<T extends Appointment> {
       this.#take(item)
       return
     }
+    // Due times that are reckoned from a later time than any ring has seen show a step back too.
+    this.#latestNow = Math.max(this.#latestNow, this.#host.clock.now())
     const isNew = item.dueAt === undefined
     item.dueAt = dueAt
     if (isNew) this.#place(item, this.#heap.length)
@@ -80,9 +83,9 @@ export class Timetable<T extends Appointment> {
     this.#isRinging = true
     try {
       const now = this.#host.clock.now()
-      const lastNow = this.#lastNow
-      this.#lastNow = now
-      if (now < lastNow - STEP_BACK_MS) this.#host.steppedBack()
+      const isSetBack = now < this.#latestNow - STEP_BACK_MS
+      this.#latestNow = isSetBack ? now : Math.max(this.#latestNow, now)
+      if (isSetBack) this.#host.steppedBack()
       for (const { item, dueAt } of this.#takeDue(now)) this.#host.due(item, dueAt)
     } finally {
       this.#isRinging = false
@@ -106,7 +109,6 @@ export class Timetable<T extends Appointment> {
     if (!this.#isOpen || first === undefined) return
     const now = this.#host.clock.now()
     const waitMs = Math.min(Math.max(1, dueAtOf(first) - now), MAX_WAIT_MS)
-    if (this.#lastNow === Number.NEGATIVE_INFINITY) this.#lastNow = now
     this.#alarmAt = dueAtOf(first)
     this.#alarm = this.#host.clock.setTimer(() => Run.outside(() => this.ring()), waitMs)
   }

@@ -14,8 +14,7 @@ describe('the default manager under a random script', () => {
       for (const [kind, count] of Object.entries(await simulate(script))) seen[kind] = (seen[kind] ?? 0) + count
     })
     const t0 = performance.now()
-    for (let seed = 5; seed <= SEEDS; seed++)
-      await fc.assert(one, { seed, numRuns: 1, interruptAfterTimeLimit: 5_000 })
+    for (let seed = 5; seed <= SEEDS; seed++) await fc.assert(one, { seed, numRuns: 1, interruptAfterTimeLimit: 5_000 })
     console.log(seen, performance.now() - t0)
     expect(Object.keys(seen).sort()).toEqual([])
   }, 120_000)

@@ -15,7 +15,7 @@ export interface PackedPackage {
   readonly manifest: Manifest
 }
 
-export interface Manifest {
+interface Manifest {
   readonly name: string
   readonly version: string
   readonly type: string

@@ -62,6 +62,8 @@ interface Named {
   run: ModelRun | undefined
   waiting: Waiting | undefined
   lastSlot: number | undefined
+  /** A slot that came again while its own run, or wait, was active: no decision is made of it. */
+  again: number | undefined
   consecutiveFailures: number
   outcomes: string[]
 }
@@ -101,6 +103,7 @@ export class Model {
         run: undefined,
         waiting: undefined,
         lastSlot: undefined,
+        again: undefined,
         consecutiveFailures: 0,
         outcomes: [],
       }
@@ -265,6 +268,7 @@ export class Model {
     const worker = this.worker(record.worker)
     const { entry } = worker
     assert.ok(entry, 'only a worker that is there skips')
+    this.#noteAgain(worker)
     this.#count(worker, record)
     if (record.kind === 'start') {
       assert.equal(record.blockedBy, this.activeRunId(worker.name), 'a skipped run on start names the active run')
@@ -299,6 +303,7 @@ export class Model {
   runFinished(record: RunRecord): void {
     const worker = this.worker(record.worker)
     const { run } = worker
+    this.#noteAgain(worker)
     this.#count(worker, record)
     assert.equal(record.finishedAt?.getTime(), this.#times.now())
     if (record.startedAt === undefined) {
@@ -357,13 +362,13 @@ export class Model {
   }
 
   schedulesRepaired({ workers }: ManagerEvents['schedules-repaired']): void {
-    const now = this.#times.now()
     const silent: string[] = []
-    for (const { name, entry } of this.#workers.values()) {
+    for (const worker of this.#workers.values()) {
+      const { name, entry } = worker
       if (entry?.next === undefined) continue
-      const slots = effective(entry)
-      const expected = slots.next(now)
-      if (entry.next <= slots.next(expected)) continue
+      worker.again = undefined
+      const expected = this.#nextUndecided(worker, entry)
+      if (entry.next <= effective(entry).next(expected)) continue
       silent.push(name)
       entry.next = expected
     }
@@ -398,6 +403,7 @@ export class Model {
 
   attemptEnds(name: string, run: ModelRun, isFailed: boolean): void {
     assert.ok(run.isWorking)
+    this.#noteAgain(this.worker(name))
     run.isWorking = false
     run.failedAt = isFailed ? this.#times.now() : undefined
     this.#settle(this.worker(name))
@@ -420,6 +426,7 @@ export class Model {
     for (const worker of this.#workers.values()) {
       const { name, entry, run } = worker
       if (run) this.#checkRun(run, elapsedMs)
+      this.#noteAgain(worker)
       if (entry?.next === undefined) continue
       const active = this.activeRunId(name) ? undefined : statusOf(name)?.activeRun
       if (active) this.#knowWaiting(worker, entry, active.runId)
@@ -439,7 +446,7 @@ export class Model {
   }
 
   checkStatus(name: string, status: WorkerStatus | undefined): void {
-    const { entry, run, consecutiveFailures, outcomes } = this.worker(name)
+    const { entry, run, again, consecutiveFailures, outcomes } = this.worker(name)
     assert.equal(status === undefined, entry === undefined, 'the manager knows its workers')
     if (!status || !entry) return
     const active = this.activeRunId(name)
@@ -455,7 +462,7 @@ export class Model {
       },
       {
         state: run?.isStuck ? 'stuck' : active ? 'running' : entry.isPaused ? 'paused' : isOverdue ? 'overdue' : 'idle',
-        nextDueAt: entry.next,
+        nextDueAt: again !== undefined && status.nextDueAt?.getTime() === again ? again : entry.next,
         active,
         failures: consecutiveFailures,
         outcomes,
@@ -493,10 +500,14 @@ export class Model {
   #take(worker: Named, entry: Entry, slot: number, missedSlots: number, isNow: boolean): void {
     const now = this.#times.now()
     const slots = effective(entry)
-    assert.ok(entry.next !== undefined && slot >= entry.next, `${worker.name}: the slot ${iso(slot)} is decided once`)
+    assert.ok(entry.next !== undefined)
+    assert.ok(slot >= (worker.again ?? entry.next), `${worker.name}: the slot ${iso(slot)} is decided once`)
     assert.equal(slots.latest(slot), slot, 'a decision is about a slot of the schedule')
-    const passed = slots.between(entry.next, slot)
-    assert.equal(missedSlots, passed, 'missedSlots counts the slots that were passed over')
+    const passed = slots.between(worker.again ?? entry.next, slot)
+    if (worker.again === undefined || missedSlots !== passed) {
+      assert.equal(missedSlots, slots.between(entry.next, slot), 'missedSlots counts the slots that were passed over')
+    }
+    worker.again = undefined
     if (isNow) {
       assert.ok(slot <= now, 'no slot is decided early')
       assert.equal(slot, slots.latest(now), 'a decision is about the latest slot')
@@ -519,6 +530,14 @@ export class Model {
     worker.waiting = { slot, nextSlot, missedSlots, runId }
   }
 
+  #noteAgain(worker: Named): void {
+    const { name, entry } = worker
+    if (entry?.next === undefined || entry.next > this.#times.now()) return
+    if (this.activeRunId(name) !== `${name}.${entry.next}`) return
+    worker.again = entry.next
+    entry.next = effective(entry).next(entry.next)
+  }
+
   #endWaiting(worker: Named, record: RunRecord): void {
     assert.equal(record.runId, worker.waiting?.runId, 'what ends is the wait of the slot that waits')
     worker.lastSlot = record.scheduledFor.getTime()
@@ -526,12 +545,18 @@ export class Model {
   }
 
   #anchor(worker: Named): void {
-    const { entry, lastSlot } = worker
+    const { entry } = worker
     if (!entry || entry.isPaused || !this.isWorking) return
+    entry.next = this.#nextUndecided(worker, entry)
+    worker.again = undefined
+  }
+
+  /** A clock that was set back makes the decided slot the next one again. */
+  #nextUndecided({ lastSlot, waiting }: Named, entry: Entry): number {
     const slots = effective(entry)
-    const next = slots.next(this.#times.now())
-    // A clock that was set back makes the decided slot the next one again.
-    entry.next = next === lastSlot ? slots.next(next) : next
+    let next = slots.next(this.#times.now())
+    while (next === lastSlot || next === waiting?.slot) next = slots.next(next)
+    return next
   }
 
   #checkNoRetry(run: ModelRun): void {

@@ -28,67 +28,98 @@ export function intervalSlots(worker: string, periodMs: number, offsetMs?: numbe
   }
 }
 
-/** A cron of the simulation: which local times are slots, said a second time and without an expression. */
+/** A cron of the simulation: its local times, said a second time and without an expression. */
 export interface SimpleCron {
   readonly expression: string
-  /** Whether the expression has a field of seconds. */
-  readonly isOfSeconds?: boolean
-  matches(time: LocalTime): boolean
-}
-
-export interface LocalTime {
-  readonly second: number
-  readonly minute: number
-  readonly hour: number
-  readonly day: number
-  readonly weekday: number
+  /** No two slots are closer than this. */
+  readonly shortestGapMs: number
+  readonly hours: readonly number[]
+  readonly minutes: readonly number[]
+  /** Only the first, unless the expression has a field for them. */
+  readonly seconds: readonly number[]
+  /** Whether a day, given by its midnight read as UTC, has slots. */
+  readonly isOnDay?: (midnight: Date) => boolean
 }
 
 /** Zones whose offset never changes; daylight saving has its own tests. */
 export const ZONES = { UTC: 0, 'Asia/Kolkata': 330, 'America/Phoenix': -420, 'Asia/Kathmandu': 345 } as const
 
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+const [anyHour, anyMinute, atZero] = [upTo(24), upTo(60), [0]]
+
 export const CRONS: readonly SimpleCron[] = [
-  { expression: '* * * * *', matches: () => true },
-  { expression: '*/7 * * * *', matches: ({ minute }) => minute % 7 === 0 },
-  { expression: '15,45 * * * *', matches: ({ minute }) => minute === 15 || minute === 45 },
-  { expression: '0 */6 * * *', matches: ({ minute, hour }) => minute === 0 && hour % 6 === 0 },
-  { expression: '30 2 * * *', matches: ({ minute, hour }) => minute === 30 && hour === 2 },
+  { expression: '* * * * *', shortestGapMs: MINUTE, hours: anyHour, minutes: anyMinute, seconds: atZero },
+  {
+    expression: '*/7 * * * *',
+    shortestGapMs: 4 * MINUTE,
+    hours: anyHour,
+    minutes: [0, 7, 14, 21, 28, 35, 42, 49, 56],
+    seconds: atZero,
+  },
+  { expression: '15,45 * * * *', shortestGapMs: HOUR / 2, hours: anyHour, minutes: [15, 45], seconds: atZero },
+  { expression: '0 */6 * * *', shortestGapMs: 6 * HOUR, hours: [0, 6, 12, 18], minutes: atZero, seconds: atZero },
+  { expression: '30 2 * * *', shortestGapMs: DAY, hours: [2], minutes: [30], seconds: atZero },
   {
     expression: '0 9 * * 1-5',
-    matches: ({ minute, hour, weekday }) => minute === 0 && hour === 9 && weekday >= 1 && weekday <= 5,
+    shortestGapMs: DAY,
+    hours: [9],
+    minutes: atZero,
+    seconds: atZero,
+    isOnDay: (midnight) => midnight.getUTCDay() >= 1 && midnight.getUTCDay() <= 5,
   },
-  { expression: '0 0 1 * *', matches: ({ minute, hour, day }) => minute === 0 && hour === 0 && day === 1 },
-  { expression: '*/20 * * * * *', isOfSeconds: true, matches: ({ second }) => second % 20 === 0 },
+  {
+    expression: '0 0 1 * *',
+    shortestGapMs: 28 * DAY,
+    hours: atZero,
+    minutes: atZero,
+    seconds: atZero,
+    isOnDay: (midnight) => midnight.getUTCDate() === 1,
+  },
+  {
+    expression: '*/20 * * * * *',
+    shortestGapMs: 20 * SECOND,
+    hours: anyHour,
+    minutes: anyMinute,
+    seconds: [0, 20, 40],
+  },
   {
     expression: '5,50 */2 * * * *',
-    isOfSeconds: true,
-    matches: ({ second, minute }) => (second === 5 || second === 50) && minute % 2 === 0,
+    shortestGapMs: 45 * SECOND,
+    hours: anyHour,
+    minutes: upTo(60).filter((minute) => minute % 2 === 0),
+    seconds: [5, 50],
   },
 ]
 
-/** Slots of a cron, found by looking at each minute (or second). */
-export function cronSlots({ expression, isOfSeconds, matches }: SimpleCron, timeZone: keyof typeof ZONES): Slots {
-  const unitMs = isOfSeconds ? 1_000 : 60_000
-  const offsetMs = ZONES[timeZone] * 60_000
-  const isSlot = (time: number) => matches(localTime(time + offsetMs))
+/** Slots of a cron. Each is made once, as reading an expression takes long. */
+export function cronSlots(simple: SimpleCron, timeZone: keyof typeof ZONES): Slots {
+  const key = `${timeZone} ${simple.expression}`
+  const slots = madeCrons.get(key) ?? createCronSlots(simple, timeZone)
+  madeCrons.set(key, slots)
+  return slots
+}
+
+const madeCrons = new Map<string, Slots>()
+
+/** They are found by looking at the local times day by day. */
+function createCronSlots(simple: SimpleCron, timeZone: keyof typeof ZONES): Slots {
+  const offset = ZONES[timeZone] * MINUTE
   // What was found last, since the same question comes often.
   let known = { after: Number.NaN, next: Number.NaN }
   const next = (after: number) => {
     if (after >= known.after && after < known.next) return known.next
-    let time = (Math.floor(after / unitMs) + 1) * unitMs
-    while (!isSlot(time)) time += unitMs
-    known = { after, next: time }
-    return time
+    known = { after, next: firstAfter(simple, after + offset) - offset }
+    return known.next
   }
   return {
-    schedule: cron(expression, { timeZone }),
-    shortestGapMs: isOfSeconds ? 15_000 : 60_000,
+    schedule: cron(simple.expression, { timeZone }),
+    shortestGapMs: simple.shortestGapMs,
     next,
-    latest(now) {
-      let time = Math.floor(now / unitMs) * unitMs
-      while (!isSlot(time)) time -= unitMs
-      return time
-    },
+    latest: (now) => lastUntil(simple, now + offset) - offset,
     between(first, last) {
       let count = 0
       for (let time = first; time < last && count < 1_000; time = next(time)) count++
@@ -97,16 +128,36 @@ export function cronSlots({ expression, isOfSeconds, matches }: SimpleCron, time
   }
 }
 
-function localTime(time: number): LocalTime {
-  const seconds = Math.floor(time / 1_000)
-  return {
-    second: seconds % 60,
-    minute: Math.floor(seconds / 60) % 60,
-    hour: Math.floor(seconds / 3_600) % 24,
-    // Looked at only where the time of day fits.
-    get day() {
-      return new Date(time).getUTCDate()
-    },
-    weekday: (Math.floor(seconds / 86_400) + 4) % 7,
+function firstAfter({ hours, minutes, seconds, isOnDay }: SimpleCron, after: number): number {
+  for (let day = Math.floor(after / DAY) * DAY; ; day += DAY) {
+    if (isOnDay && !isOnDay(new Date(day))) continue
+    for (const hour of hours) {
+      if (day + (hour + 1) * HOUR <= after) continue
+      for (const minute of minutes) {
+        for (const second of seconds) {
+          const time = day + hour * HOUR + minute * MINUTE + second * SECOND
+          if (time > after) return time
+        }
+      }
+    }
   }
+}
+
+function lastUntil({ hours, minutes, seconds, isOnDay }: SimpleCron, now: number): number {
+  for (let day = Math.floor(now / DAY) * DAY; ; day -= DAY) {
+    if (isOnDay && !isOnDay(new Date(day))) continue
+    for (const hour of hours.toReversed()) {
+      if (day + hour * HOUR > now) continue
+      for (const minute of minutes.toReversed()) {
+        for (const second of seconds.toReversed()) {
+          const time = day + hour * HOUR + minute * MINUTE + second * SECOND
+          if (time <= now) return time
+        }
+      }
+    }
+  }
+}
+
+function upTo(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => index)
 }

@@ -1,7 +1,13 @@
 // Every package and every entry, in an application with modules, a container and pino.
 import { type Schedule, cron, every, periodicWorker } from '@background-workers/abstractions'
 import { stableHash } from '@background-workers/abstractions/for-managers'
-import { RecordingLogger, runOnce, waitForRun } from '@background-workers/abstractions/testing'
+import {
+  ManualClock,
+  RecordingLogger,
+  managerContract,
+  runOnce,
+  waitForRun,
+} from '@background-workers/abstractions/testing'
 import { BullMqBackgroundWorkerManager, type BullMqManagerOptions } from '@background-workers/bullmq-manager'
 import { bullMqBackgroundWorkerManager } from '@background-workers/bullmq-manager/register'
 import { DefaultBackgroundWorkerManager, type DefaultManagerOptions } from '@background-workers/default-manager'
@@ -51,6 +57,17 @@ const plainOptions: DefaultManagerOptions = { logger }
 const plain = new DefaultBackgroundWorkerManager(plainOptions)
 await plain.add(periodicWorker({ name: 'other', schedule: every('1h'), doWork() {} }))
 
+// The suite for those who write a manager: here it only hands over its tests, and the first is run.
+const clock = new ManualClock()
+const tests: (() => Promise<void>)[] = []
+managerContract({
+  runner: { describe: (_title, body) => body(), it: (_title, test) => tests.push(test) },
+  createManager: (options) => new DefaultBackgroundWorkerManager({ ...options, clock }),
+  shortPeriodMs: 50,
+  advance: (ms) => clock.advance(ms),
+})
+await tests[0]?.()
+
 console.log(
   JSON.stringify({
     alone: alone.outcome,
@@ -58,5 +75,6 @@ console.log(
     bullMq: withBullMq.resolve('backgroundWorkerManager') instanceof BullMqBackgroundWorkerManager,
     workers: (await plain.list()).map(({ name }) => name),
     hash: typeof stableHash('send-digest'),
+    hasContract: tests.length > 10,
   }),
 )

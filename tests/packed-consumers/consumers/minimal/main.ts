@@ -13,15 +13,18 @@ class OldLogCleaner extends AsyncPeriodicBackgroundWorkerBase {
 
   async doWork({ scheduledFor }: PeriodicBackgroundWorkerContext): Promise<void> {
     this.slots.push(scheduledFor.getTime())
-    if (this.slots.length === 3) enough.resolve()
+    if (this.slots.length === 3) done()
   }
 }
 
-const enough = Promise.withResolvers<void>()
+let done = () => {}
+const enough = new Promise<void>((resolve) => {
+  done = resolve
+})
 const cleaner = new OldLogCleaner()
 await using manager = new DefaultBackgroundWorkerManager()
 await manager.add(cleaner)
 await manager.start()
-await enough.promise
+await enough
 const { abandoned } = await manager.stop()
 console.log(JSON.stringify({ runs: cleaner.slots.length >= 3, abandoned }))
