@@ -8,12 +8,12 @@ const allTests = [
 // What needs Redis. Only for these is one started.
 const redisTests = [
   'packages/bullmq-manager/{src,test}/**/*.test.ts',
-  'examples/{bullmq,swap}/test/**/*.test.ts',
+  'examples/{bullmq,dedicated-host,swap}/test/**/*.test.ts',
   'tests/test-redis/src/**/*.test.ts',
 ]
 
 // What takes minutes or measures speed: `npm run test:soak`.
-const soakTests = ['packages/bullmq-manager/test/**/*.soak.test.ts']
+const soakTests = ['packages/*/{src,test}/**/*.soak.test.ts']
 const usualExcludes = [...configDefaults.exclude, ...soakTests]
 
 export default defineConfig({
@@ -32,6 +32,8 @@ export default defineConfig({
           include: redisTests,
           exclude: usualExcludes,
           globalSetup: ['./tests/test-redis/src/global-setup.ts'],
+          // They wait more than they work.
+          maxWorkers: 4,
         },
       },
       {

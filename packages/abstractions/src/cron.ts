@@ -2,8 +2,8 @@ import { Cron } from 'croner'
 
 /**
  * The cron calculator: the only file that knows croner. Vixie daylight-saving rules: a fixed time in the spring gap
- * runs once right after it, in the autumn overlap once; an interval-like pattern keeps its rhythm
- * (croner 11, "Daylight saving time" in its README; man 8 cron of Debian).
+ * runs once right after it, in the autumn overlap once, also one of a list or range (`30 2,14 * * *`); an
+ * interval-like pattern, with a `*` or a step, keeps its rhythm (`fixedTimeRule` in croner's README; man 8 cron of Debian).
  */
 export function nextCronTime(expression: string, timeZone: string, afterMs: number): number | undefined {
   if (!Number.isFinite(afterMs) || afterMs >= LATEST_MS || afterMs < EARLIEST_MS) return undefined
@@ -61,6 +61,7 @@ function parsed(expression: string, timeZone: string): Cron {
       timezone: timeZone,
       paused: true,
       mode: '5-or-6-parts',
+      fixedTimeRule: 'no-wildcard',
     })
     if (recentlyParsed.size >= PARSED_KEPT) {
       for (const oldest of recentlyParsed.keys()) {

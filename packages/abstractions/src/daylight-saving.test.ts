@@ -119,6 +119,28 @@ describe('a fixed time in the hour that comes twice in autumn runs once', () => 
   })
 })
 
+describe('each time of a list or range without a step is a fixed time', () => {
+  it('runs right after the gap that it falls into, and once for times that meet there', () => {
+    expect(slots('30 2,14 * * *', 'Europe/Berlin', '2026-03-28T12:00', '2026-03-29T23:00')).toEqual([
+      '2026-03-28T13:30',
+      '2026-03-29T01:00',
+      '2026-03-29T12:30',
+    ])
+    expect(slots('0 1-4 * * *', 'Europe/Berlin', '2026-03-28T22:00', '2026-03-29T12:00')).toEqual([
+      '2026-03-29T00:00',
+      '2026-03-29T01:00',
+      '2026-03-29T02:00',
+    ])
+  })
+
+  it('runs once in the hour that comes twice', () => {
+    expect(slots('30 2,14 * * *', 'Europe/Berlin', '2026-10-24T20:00', '2026-10-25T23:00')).toEqual([
+      '2026-10-25T00:30',
+      '2026-10-25T13:30',
+    ])
+  })
+})
+
 describe('a pattern that is like an interval keeps its rhythm', () => {
   it.each([
     ['Europe/Berlin', '2026-03-28T22:00'],

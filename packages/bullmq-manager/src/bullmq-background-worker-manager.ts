@@ -52,6 +52,7 @@ import {
   isSameSchedule,
   waitFor,
 } from '@background-workers/abstractions/for-managers'
+import type { Instance } from './instances.ts'
 import { type ManagedPeriodicWorker, type ManagedWorker, isPeriodic } from './managed-worker.ts'
 import { type BullMqManagerOptions, type FilledOptions, fillOptions } from './options.ts'
 import { START_WINDOW_MS } from './run-processor.ts'
@@ -268,12 +269,14 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   async list(): Promise<WorkerStatus[]> {
     const session = this.#session
     if (!session) return [...this.#entries.values()].map(describeLocal)
-    const stored = await session.connection.send('list', () => session.store.readAll())
+    const [stored, live] = await session.connection.send('list', () =>
+      Promise.all([session.store.readAll(), session.reconciler.look()]),
+    )
     const periodic = [...stored.values()].filter(({ definition, removedAt }) => definition && removedAt === undefined)
     periodic.sort(byDeclaration)
     const known = new Set(periodic.map(({ name }) => name))
     const local = [...this.#entries.values()].filter(({ definition }) => !known.has(definition.name))
-    return [...periodic.map((worker) => this.#describe(session, worker)), ...local.map(describeLocal)]
+    return [...periodic.map((worker) => this.#describe(session, worker, live)), ...local.map(describeLocal)]
   }
 
   async get(name: string): Promise<WorkerStatus | undefined> {
@@ -281,8 +284,10 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const session = this.#session
     const entry = this.#entries.get(name)
     if (!session) return entry && describeLocal(entry)
-    const stored = await session.connection.send('get', () => session.store.read(name))
-    if (stored.definition && stored.removedAt === undefined) return this.#describe(session, stored)
+    const [stored, live] = await session.connection.send('get', () =>
+      Promise.all([session.store.read(name), session.reconciler.look()]),
+    )
+    if (stored.definition && stored.removedAt === undefined) return this.#describe(session, stored, live)
     return entry && describeLocal(entry)
   }
 
@@ -393,9 +398,11 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const session = this.#session
     if (!session) return { finished: 0, abandoned: [] }
     const startedAt = performance.now()
+    const before = session.runProcessor.activeRuns()
     await waitFor(session.drain(), Math.min(timeoutMs, DECIDING_MS), systemClock)
     const caller = this.#callingRun()
-    const runs = session.runProcessor.activeRuns().filter((run) => run !== caller)
+    // What was being decided when the stop came has started, or has gone back.
+    const runs = [...new Set([...before, ...session.runProcessor.activeRuns()])].filter((run) => run !== caller)
     const stopping = runs.map((run) => ({
       run,
       done: session.runProcessor.jobDone(run.record.runId, run.drained),
@@ -485,12 +492,12 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     written?.catch((err) => this.#logger.error({ err, worker }, 'that a worker is stuck could not be written'))
   }
 
-  #describe(session: Session, stored: StoredWorker): WorkerStatus {
+  #describe(session: Session, stored: StoredWorker, live: readonly Instance[]): WorkerStatus {
     const queue = stored.definition?.policy.queue ?? 'default'
     return describeStored(stored, {
       now: session.clock.now(),
       entry: this.#entries.get(stored.name),
-      hasHandler: session.reconciler.live.some(({ queues }) => queues.includes(queue)),
+      hasHandler: live.some(({ queues }) => queues.includes(queue)),
     })
   }
 

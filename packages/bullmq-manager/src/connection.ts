@@ -1,5 +1,4 @@
 import {
-  BackgroundWorkerError,
   InvalidOptionsError,
   StartTimeoutError,
   StoreUnavailableError,
@@ -158,7 +157,7 @@ export class Connection {
     const result = work()
     if (await waitFor(result, timeoutMs, systemClock)) {
       return result.catch((error) => {
-        if (error instanceof BackgroundWorkerError) throw error
+        if (!isOfRedis(error)) throw error
         throw new StoreUnavailableError(`${call}: Redis at ${this.#address()} refuses (${reasonOf(error)}).`, {
           cause: withoutCommand(error),
         })
@@ -178,10 +177,10 @@ export class Connection {
    */
   lend<T>(construct: () => T): T {
     const client = this.client as Redis
-    const { duplicate } = client
-    const isOwn = Object.hasOwn(client, 'duplicate')
+    const duplicate = client.duplicate.bind(client)
+    const own = Object.getOwnPropertyDescriptor(client, 'duplicate')
     client.duplicate = (...args) => {
-      const copy = duplicate.apply(client, args)
+      const copy = duplicate(...args)
       this.#duplicates.push(copy)
       // BullMQ takes its own listener away before the last error has come.
       copy.on('error', () => {})
@@ -190,7 +189,7 @@ export class Connection {
     try {
       return construct()
     } finally {
-      if (isOwn) client.duplicate = duplicate
+      if (own) Object.defineProperty(client, 'duplicate', own)
       else delete (client as Partial<Redis>).duplicate
     }
   }
@@ -309,6 +308,12 @@ export function withoutCommand(error: unknown): unknown {
   if (!('command' in error) && !('lastNodeError' in error)) return error
   const { name, message, stack, code } = error as Error & { code?: unknown }
   return Object.assign(new Error(message), { name, ...(stack && { stack }), ...(code !== undefined && { code }) })
+}
+
+/** What Redis said, or what became of the connection; anything else is an error of ours. */
+function isOfRedis(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return error.name === 'ReplyError' || error.message.startsWith('Connection is closed') || 'syscall' in error
 }
 
 function reasonOf(error: unknown): string {

@@ -102,6 +102,13 @@ export class Reconciler {
     await this.beat()
   }
 
+  /** Which instances live now; between two beats that may have changed. Writes nothing. */
+  async look(): Promise<readonly Instance[]> {
+    const { instances, clock } = this.#parts
+    const beat = await instances.beat(undefined)
+    return liveInstances(beat.instances, clock.now())
+  }
+
   /** One heartbeat, and a full check if anything differs from what was seen before. */
   async beat(): Promise<Beat> {
     const { instances, clock, options, health } = this.#parts

@@ -55,6 +55,11 @@ export interface SessionParts {
   readonly reports: WorkerReports
 }
 
+/** A protected method of BullMQ's worker, whose version is pinned. */
+interface WaitingWorker {
+  whenCurrentJobsFinished(reconnect: boolean): Promise<void>
+}
+
 /** Everything that is open between a start and a stop: the connection, BullMQ's queues and workers, and the heartbeat. */
 export class Session {
   readonly connection: Connection
@@ -68,6 +73,7 @@ export class Session {
   readonly #parts: SessionParts
   readonly #instances: Instances
   readonly #tickQueue: Queue
+  /** That of the ticks, and one for each run queue. */
   readonly #workers: Worker[] = []
   readonly #lastRenewedAt = new Map<string, number>()
   readonly #reported = new Set<string>()
@@ -195,12 +201,12 @@ export class Session {
     } while (!this.reconciler.isSettled && (await wait(LOCKED_MS)))
   }
 
-  /** Takes no new tick and no new run; resolves when what was being decided is. */
+  /** Takes no new tick and no new run; resolves when the ticks are processed, and what was being decided is. */
   async drain(): Promise<void> {
     this.#isClosing = true
     clearTimeout(this.#beatTimer)
     const pauses = this.#workers.map((worker) => worker.pause(true))
-    await Promise.all([...pauses, this.runProcessor.drain()])
+    await Promise.all([...pauses, this.#jobsTakenBack(this.#workers.slice(0, 1)), this.runProcessor.drain()])
   }
 
   /** Closes everything that was opened, whether Redis is there or not. Never rejects. */
@@ -211,11 +217,25 @@ export class Session {
     this.connection.client.off('ready', this.#onReady)
     this.runProcessor.close()
     if (this.#beating) await this.#inTime(this.#beating)
+    // A run that was abandoned is not waited for.
+    if (this.runProcessor.activeRuns().length === 0) await this.#inTime(this.#jobsTakenBack(this.#workers))
     // `close(true)` must be the first close call of a worker: a plain one hangs while Redis is away, and this one then too.
     await this.#inTime(Promise.allSettled(this.#workers.map((worker) => worker.close(true))))
     if (this.connection.isReady && this.#parts.options.isEnabled) await this.#inTime(this.reconciler.leave())
     await this.#inTime(Promise.allSettled([this.#tickQueue.close(), this.runQueues.close()]))
     this.connection.close()
+  }
+
+  /**
+   * Resolves when BullMQ has taken back every job that these workers were given. A job that is cut off is taken up only
+   * when its lock has run out: until then its slot, or its guard, is lost.
+   */
+  async #jobsTakenBack(workers: readonly Worker[]): Promise<void> {
+    if (!this.connection.isReady) return
+    // `pause()` without `true` waits for the same, and then connects anew.
+    await Promise.allSettled(
+      workers.map((worker) => (worker as unknown as WaitingWorker).whenCurrentJobsFinished(false)),
+    )
   }
 
   async #inTime(work: Promise<unknown>): Promise<void> {

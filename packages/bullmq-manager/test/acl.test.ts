@@ -37,7 +37,6 @@ describe('a Redis user with the least rights', () => {
     for (const { worker } of [tidy, byCron, long, failing]) await manager.add(worker)
     await manager.start()
 
-    setTimeout(async () => console.log('DENIED', (await redis.cli('acl', 'log')).match(/object\n.*/g), logger.lines), 6000)
     const longRun = await manager.trigger('long')
     expect(await outcomeOf(manager.trigger('long'))).toMatchObject({ code: 'worker-busy' })
     await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
@@ -57,7 +56,9 @@ describe('a Redis user with the least rights', () => {
     await expect.poll(async () => (await manager.get('long'))?.state, PATIENCE).toBe('idle')
     const dying = await FaultProcess.start(test, {
       options: { applicationName: 'shop', connection, release: 3, queues: ['other'] },
-      workers: [{ name: 'remote', schedule: every(3_600_000), policy: { queue: 'other' }, work: 'ignore-signal', forMs: 1e6 }],
+      workers: [
+        { name: 'remote', schedule: every(3_600_000), policy: { queue: 'other' }, work: 'ignore-signal', forMs: 1e6 },
+      ],
     })
     const { value: runId } = await dying.call('trigger', 'remote')
     await dying.waitFor((event) => event.event === 'body')
@@ -66,7 +67,6 @@ describe('a Redis user with the least rights', () => {
     await manager.stop()
     await dying.call('stop', { timeoutMs: 100 })
 
-    console.log((await redis.cli('info', 'commandstats')).match(/cmdstat_[^:]+/g)?.join(' '))
     const denied = await redis.cli('acl', 'log')
     expect(denied, denied).toBe('')
     expect(logger.lines.filter(({ level, message }) => level === 'error' && message !== 'run failed')).toEqual([])

@@ -2,7 +2,6 @@ import { cron, every } from '@background-workers/abstractions'
 import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { describe, it } from 'vitest'
 import { PATIENCE, type Test, countingWorker, faultManager } from './fixtures/fault-manager.ts'
-import { FaultProcess } from './fixtures/fault-process.ts'
 import { withClient } from './fixtures/fault-redis.ts'
 
 const MONTH = 30 * 86_400_000
@@ -78,40 +77,4 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
       await expect.poll(() => often.runs.length, PATIENCE).toBeGreaterThan(1)
     })
   }, 60_000)
-})
-
-describe.concurrent('a machine whose clock differs from Redis', () => {
-  for (const shiftMs of [-5_000, 5_000]) {
-    it(`by ${shiftMs} ms runs no slot twice or early by Redis time, and health says so`, async (test) => {
-      const { expect } = test
-      const { key: _, ...options } = await application(test)
-      const preload = `const now = Date.now; const shift = ${shiftMs}
-        const RealDate = Date
-        globalThis.Date = class extends RealDate {
-          constructor(...args) { super(...(args.length === 0 ? [now() + shift] : args)) }
-          static now() { return now() + shift }
-        }`
-      const shifted = await FaultProcess.start(
-        test,
-        { options, workers: [{ name: 'tidy', schedule: every(7_000), policy: { catchUpWindowMs: 60_000 } }] },
-        ['--import', `data:text/javascript,${encodeURIComponent(preload)}`],
-      )
-      const { manager, countEvents } = faultManager(test, { ...options, queues: [] })
-      await manager.add(countingWorker('tidy', every(7_000), () => {}, { catchUpWindowMs: 60_000 }).worker)
-      await manager.start()
-      await expect.poll(() => shifted.bodies('tidy').length, PATIENCE).toBeGreaterThan(2)
-      const { value: health } = await shifted.call('health')
-      expect(health).toMatchObject({ status: 'degraded', reasons: [{ code: 'clock-skew' }] })
-      const bodies = shifted.bodies('tidy').map(({ runId, at }) => ({ slot: Number(runId.split('.')[1]), at: at - shiftMs }))
-      expect(new Set(bodies.map(({ slot }) => slot)).size).toBe(bodies.length)
-      for (const { slot, at } of bodies) {
-        // By this machine's clock, which here is that of Redis.
-        expect(at - slot).toBeGreaterThan(-50)
-        expect(at - slot).toBeLessThan(Math.max(0, -shiftMs) + 4_000)
-      }
-      const records = await manager.runs('tidy')
-      expect(records.filter(({ outcome }) => outcome === 'missed' || outcome === 'skipped')).toEqual([])
-      expect(countEvents('schedules-repaired')).toBe(0)
-    }, 60_000)
-  }
 })

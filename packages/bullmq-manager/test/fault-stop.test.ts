@@ -14,7 +14,7 @@ async function startBusy(test: Test, connection: string): Promise<FaultProcess> 
   const process = await FaultProcess.start(test, {
     options: { applicationName: freshApplicationName(), connection, commandTimeoutMs: 500 },
     workers: [
-      { name: 'deaf', schedule: every(HOUR), work: 'ignore-signal', forMs: 12_000 },
+      { name: 'deaf', schedule: every(HOUR), work: 'ignore-signal', forMs: 6_000 },
       { name: 'good', schedule: every(HOUR), work: 'heed-signal', forMs: HOUR },
       { name: 'busy', schedule: every(1_000) },
     ],
@@ -34,7 +34,7 @@ async function stopAndExit(
   expect(error).toBeUndefined()
   expect(value).toMatchObject({ abandoned: [{ worker: 'deaf' }] })
   expect(ms).toBeLessThan(AT_MOST_MS)
-  // The deaf run holds the process for 12 s; nothing else does.
+  // The deaf run holds the process for 6 s; nothing else does.
   const { exitCode } = await process.waitForExit(20_000)
   expect(process.errors).toBe('')
   expect(exitCode).toBe(0)

@@ -1,5 +1,5 @@
 import { cron, every } from '@background-workers/abstractions'
-import { type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { describe, it } from 'vitest'
 import { PATIENCE, type Test, countingWorker, faultManager, outcomeOf, pass } from './fixtures/fault-manager.ts'
@@ -72,7 +72,7 @@ describe.concurrent('what Redis holds is not trusted', () => {
     expect(logger.count('can not be read')).toBeGreaterThan(0)
     // Each field once, and a hundred at most.
     expect(logger.lines.length).toBeLessThan(150)
-    expect(Math.max(...logger.lines.map(({ data }) => String(data['field'] ?? '').length))).toBeLessThanOrEqual(200)
+    expect(Math.max(...logger.lines.map(({ data }) => JSON.stringify(data).length))).toBeLessThan(2_000)
   }, 90_000)
 
   it('job schedulers of others are left alone, broken ones stop nobody', async (test) => {
@@ -220,7 +220,9 @@ describe.concurrent('what Redis holds is not trusted', () => {
       await expect.poll(() => good.runs.length, PATIENCE).toBeGreaterThan(3)
       expect(await manager.list()).toHaveLength(2)
       expect(await outcomeOf(manager.health())).toMatchObject({ code: 'resolved' })
-      expect(logger.lines.some(({ level, data }) => level === 'error' && String(data['err']).includes('WRONGTYPE'))).toBe(true)
+      expect(
+        logger.lines.some(({ level, data }) => level === 'error' && String(data.err).includes('WRONGTYPE')),
+      ).toBe(true)
       expect(logger.lines.length).toBeLessThan(50)
       // When it is gone the worker runs again.
       await withClient(options.connection, (client) => client.del(key(name)))
@@ -256,5 +258,11 @@ async function writeStrangers(client: Redis, key: (name: string) => string): Pro
       await client.hset(key('workers'), `${field}:${name}`, HOSTILE[index % (HOSTILE.length - 1)] as string)
     }
   }
-  await client.hset(key('workers'), { ['__proto__']: 'x', constructor: 'x', ['']: 'x', ':': 'x', 'definition:huge': HUGE })
+  await client.hset(key('workers'), {
+    ['__proto__']: 'x',
+    constructor: 'x',
+    '': 'x',
+    ':': 'x',
+    'definition:huge': HUGE,
+  })
 }

@@ -100,7 +100,10 @@ describe.concurrent('a restart of the application', () => {
     expect(await after.runs('paused')).toEqual([])
     expect(await after.runs('rare')).toEqual([])
     const calls = probe.calls.slice(callsBefore).filter(({ worker }) => worker !== 'frequent')
-    expect(calls.map(({ worker, kind }) => `${worker} ${kind}`).toSorted()).toEqual(['cron catch-up', 'hourly catch-up'])
+    expect(calls.map(({ worker, kind }) => `${worker} ${kind}`).toSorted()).toEqual([
+      'cron catch-up',
+      'hourly catch-up',
+    ])
 
     async function untilStoppedRecords() {
       const reader = await cluster.start([], { isEnabled: false })

@@ -38,6 +38,22 @@ describe.concurrent('a schedule in Redis', () => {
     await until('it has run 3 times more', () => probe.calls.length >= calls + 3)
   })
 
+  it('moves its slots and its scheduler when only the offset changes', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const before = await cluster.start([probe.worker('digest', every('2s', { offset: 100 }))])
+    await until('it runs', () => probe.calls.length > 0)
+    await before.stop()
+    const calls = probe.calls.length
+
+    await cluster.start([probe.worker('digest', every('2s', { offset: 1_100 }))])
+    await until('it runs twice more', () => probe.calls.length >= calls + 2)
+
+    expect(probe.calls.slice(calls).map(({ slot }) => slot % 2_000)).toEqual([1_100, 1_100])
+    const dueAt = Number(await cluster.redis.zscore(cluster.key('ticks:repeat'), 'digest'))
+    expect(dueAt % 2_000).toBe(1_100)
+  })
+
   it('applies a changed cron at once', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()

@@ -190,6 +190,42 @@ describe('Timetable', () => {
     expect(counts.steppedBack).toBe(0)
   })
 
+  it('knows a step back after a quiet time by what was entered last', async () => {
+    const { clock, counts, timetable } = createTimetable(new ManualClock(10_000_000))
+    const item = new Item('a')
+    timetable.open()
+    timetable.set(item, 10_060_000)
+    timetable.set(item, undefined)
+    await clock.advance(36_000_000)
+    timetable.set(item, 46_010_000)
+    clock.step(-30_000_000)
+    await clock.advance(10_000)
+    expect(counts.steppedBack).toBe(1)
+  })
+
+  it('adds up small steps back', () => {
+    const { clock, counts, timetable } = createTimetable(new ManualClock(10_000_000))
+    timetable.open()
+    timetable.set(new Item('a'), 90_000_000)
+    for (const expected of [0, 1, 1, 2]) {
+      clock.step(-900)
+      timetable.ring()
+      expect(counts.steppedBack).toBe(expected)
+    }
+    timetable.close()
+  })
+
+  it('sees to a step back at once when an appointment moves its alarm', async () => {
+    const { clock, counts, timetable } = createTimetable(new ManualClock(100_000_000))
+    timetable.open()
+    timetable.set(new Item('a'), 190_000_000)
+    clock.step(-50_000_000)
+    timetable.set(new Item('b'), 50_400_000)
+    await clock.advance(1)
+    expect(counts.steppedBack).toBe(1)
+    timetable.close()
+  })
+
   it('keeps the same order as a sorted list, whatever is entered, moved and taken out', async () => {
     const operation = fc.record({
       item: fc.nat(19),

@@ -83,7 +83,7 @@ export class Timetable<T extends Appointment> {
     this.#isRinging = true
     try {
       const now = this.#host.clock.now()
-      const isSetBack = now < this.#latestNow - STEP_BACK_MS
+      const isSetBack = this.#isSetBack(now)
       this.#latestNow = isSetBack ? now : Math.max(this.#latestNow, now)
       if (isSetBack) this.#host.steppedBack()
       for (const { item, dueAt } of this.#takeDue(now)) this.#host.due(item, dueAt)
@@ -108,9 +108,14 @@ export class Timetable<T extends Appointment> {
     const first = this.#heap[0]
     if (!this.#isOpen || first === undefined) return
     const now = this.#host.clock.now()
-    const waitMs = Math.min(Math.max(1, dueAtOf(first) - now), MAX_WAIT_MS)
+    // A step back that shows here is seen to at once: an alarm that is moved again and again must not put it off.
+    const waitMs = this.#isSetBack(now) ? 1 : Math.min(Math.max(1, dueAtOf(first) - now), MAX_WAIT_MS)
     this.#alarmAt = dueAtOf(first)
     this.#alarm = this.#host.clock.setTimer(() => Run.outside(() => this.ring()), waitMs)
+  }
+
+  #isSetBack(now: number): boolean {
+    return now < this.#latestNow - STEP_BACK_MS
   }
 
   #disarm(): void {

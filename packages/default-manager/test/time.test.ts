@@ -1,6 +1,7 @@
 import {
   type IBackgroundWorker,
   type PeriodicWorkerPolicy,
+  type RunRecord,
   type Schedule,
   cron,
   every,
@@ -230,6 +231,60 @@ describe('jitter', () => {
     expect(clock.timerCount).toBe(0)
     await clock.advance(HOUR)
     expect(runs.jittery).toEqual([])
+  })
+})
+
+describe('a clock that is set back while a slot waits for its jitter', () => {
+  const hourly = every('1h', { offset: 0 })
+  const firstSlot = Date.UTC(2026, 0, 1, 1)
+
+  async function waitingWorker(jitterMs: number) {
+    const { clock, manager, decisions } = await startManager({ jittery: hourly }, { jitterMs })
+    const records: RunRecord[] = []
+    manager.on('run-started', (record) => records.push(record))
+    manager.on('run-skipped', (record) => records.push(record))
+    await clock.advance(HOUR)
+    expect((await manager.get('jittery'))?.activeRun).toMatchObject({ runId: `jittery.${firstSlot}`, attempts: 0 })
+    expect(decisions).toEqual([])
+    return {
+      clock,
+      manager,
+      records,
+      countOf: (slot: number) => records.filter((one) => +one.scheduledFor === slot).length,
+    }
+  }
+
+  it('leaves a run with missed slots a catch-up', async () => {
+    const { clock, manager } = await startManager({ jittery: hourly }, { jitterMs: HOUR / 2 })
+    clock.sleep(3 * HOUR)
+    await clock.advance(60_000)
+    expect((await manager.get('jittery'))?.activeRun).toMatchObject({ attempts: 0, missedSlots: 2 })
+    clock.step(-HOUR)
+    await clock.advance(HOUR / 2)
+    expect(await manager.runs('jittery', { limit: 1 })).toMatchObject([
+      { kind: 'catch-up', missedSlots: 2, lateByMs: 0 },
+    ])
+    await manager.stop()
+  })
+
+  it('does not decide the slot again when another schedule has it too', async () => {
+    const { clock, manager, countOf } = await waitingWorker(1_000)
+    clock.step(-20_000)
+    await manager.reschedule('jittery', every('30s', { offset: 0 }))
+    await clock.advance(60_000)
+    expect([countOf(firstSlot), countOf(firstSlot + 30_000)]).toEqual([1, 1])
+    await manager.stop()
+  })
+
+  it('does not skip the slot for itself', async () => {
+    const { clock, manager, records, countOf } = await waitingWorker(HOUR / 2)
+    clock.step(-3 * 60_000)
+    await manager.reschedule('jittery', every('1m', { offset: 0 }))
+    await clock.advance(3 * 60_000)
+    expect((await manager.get('jittery'))?.activeRun).toMatchObject({ runId: `jittery.${firstSlot}`, attempts: 0 })
+    expect([countOf(firstSlot - 60_000), countOf(firstSlot)]).toEqual([1, 0])
+    for (const { blockedBy } of records) expect(blockedBy).toBe(`jittery.${firstSlot}`)
+    await manager.stop()
   })
 })
 

@@ -67,7 +67,12 @@ export function readCommand(bits: number): Command {
       return { kind, timeoutMs: pick(take, [1, 500, 5_000, 30_000]) }
     case 'start':
       return { kind }
-    default:
+    case 'remove':
+    case 'trigger':
+    case 'cancel':
+    case 'pause':
+    case 'resume':
+    case 'look':
       return { kind, worker }
   }
 }
@@ -93,12 +98,16 @@ const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
+// Large ones are rare: cron slots have to be counted one by one.
+const SMALL_STEPS_MS = [300, 900, 1_500, 8 * SECOND, 50 * SECOND, 7 * MINUTE]
+const STEPS_MS = [...SMALL_STEPS_MS, ...SMALL_STEPS_MS, 2 * HOUR, DAY, 40 * DAY]
+
 function stepMs(take: Take): number {
-  return pick(take, [300, 900, 1_500, 8 * SECOND, 50 * SECOND, 7 * MINUTE, 2 * HOUR, DAY, 40 * DAY]) + take(700)
+  return pick(take, STEPS_MS) + take(700)
 }
 
 function readSlots(worker: string, take: Take): Slots {
-  if (take(8) < 3) return cronSlots(pick(take, CRONS), pick(take, Object.keys(ZONES) as (keyof typeof ZONES)[]))
+  if (take(6) === 0) return cronSlots(pick(take, CRONS), pick(take, Object.keys(ZONES) as (keyof typeof ZONES)[]))
   const periodMs = pick(take, [
     250,
     2 * SECOND,

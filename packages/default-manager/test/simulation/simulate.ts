@@ -112,7 +112,14 @@ class Simulation {
         model.stop(command.timeoutMs)
         void manager.stop({ timeoutMs: command.timeoutMs }).then((report) => this.#tell(() => model.stopped(report)))
         return
-      default:
+      case 'add':
+      case 'remove':
+      case 'trigger':
+      case 'cancel':
+      case 'pause':
+      case 'resume':
+      case 'reschedule':
+      case 'look':
         await this.#call(command)
     }
   }

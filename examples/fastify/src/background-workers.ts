@@ -1,0 +1,31 @@
+import type { IBackgroundWorkerManager, ManagerOptions } from '@background-workers/abstractions'
+import { fastifyPlugin } from 'fastify-plugin'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Starts and stops with the server. Add workers in plugins; see and control them in routes. */
+    readonly backgroundWorkers: IBackgroundWorkerManager
+  }
+}
+
+export interface BackgroundWorkersOptions {
+  /** Makes the manager: `(options) => new DefaultBackgroundWorkerManager(options)`, for example. */
+  readonly createManager: (options: Pick<ManagerOptions, 'logger'>) => IBackgroundWorkerManager
+}
+
+/**
+ * Background workers for Fastify. They start when all plugins are loaded, so the manager sees all workers at once; they
+ * stop when no request is under way any more. What their runs use is closed later if it was registered earlier.
+ */
+export const backgroundWorkers = fastifyPlugin<BackgroundWorkersOptions>(
+  async (app, { createManager }) => {
+    const manager = createManager({ logger: app.log })
+    app.decorate('backgroundWorkers', manager)
+    app.addHook('onReady', () => manager.start())
+    app.addHook('onClose', async () => {
+      const report = await manager.stop()
+      app.log.info({ report }, 'background workers stopped with the server')
+    })
+  },
+  { name: 'background-workers', fastify: '5.x' },
+)

@@ -1,0 +1,98 @@
+import { every } from '@background-workers/abstractions'
+import { Redis } from 'ioredis'
+import { Redis as Redis5 } from 'ioredis5'
+import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
+import { describe, it } from 'vitest'
+import {
+  PATIENCE,
+  countingWorker,
+  faultManager,
+  outcomeOf,
+  ownProxy,
+  ownRedis,
+  pass,
+} from './fixtures/fault-manager.ts'
+
+const EVENTS = ['ready', 'close', 'error', 'end', 'connect', 'connecting', 'reconnecting', 'wait'] as const
+
+describe.concurrent('a client of the caller', () => {
+  for (const [version, Client] of [
+    ['6', Redis],
+    ['5', Redis5 as unknown as typeof Redis],
+  ] as const) {
+    it(`of ioredis ${version} serves two starts, and stays as it was: open, usable, without listeners of ours`, async (test) => {
+      const { expect } = test
+      const { url } = await sharedRedis()
+      const applicationName = freshApplicationName()
+      const client = new Client(url, { maxRetriesPerRequest: null })
+      test.onTestFinished(async () => {
+        client.disconnect()
+        await removeApplication(url, applicationName)
+      })
+      client.on('error', () => {})
+      await client.ping()
+      const before = EVENTS.map((event) => client.listenerCount(event))
+      const { manager } = faultManager(test, { applicationName, connection: client })
+      const tidy = countingWorker('tidy', every(1_000))
+      await manager.add(tidy.worker)
+      for (let starts = 0; starts < 2; starts++) {
+        await manager.start()
+        const seen = tidy.runs.length
+        await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(seen + 1)
+        const runId = await manager.trigger('tidy').catch((error: { activeRunId: string }) => error.activeRunId)
+        await expect.poll(async () => (await manager.runs('tidy')).map((run) => run.runId), PATIENCE).toContain(runId)
+        await manager.pause('tidy')
+        await manager.resume('tidy')
+        await manager.stop()
+        expect(client.status).toBe('ready')
+        expect(await client.ping()).toBe('PONG')
+        expect(EVENTS.map((event) => client.listenerCount(event))).toEqual(before)
+        expect(Object.hasOwn(client, 'duplicate')).toBe(false)
+      }
+    })
+  }
+
+  it('that loses Redis reports it, and goes on when it is back', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test, { appendOnly: true })
+    const client = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 100 })
+    test.onTestFinished(() => client.disconnect())
+    client.on('error', () => {})
+    const before = EVENTS.map((event) => client.listenerCount(event))
+    const { manager, countEvents } = faultManager(test, { connection: client, commandTimeoutMs: 300 })
+    const tidy = countingWorker('tidy', every(1_000))
+    await manager.add(tidy.worker)
+    await manager.start()
+    await redis.stop()
+    await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
+    expect(await outcomeOf(manager.list())).toMatchObject({ code: 'store-unavailable' })
+    await redis.restart()
+    await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)
+    const seen = tidy.runs.length
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(seen + 1)
+    await manager.stop()
+    expect(EVENTS.map((event) => client.listenerCount(event))).toEqual(before)
+    expect(await client.ping()).toBe('PONG')
+  })
+
+  it('that is silent at start fails it, and what had been asked for is not done later', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const proxy = await ownProxy(test, redis)
+    const client = new Redis(proxy.url, { maxRetriesPerRequest: null })
+    test.onTestFinished(() => client.disconnect())
+    await client.ping()
+    const { manager, applicationName } = faultManager(test, { connection: client, startTimeoutMs: 500 })
+    await manager.add(countingWorker('tidy', every(1_000)).worker)
+    proxy.freeze()
+    const failed = await outcomeOf(manager.start())
+    expect(['start-timeout', 'store-unavailable']).toContain(failed.code)
+    expect(failed.ms).toBeLessThan(8_000)
+    proxy.thaw()
+    await pass(1_000)
+    expect(await redis.cli('exists', `{${applicationName}}:instances`)).toBe('0')
+    expect(await redis.cli('exists', `{${applicationName}}:workers`)).toBe('0')
+    await manager.start()
+    expect(await manager.list()).toHaveLength(1)
+  })
+})

@@ -1,0 +1,52 @@
+import { every } from '@background-workers/abstractions'
+import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
+import { describe, it } from 'vitest'
+import { PATIENCE, type Test, countingWorker, faultManager } from './fixtures/fault-manager.ts'
+import { FaultProcess } from './fixtures/fault-process.ts'
+
+async function application(test: Test) {
+  const { url } = await sharedRedis()
+  const applicationName = freshApplicationName()
+  test.onTestFinished(async () => {
+    await removeApplication(url, applicationName)
+  })
+  return { applicationName, connection: url }
+}
+
+describe.concurrent('a machine whose clock differs from Redis', () => {
+  for (const shiftMs of [-5_000, 5_000]) {
+    it(`by ${shiftMs} ms runs no slot twice or early by Redis time, and health says so`, async (test) => {
+      const { expect } = test
+      const options = await application(test)
+      const preload = `const now = Date.now; const shift = ${shiftMs}
+        const RealDate = Date
+        globalThis.Date = class extends RealDate {
+          constructor(...args) { super(...(args.length === 0 ? [now() + shift] : args)) }
+          static now() { return now() + shift }
+        }`
+      const shifted = await FaultProcess.start(
+        test,
+        { options, workers: [{ name: 'tidy', schedule: every(7_000), policy: { catchUpWindowMs: 60_000 } }] },
+        ['--import', `data:text/javascript,${encodeURIComponent(preload)}`],
+      )
+      const { manager, countEvents } = faultManager(test, { ...options, queues: [] })
+      await manager.add(countingWorker('tidy', every(7_000), () => {}, { catchUpWindowMs: 60_000 }).worker)
+      await manager.start()
+      await expect.poll(() => shifted.bodies('tidy').length, PATIENCE).toBeGreaterThan(2)
+      const { value: health } = await shifted.call('health')
+      expect(health).toMatchObject({ status: 'degraded', reasons: [{ code: 'clock-skew' }] })
+      const bodies = shifted
+        .bodies('tidy')
+        .map(({ runId, at }) => ({ slot: Number(runId.split('.')[1]), at: at - shiftMs }))
+      expect(new Set(bodies.map(({ slot }) => slot)).size).toBe(bodies.length)
+      for (const { slot, at } of bodies) {
+        // By this machine's clock, which here is that of Redis.
+        expect(at - slot).toBeGreaterThan(-50)
+        expect(at - slot).toBeLessThan(Math.max(0, -shiftMs) + 4_000)
+      }
+      const records = await manager.runs('tidy')
+      expect(records.filter(({ outcome }) => outcome === 'missed' || outcome === 'skipped')).toEqual([])
+      expect(countEvents('schedules-repaired')).toBe(0)
+    }, 60_000)
+  }
+})

@@ -1,0 +1,61 @@
+import { every } from '@background-workers/abstractions'
+import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
+import { describe, it } from 'vitest'
+import { PATIENCE, countingWorker, faultManager, pass } from './fixtures/fault-manager.ts'
+import { FaultProcess } from './fixtures/fault-process.ts'
+
+const HOUR = 3_600_000
+const FROZEN_MS = 38_000
+
+describe.concurrent('a process that is away for longer than its lease', () => {
+  for (const how of ['is stopped by a signal', 'blocks its event loop'] as const) {
+    it(`(${how}) has its run recorded as lost elsewhere, aborts it, and overwrites nothing`, async (test) => {
+      const { expect } = test
+      const { url } = await sharedRedis()
+      const options = { applicationName: freshApplicationName(), connection: url }
+      test.onTestFinished(async () => {
+        await removeApplication(url, options.applicationName)
+      })
+      const isBlocked = how === 'blocks its event loop'
+      const zombie = await FaultProcess.start(test, {
+        options,
+        workers: [
+          { name: 'long', schedule: every(HOUR), work: 'ignore-signal', forMs: FROZEN_MS + 5_000 },
+          { name: 'blocker', schedule: every(HOUR), work: 'block', forMs: FROZEN_MS },
+        ],
+      })
+      const { value: runId } = await zombie.call('trigger', 'long')
+      await zombie.waitFor((event) => event.event === 'body' && event.worker === 'long')
+      const { manager } = faultManager(test, options)
+      const long = countingWorker('long', every(HOUR))
+      await manager.add(long.worker)
+      await manager.add(countingWorker('blocker', every(HOUR)).worker)
+      await manager.start()
+      if (isBlocked) await zombie.call('trigger', 'blocker').catch(() => {})
+      else zombie.signal('SIGSTOP')
+      const awake = pass(FROZEN_MS).then(() => zombie.signal('SIGCONT'))
+
+      const record = async () => (await manager.runs('long')).find((run) => run.runId === runId)
+      await expect.poll(record, { ...PATIENCE, timeout: 45_000 }).toMatchObject({ outcome: 'lost', reason: 'crash' })
+      // The guard is free: it runs elsewhere while the zombie sleeps.
+      const next = await manager.trigger('long')
+      await awake
+      await zombie.waitFor((event) => event.event === 'aborted' && event.runId === runId && event.code === 'lease-lost')
+      await zombie.waitFor((event) => event.event === 'body-ended' && event.worker === 'long' && event.runId === runId)
+      await pass(3_000)
+      expect(await record()).toMatchObject({ outcome: 'lost', reason: 'crash' })
+      await expect
+        .poll(async () => (await manager.runs('long')).find((run) => run.runId === next)?.outcome, PATIENCE)
+        .toBe('succeeded')
+      expect(await manager.get('long')).toMatchObject({ state: 'idle', lastRun: { runId: next } })
+      // It is a good citizen again.
+      await expect
+        .poll(async () => (await zombie.call('health')).value, PATIENCE)
+        .toMatchObject({ instances: [{}, {}] })
+      const { ms } = await zombie.call('stop', { timeoutMs: 1_000 })
+      expect(ms).toBeLessThan(8_000)
+      expect(await zombie.waitForExit(10_000)).toMatchObject({ exitCode: 0 })
+      expect(zombie.errors).toBe('')
+    }, 150_000)
+  }
+})

@@ -1,0 +1,155 @@
+/** A fault made by hand. Its suite must fail with it. */
+export interface Mutant {
+  readonly name: string
+  /** The file it is in, from the root of the repository. */
+  readonly file: string
+  /** Each text is there exactly once and becomes the other. */
+  readonly edits: readonly (readonly [text: string, becomes: string])[]
+  /** The test files that ought to catch it, from the root of the repository. */
+  readonly tests: readonly string[]
+}
+
+const abstractions = 'packages/abstractions/src'
+const defaultManager = 'packages/default-manager'
+const contract = `${defaultManager}/test/contract.test.ts`
+const time = `${defaultManager}/test/time.test.ts`
+
+function mutantsOf(file: string, tests: readonly string[], faults: Record<string, Mutant['edits']>): Mutant[] {
+  return Object.entries(faults).map(([name, edits]) => ({ name, file, edits, tests }))
+}
+
+export const mutants: readonly Mutant[] = [
+  ...mutantsOf(`${abstractions}/decide-slot.ts`, [`${abstractions}/decide-slot.test.ts`], {
+    'the guard is off': [['if (state.activeRunId !== undefined)', "if (state.activeRunId === 'never')"]],
+    'the window is off by one': [['lateByMs > windowMs ||', 'lateByMs >= windowMs ||']],
+    'a slot is decided early': [['now < slot.dueAt)', 'now < slot.dueAt - 5)']],
+    'missed slots make no catch-up': [['lateByMs > LATE_AFTER_MS || slot.missedSlots > 0', 'lateByMs > LATE_AFTER_MS']],
+    'jitter is not capped': [['Math.min(policy.jitterMs, gapMs - 1)', 'policy.jitterMs']],
+    'jitter counts as lateness': [['Math.max(0, now - startAt)', 'Math.max(0, now - slot.dueAt)']],
+    'the default window is not capped': [['Math.min(gapMs / 2, 3_600_000)', 'gapMs / 2']],
+    'a paused worker has slots': [["if (state.paused) return { kind: 'skip', reason: 'paused' }", '']],
+    'misfire skip runs late slots': [["policy.misfire === 'skip'", "policy.misfire !== 'skip'"]],
+  }),
+  ...mutantsOf(
+    `${abstractions}/due-slot.ts`,
+    [`${abstractions}/due-slot.test.ts`, `${abstractions}/schedule.properties.test.ts`],
+    {
+      'an interval counts one missed slot too many': [
+        ['Math.floor((now - firstDueAt)', 'Math.ceil((now - firstDueAt)'],
+      ],
+      'a cron slot that is due now is passed by': [
+        ['next === undefined || next > now)', 'next === undefined || next >= now)'],
+      ],
+      'slots beyond 1,000 are not told': [['missedSlots: MAX_COUNTED_SLOTS }', 'missedSlots: 0 }']],
+    },
+  ),
+  ...mutantsOf(
+    `${abstractions}/cron.ts`,
+    [`${abstractions}/daylight-saving.test.ts`, `${abstractions}/schedule.properties.test.ts`],
+    {
+      'times of a list are lost in the spring gap': [["fixedTimeRule: 'no-wildcard',", '']],
+      'the zone is the one of the host': [['timezone: timeZone,', '']],
+    },
+  ),
+  ...mutantsOf(
+    `${abstractions}/retry-delay.ts`,
+    [`${abstractions}/retry-delay.test.ts`, `${abstractions}/run-retry.test.ts`],
+    {
+      'one attempt too many': [['failedAttempt >= retry.attempts', 'failedAttempt > retry.attempts']],
+      'a retry starts at the next slot': [['at >= nextDueAt ?', 'at > nextDueAt ?']],
+      'a backoff has no limit': [
+        ['Math.min(retry.backoffMs * factor, retry.maxBackoffMs)', 'retry.backoffMs * factor'],
+      ],
+    },
+  ),
+  ...mutantsOf(`${abstractions}/run-context.ts`, [`${abstractions}/run-context.test.ts`, contract], {
+    'the scope is not disposed': [['await this.#scope?.dispose()', 'await this.#scope']],
+  }),
+  ...mutantsOf(
+    `${abstractions}/run.ts`,
+    [`${abstractions}/run.test.ts`, `${abstractions}/run-retry.test.ts`, contract],
+    {
+      'a run settles before its scope is disposed': [['await context.end()', 'void context.end()']],
+      'an abort does not reach the signal': [['    this.#controller?.abort(reason)\n', '']],
+      'a retry starts past the next slot after a sleep': [
+        ['if (isPast(this.plan.nextDueAtMs, clock.now()))', 'if (isPast(undefined, clock.now()))'],
+      ],
+      'a pause does not end retries': [['    this.#mayRetry = false\n', '']],
+      'an outcome is fixed twice': [['    if (this.isFinished) return false\n', '']],
+      'a timeout is an abort': [
+        ["return { outcome: 'failed', reason: 'timeout' }", "return { outcome: 'aborted', reason: 'timeout' }"],
+      ],
+      'a run that has ended is called stuck': [['    this.#clearStuckTimer?.()\n', '']],
+      'a record does not count the attempts': [['attempts: this.#attempt,', 'attempts: 1,']],
+    },
+  ),
+  ...mutantsOf(`${abstractions}/lifecycle.ts`, [`${abstractions}/lifecycle.test.ts`], {
+    'two starts do not share their work': [["    if (this.#wanted === 'running') return this.#starting\n", '']],
+    'a stop does not wait for the start': [["this.#state !== 'running' || this.#runningStart", 'this.#runningStart']],
+    'a failed start can not be repeated': [
+      ['      if (startNumber === this.#startCount) this.#wanted = undefined\n', ''],
+    ],
+    'a start does not wait for the stop': [['    if (before) await before.catch(() => {})\n', '']],
+  }),
+  ...mutantsOf(`${abstractions}/drain.ts`, [`${abstractions}/drain.test.ts`], {
+    'a stop does not wait': [['    await waitFor(all, timeoutMs, clock)\n'.trimStart(), '']],
+    'a stop does not abort at its deadline': [['item.abort()', 'void item']],
+    'a stop gives no grace after the abort': [['await waitFor(all, ABORT_GRACE_MS, clock)', '']],
+    'a worker is named beside its run': [['runId !== undefined || !withRun.has(worker)', 'true']],
+  }),
+  ...mutantsOf(`${defaultManager}/src/timetable.ts`, [`${defaultManager}/src/timetable.test.ts`], {
+    'an early timer is not armed again': [
+      ['      this.#isRinging = false\n      this.#arm()', '      this.#isRinging = false'],
+    ],
+    'a timer is not capped': [
+      ['Math.min(Math.max(1, dueAtOf(first) - now), MAX_WAIT_MS)', 'Math.max(1, dueAtOf(first) - now)'],
+    ],
+    'a step back is not told': [['      if (isSetBack) this.#host.steppedBack()\n', '']],
+    'a step back after a quiet time is not noticed': [
+      ['    this.#latestNow = Math.max(this.#latestNow, this.#host.clock.now())\n', ''],
+    ],
+    'small steps back do not add up': [['isSetBack ? now : Math.max(this.#latestNow, now)', 'now']],
+    'alarms that are moved put off the repair': [['this.#isSetBack(now) ? 1 : Math', 'Math']],
+    'an appointment that is moved keeps its place': [['    if (!isNew) this.#sink(item)\n', '']],
+    'a new first appointment waits for the old alarm': [['dueAt < this.#alarmAt &&', 'dueAt < 0 &&']],
+  }),
+  ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, [contract, time], {
+    'the record is written after the run': [
+      ['    entry.history.begin(run.record, entry.definition.policy.keepRuns)\n', ''],
+      ['    run.start()\n', '    run.start()\n    entry.history.begin(run.record, entry.definition.policy.keepRuns)\n'],
+    ],
+    'the guard ends with the outcome': [
+      [
+        "if (active?.kind === 'run' && active.run === run) this.#finish(active.entry, record)",
+        "if (active?.kind === 'run' && active.run === run && this.#active.delete(record.worker)) this.#finish(active.entry, record)",
+      ],
+    ],
+    'a pause lets a jittered slot run': [
+      [
+        "if (active?.kind !== 'waiting') return\n    this.#endWaiting(name, active)\n    this.#skip",
+        "if (active?.kind !== 'waiting') return\n    this.#skip",
+      ],
+    ],
+    'a stop leaves a jittered slot waiting': [['      else this.#endWaiting(name, active)\n', '']],
+    'a trigger does not heed the guard': [
+      ['if (active) throw new WorkerBusyError', "if (active?.runId === '') throw new WorkerBusyError"],
+    ],
+    'a slot that waits blocks itself': [['    if (activeRunId === slotRunId(entry.name, slot)) return\n', '']],
+    'a slot that waits is decided again': [['return isWaiting || (entry', 'return (entry']],
+    'a set back clock hides missed slots': [["slot.missedSlots > 0 ? 'catch-up' : 'scheduled'", "'scheduled'"]],
+  }),
+  ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [contract, time], {
+    'a pause owes its slots': [
+      ['    this.#timetable.set(entry, undefined)\n    this.#runner.pause(name)', '    this.#runner.pause(name)'],
+      ['    entry.paused = undefined\n    this.#schedule(entry)\n', '    entry.paused = undefined\n'],
+    ],
+    'a decided slot comes again after a step back': [['this.#runner.isDecided(entry, next)', 'Number.isNaN(next)']],
+    'a stop takes new slots': [['    this.#timetable.close()\n', '']],
+    'a step back leaves workers silent': [['      this.#timetable.set(entry, expected)\n', '']],
+    'a removed worker keeps its slots': [['    if (isPeriodic(entry)) this.#timetable.set(entry, undefined)\n', '']],
+  }),
+  ...mutantsOf(`${defaultManager}/src/run-history.ts`, [`${defaultManager}/src/run-history.test.ts`, contract], {
+    'consecutive failures are not reset': [['      this.#consecutiveFailures = 0\n', '']],
+    'the last success is trimmed': [['[this.#lastSuccess, this.#lastFailure]', '[this.#lastFailure]']],
+  }),
+]
