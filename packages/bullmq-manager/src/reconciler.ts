@@ -102,6 +102,15 @@ export class Reconciler {
     await this.beat()
   }
 
+  /** Whether another live instance that takes this queue has the worker. */
+  async isDeclaredElsewhere(worker: string, queue: string): Promise<boolean> {
+    const { instances, instanceId } = this.#parts
+    const others = (await this.look()).filter(
+      (other) => other.instanceId !== instanceId && other.queues.includes(queue),
+    )
+    return (await instances.readNames(others)).has(worker)
+  }
+
   /** Which instances live now; between two beats that may have changed. Writes nothing. */
   async look(): Promise<readonly Instance[]> {
     const { instances, clock } = this.#parts

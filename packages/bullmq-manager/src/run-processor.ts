@@ -18,6 +18,8 @@ export interface RunProcessorParts {
   readonly host: Omit<RunHost, 'runFinished' | 'runSettled'>
   /** The worker, if it was added here and has started. */
   readyWorker(name: string): ManagedPeriodicWorker | undefined
+  /** Whether a live instance that takes this queue says that it has the worker. This one does not count. */
+  isDeclared(worker: string, queue: string): Promise<boolean>
   /** It was added here, and its own `start` has neither resolved nor failed. */
   isStarting(name: string): boolean
   runStarted(record: RunRecord): void
@@ -395,9 +397,11 @@ export class RunProcessor {
   }
 
   async #handBack(runCase: RunCase): Promise<undefined> {
-    const { job, data, runId, stored } = runCase
+    const { job, data, runId, stored, queue } = runCase
     const handBacks = job.attemptsStarted - 1 - job.stalledCounter
-    if (stored.orphanedAt !== undefined || handBacks >= MAX_HAND_BACKS) {
+    // Where one instance of many has the worker, it may take more; as long as there is one, the run is not given up.
+    const isGivenUp = handBacks >= MAX_HAND_BACKS && !(await this.#parts.isDeclared(data.worker, queue))
+    if (stored.orphanedAt !== undefined || isGivenUp) {
       return this.#recordNonRun(runCase, { outcome: 'missed', reason: 'no-handler' })
     }
     this.#parts.runHandedBack(data.worker, runId)

@@ -30,6 +30,8 @@ const TICK_LEASE_MS = 10_000
 const STALLED_CHECK_MS = 5_000
 /** A request to cancel is kept for so long. */
 const CANCEL_KEPT_MS = 60_000
+/** BullMQ's own log of a queue; nothing reads it. */
+const EVENTS_KEPT = 1_000
 const CLOSE_MS = 2_000
 /** A heartbeat that takes longer is slow, or Redis is silent. */
 const SLOW_BEAT_MS = 2_500
@@ -115,6 +117,7 @@ export class Session {
       logger,
       host: parts.runHost,
       readyWorker: parts.readyWorker,
+      isDeclared: (worker, queue) => this.reconciler.isDeclaredElsewhere(worker, queue),
       isStarting: (name) => parts.entries.get(name)?.starter.isStarting ?? false,
       runStarted: (record) => {
         this.#lastRenewedAt.set(record.runId, performance.now())
@@ -261,6 +264,10 @@ export class Session {
         'Redis may evict keys: set maxmemory-policy to noeviction, or schedules and records can vanish',
       )
     }
+    const tickMeta = `${this.keys.prefix}:${TICK_QUEUE}:meta`
+    if ((await client.hget(tickMeta, 'opts.maxLenEvents')) === null) {
+      await client.hset(tickMeta, 'opts.maxLenEvents', EVENTS_KEPT)
+    }
     const dataVersion = await client.hget(this.keys.meta, 'data-version')
     if (dataVersion === null) await client.hset(this.keys.meta, 'data-version', DATA_VERSION)
     else if (Number(dataVersion) !== DATA_VERSION) {
@@ -275,8 +282,9 @@ export class Session {
       connection: this.connection.client as never,
       prefix: this.keys.prefix,
       skipVersionCheck: true,
+      // Else each start writes them; see #checkRedis.
+      skipMetasUpdate: true,
       settings: { repeatStrategy },
-      streams: { events: { maxLen: 1_000 } },
     } as ConstructorParameters<typeof Queue>[1])
     queue.on('error', (error) => this.#noteError(error))
     return queue

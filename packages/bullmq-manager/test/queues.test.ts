@@ -57,6 +57,24 @@ describe.concurrent('a run that an instance has no worker for', () => {
     expect(probe.calls).toEqual([])
   })
 
+  it('is not given up while a live instance that takes the queue has the worker, however often it comes to another', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const gate = Promise.withResolvers<void>()
+    // Its own start takes long, so the run goes back and forth.
+    const slow = Object.assign(probe.worker('digest', rarely()), { start: () => gate.promise })
+    const having = await cluster.start([slow])
+    await cluster.start([probe.worker('other', rarely())])
+    const runId = await (await cluster.start([], { queues: [] })).trigger('digest')
+    const job = `{${cluster.applicationName}}:runs.default:${runId}`
+    await until('the run has been taken 12 times', async () => Number(await cluster.redis.hget(job, 'ats')) >= 12)
+
+    gate.resolve()
+
+    expect(await untilOver(having, runId)).toMatchObject({ outcome: 'succeeded', attempts: 1 })
+    expect(probe.callsOf('digest')).toHaveLength(1)
+  })
+
   it('is missed for want of a handler once its worker is orphaned', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
