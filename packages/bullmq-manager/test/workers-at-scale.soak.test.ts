@@ -11,7 +11,7 @@ function scheduleOf(index: number) {
   return cron(`${index % 60} ${Math.floor(index / 60)} 29 2 *`)
 }
 
-// The aim is five times; measured on two cores it is 4 to 7 times, so the limit leaves room for a busy machine.
+// Measured on two cores: 21 times.
 it('starting with 1,000 unchanged cron workers is several times faster than upserting each with BullMQ', async () => {
   await using cluster = await TestCluster.open()
   const first = await cluster.start(crons())
@@ -27,7 +27,7 @@ it('starting with 1,000 unchanged cron workers is several times faster than upse
   }
   const ratio = Math.min(...upsertMs) / Math.min(...startMs)
   console.info(`start ${show(startMs)} ms, upserts ${show(upsertMs)} ms, ${ratio.toFixed(1)} times`)
-  expect(ratio).toBeGreaterThanOrEqual(2.5)
+  expect(ratio).toBeGreaterThanOrEqual(5)
 }, 180_000)
 
 function crons() {
