@@ -200,6 +200,19 @@ describe('Lifecycle', () => {
     expect(harness.state).toBe('running')
   })
 
+  it('starts again at once when it is told to after a start that failed', async () => {
+    const harness = new Harness()
+    const start = harness.start()
+    await turns()
+    harness.starts[0]?.reject(new Error('no store'))
+    await expect(start).rejects.toThrow('no store')
+    const again = harness.start()
+    await turns()
+    harness.starts[1]?.resolve()
+    await again
+    expect(harness.state).toBe('running')
+  })
+
   it('has nothing to stop when the start that a stop waits for fails', async () => {
     const harness = new Harness()
     const start = harness.start()

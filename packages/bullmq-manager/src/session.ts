@@ -265,12 +265,13 @@ export class Session {
       )
     }
     const tickMeta = `${this.keys.prefix}:${TICK_QUEUE}:meta`
-    if ((await client.hget(tickMeta, 'opts.maxLenEvents')) === null) {
+    const dataVersion = await client.hget(this.keys.meta, 'data-version')
+    if (this.#parts.options.isEnabled && (await client.hget(tickMeta, 'opts.maxLenEvents')) === null) {
       await client.hset(tickMeta, 'opts.maxLenEvents', EVENTS_KEPT)
     }
-    const dataVersion = await client.hget(this.keys.meta, 'data-version')
-    if (dataVersion === null) await client.hset(this.keys.meta, 'data-version', DATA_VERSION)
-    else if (Number(dataVersion) !== DATA_VERSION) {
+    if (dataVersion === null) {
+      if (this.#parts.options.isEnabled) await client.hset(this.keys.meta, 'data-version', DATA_VERSION)
+    } else if (Number(dataVersion) !== DATA_VERSION) {
       throw new StoreUnavailableError(
         `start: the data of application "${this.#parts.options.applicationName}" in Redis has version ${dataVersion}, and this release reads ${DATA_VERSION}. Deploy the newer release, or use another applicationName.`,
       )

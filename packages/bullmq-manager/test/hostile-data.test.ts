@@ -220,9 +220,9 @@ describe.concurrent('what Redis holds is not trusted', () => {
       await expect.poll(() => good.runs.length, PATIENCE).toBeGreaterThan(3)
       expect(await manager.list()).toHaveLength(2)
       expect(await outcomeOf(manager.health())).toMatchObject({ code: 'resolved' })
-      expect(
-        logger.lines.some(({ level, data }) => level === 'error' && String(data.err).includes('WRONGTYPE')),
-      ).toBe(true)
+      expect(logger.lines.some(({ level, data }) => level === 'error' && String(data.err).includes('WRONGTYPE'))).toBe(
+        true,
+      )
       expect(logger.lines.length).toBeLessThan(50)
       // When it is gone the worker runs again.
       await withClient(options.connection, (client) => client.del(key(name)))

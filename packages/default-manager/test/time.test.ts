@@ -234,6 +234,27 @@ describe('jitter', () => {
   })
 })
 
+describe('what is taken back', () => {
+  it('a jittered slot that a pause has skipped does not run after a resume', async () => {
+    const { clock, manager, runs } = await startManager({ jittery: every('1h', { offset: 0 }) }, { jitterMs: HOUR / 2 })
+    await clock.advance(HOUR)
+    await manager.pause('jittery')
+    await manager.resume('jittery')
+    await clock.advance(HOUR - 1)
+    expect(runs.jittery).toEqual([])
+    expect(await manager.runs('jittery')).toMatchObject([{ outcome: 'skipped', reason: 'paused' }])
+    await manager.stop()
+  })
+
+  it('the alarm for a removed worker rings no more after a minute', async () => {
+    const { clock, manager } = await startManager({ daily: every('1d') })
+    await manager.remove('daily')
+    await clock.advance(60_000)
+    expect(clock.timerCount).toBe(0)
+    await manager.stop()
+  })
+})
+
 describe('a clock that is set back while a slot waits for its jitter', () => {
   const hourly = every('1h', { offset: 0 })
   const firstSlot = Date.UTC(2026, 0, 1, 1)

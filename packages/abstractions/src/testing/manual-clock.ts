@@ -1,4 +1,5 @@
 import type { Clock, TimerHandle } from '../clock.ts'
+import { InvalidOptionsError } from '../errors.ts'
 
 interface ManualTimer {
   readonly callback: () => void
@@ -50,8 +51,17 @@ export class ManualClock implements Clock {
     return this.#timers.size
   }
 
-  /** Lets `ms` pass: fires what comes due, and waits for what that sets off. */
+  /**
+   * Lets `ms` pass: fires what comes due, and waits for what that sets off.
+   *
+   * @throws InvalidOptionsError for a negative `ms`, or none.
+   */
   async advance(ms: number): Promise<void> {
+    if (!(ms >= 0)) {
+      throw new InvalidOptionsError(
+        `ManualClock: advance(${ms}) must be 0 or more. Time only goes forward; step() sets the wall clock back.`,
+      )
+    }
     await this.settle()
     const end = this.#elapsedMs + ms
     for (;;) {

@@ -100,7 +100,7 @@ const DAY = 24 * HOUR
 
 // Large ones are rare: cron slots have to be counted one by one.
 const SMALL_STEPS_MS = [300, 900, 1_500, 8 * SECOND, 50 * SECOND, 7 * MINUTE]
-const STEPS_MS = [...SMALL_STEPS_MS, ...SMALL_STEPS_MS, 2 * HOUR, DAY, 40 * DAY]
+const STEPS_MS = [...SMALL_STEPS_MS, ...SMALL_STEPS_MS, ...SMALL_STEPS_MS, ...SMALL_STEPS_MS, 2 * HOUR, DAY, 40 * DAY]
 
 function stepMs(take: Take): number {
   return pick(take, STEPS_MS) + take(700)

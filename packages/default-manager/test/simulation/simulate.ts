@@ -66,8 +66,9 @@ class Simulation {
 
   async play(command: Command): Promise<void> {
     await this.#carryOut(command)
-    if (command.kind === 'behave') return
-    await this.#clock.settle()
+    if (command.kind === 'behave' || command.kind === 'look') return
+    // An advance has waited for what it set off.
+    if (command.kind !== 'advance') await this.#clock.settle()
     await this.#check()
   }
 
