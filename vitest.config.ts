@@ -8,7 +8,7 @@ const allTests = [
 // What needs Redis. Only for these is one started.
 const redisTests = [
   'packages/bullmq-manager/{src,test}/**/*.test.ts',
-  'examples/{bullmq,dedicated-host,swap}/test/**/*.test.ts',
+  'examples/{bullmq,dedicated-host,nestjs,swap}/test/**/*.test.ts',
   'tests/test-redis/src/**/*.test.ts',
 ]
 

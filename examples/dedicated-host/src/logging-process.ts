@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 
 /** A line of a pino log. */
 export interface LogLine {
@@ -16,7 +15,7 @@ export class LoggingProcess implements AsyncDisposable {
   #look = () => {}
 
   constructor(file: string, environment: Record<string, string>, interruption: AbortSignal) {
-    const child = spawn(process.execPath, [fileURLToPath(new URL(file, import.meta.url))], {
+    const child = spawn(process.execPath, [file], {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'inherit'],
       signal: interruption,

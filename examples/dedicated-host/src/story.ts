@@ -1,8 +1,11 @@
+import { fileURLToPath } from 'node:url'
 import type { RunRecord, WorkerStatus } from '@background-workers/abstractions'
 import { LoggingProcess } from './logging-process.ts'
 import type { Signup } from './signup-repository.ts'
 import { WebClient } from './web-client.ts'
 
+const HOST = fileURLToPath(new URL('host.ts', import.meta.url))
+const WEB = fileURLToPath(new URL('web.ts', import.meta.url))
 const MAILER = '/workers/welcome-mailer'
 
 /** A JSON answer has dates as texts. */
@@ -11,8 +14,8 @@ type Trigger = string | { readonly code: string }
 
 /** Starts the web process and the dedicated one, lets them work together, and stops both. Gives what happened. */
 export async function tell(environment: Record<string, string>, interruption: AbortSignal): Promise<string[]> {
-  await using host = new LoggingProcess('host.ts', environment, interruption)
-  await using web = new LoggingProcess('web.ts', environment, interruption)
+  await using host = new LoggingProcess(HOST, environment, interruption)
+  await using web = new LoggingProcess(WEB, environment, interruption)
   const { port: healthPort } = await host.logged('health endpoint opened')
   const { port: webPort } = await web.logged('web server opened')
   await Promise.all([host.logged('application started'), web.logged('application started')])

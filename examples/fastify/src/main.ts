@@ -3,7 +3,7 @@ import { buildApp } from './app.ts'
 
 const isInTerminal = process.stdout.isTTY
 const app = await buildApp({ server: { logger: { level: isInTerminal ? 'info' : 'warn' } } })
-const address = await app.listen({ port: isInTerminal ? 3000 : 0 })
+const address = await app.listen({ port: Number(process.env.PORT ?? 0) })
 
 await call('PUT', '/sessions/ada?expiresAt=2999-01-01')
 await call('PUT', '/sessions/alan?expiresAt=2000-01-01')

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { every, periodicWorker } from '@background-workers/abstractions'
@@ -11,6 +11,8 @@ import { buildApp } from '../src/app.ts'
 import { backgroundWorkers } from '../src/background-workers.ts'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+/** Makes the example believe that it is in a terminal, where it waits for Ctrl+C. */
+const IN_A_TERMINAL = ['--import', 'data:text/javascript,process.stdout.isTTY = true']
 const CLEANER = 'expired-session-cleaner'
 
 let clock: ManualClock
@@ -40,8 +42,8 @@ describe('the plugin', () => {
     const workEnds = Promise.withResolvers<void>()
     const stream = {
       write(line: string) {
-        const { msg, report } = JSON.parse(line)
-        if (report) order.push(`${msg}: ${report.finished} finished`)
+        const { msg, finished } = JSON.parse(line)
+        if (finished !== undefined) order.push(`${msg}, ${finished} finished`)
       },
     }
     const server = fastify({ logger: { stream } })
@@ -62,7 +64,7 @@ describe('the plugin', () => {
     await expect.poll(() => server.backgroundWorkers.state).toBe('stopping')
     workEnds.resolve()
     await closing
-    expect(order).toEqual(['background workers stopped with the server: 1 finished', 'the database is closed'])
+    expect(order).toEqual(['background workers stopped, 1 finished', 'the database is closed'])
   })
 })
 
@@ -134,4 +136,21 @@ it('runs as a process that ends by itself', { timeout: 120_000 }, async () => {
   expect(lines[2]).toMatch(/\["ada","alan"\]$/)
   expect(lines[4]).toMatch(/\["ada"\]$/)
   expect(lines.at(-1)).toBe('closed, and the manager is stopped')
+})
+
+it('closes gracefully at Ctrl+C', { timeout: 120_000 }, async () => {
+  const server = spawn(process.execPath, [...IN_A_TERMINAL, MAIN], { stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    let stdout = ''
+    server.stdout.on('data', (chunk) => {
+      stdout += chunk
+    })
+    const exit = new Promise((resolve) => server.once('close', (code, signal) => resolve({ code, signal })))
+    await expect.poll(() => stdout, { timeout: 90_000 }).toContain('Press Ctrl+C to stop.')
+    server.kill('SIGINT')
+    expect(await exit).toEqual({ code: 0, signal: null })
+    expect(stdout).toContain('closed, and the manager is stopped')
+  } finally {
+    server.kill('SIGKILL')
+  }
 })

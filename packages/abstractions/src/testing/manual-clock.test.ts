@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { InvalidOptionsError } from '../errors.ts'
 import { ManualClock } from './manual-clock.ts'
 
 describe('ManualClock', () => {
@@ -80,6 +81,13 @@ describe('ManualClock', () => {
     expect([clock.now(), clock.monotonicNow(), fired]).toEqual([10_500, 0, 0])
     await clock.advance(10)
     expect([clock.now(), fired]).toEqual([10_510, 1])
+  })
+
+  it('refuses to let time go backward', async () => {
+    const clock = new ManualClock(1_000)
+    await expect(clock.advance(-1)).rejects.toThrow(InvalidOptionsError)
+    await expect(clock.advance(Number.NaN)).rejects.toThrow('advance(NaN) must be 0 or more')
+    expect([clock.now(), clock.monotonicNow()]).toEqual([1_000, 0])
   })
 
   it("goes on under a test's fake timers", async () => {
