@@ -48,7 +48,7 @@ function lookForProblem(expression: string, timeZone: string): string | undefine
       return `"${expression}" never fires: no such date exists.`
     }
   } catch (error) {
-    return `"${expression}" can not be read: ${error instanceof Error ? error.message : String(error)}`
+    return `"${expression}" can not be read: ${error instanceof Error ? error.message.replace(/^Cron\w+: /, '') : String(error)}`
   }
   return undefined
 }

@@ -109,7 +109,7 @@ describe('context.services', () => {
     expect(run.record.error).toMatchObject({
       code: 'invalid-options',
       message:
-        'Worker "w" uses context.services, but its manager has no scopeFactory. Pass one (an awilix container fits).',
+        'Worker "w" uses context.services, but its manager has no scopeFactory. Pass one (an awilix container fits), or "services" to runOnce.',
     })
   })
 

@@ -69,7 +69,7 @@ export class RunContext implements PeriodicBackgroundWorkerContext {
   get services(): ServiceScope {
     if (!this.#scopeFactory) {
       throw new InvalidOptionsError(
-        `Worker "${this.workerName}" uses context.services, but its manager has no scopeFactory. Pass one (an awilix container fits).`,
+        `Worker "${this.workerName}" uses context.services, but its manager has no scopeFactory. Pass one (an awilix container fits), or "services" to runOnce.`,
       )
     }
     if (this.#isEnded) {

@@ -27,7 +27,11 @@ describe('every', () => {
     [Number.POSITIVE_INFINITY, {}, /^every: the period of Infinity ms is above the longest, 3,650 days\.$/],
     [MAX_PERIOD_MS + 1, {}, /^every: the period of 315360000001 ms is above the longest/],
     [1.5, {}, /^every: the period of 1\.5 ms is not a whole number of ms\.$/],
-    ['soon', {}, /^every: the period "soon" can not be read\. Write ms as a number, or a text such as '30s'/],
+    [
+      'soon',
+      {},
+      /^every: the period "soon" can not be read\. Write ms as a number, or a text with one of the units ms, s, m, h, d/,
+    ],
     [undefined, {}, /^every: the period undefined can not be read/],
     [10n, {}, /^every: the period 10n can not be read/],
     ['1s', { offset: -1 }, /^every: the offset of -1 ms must be 0 or more and below the period of 1000 ms\.$/],

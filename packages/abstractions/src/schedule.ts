@@ -155,7 +155,7 @@ function readDuration(subject: string, value: unknown): number {
   const ms = parseDuration(value)
   if (ms === undefined) {
     throw new InvalidScheduleError(
-      `${subject} ${show(value)} can not be read. Write ms as a number, or a text such as '30s', '10m', '1h', '7d'.`,
+      `${subject} ${show(value)} can not be read. Write ms as a number, or a text with one of the units ms, s, m, h, d, such as '30s' or '1.5h'.`,
     )
   }
   return ms

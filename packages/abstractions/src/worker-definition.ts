@@ -34,7 +34,8 @@ export interface DefinitionRules {
  */
 export function defineWorker(worker: unknown, rules: DefinitionRules): WorkerDefinition {
   if (typeof worker !== 'object' || worker === null) {
-    const hint = typeof worker === 'function' ? ' It is a class or function: pass an instance.' : ''
+    const hint =
+      typeof worker === 'function' ? ' It is a class or function: pass an instance, as in new MyWorker().' : ''
     throw new InvalidWorkerError(`add: expected a worker, got ${show(worker)}.${hint}`)
   }
   const { name, start, stop, schedule, policy, doWork } = readParts(worker)

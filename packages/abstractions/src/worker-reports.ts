@@ -57,7 +57,8 @@ export class WorkerReports {
   /** A slot does not run: `skipped` or `missed`. */
   slotSkipped(record: RunRecord): void {
     const { worker, runId, outcome, reason, blockedBy, lateByMs } = record
-    this.#logger.warn({ worker, runId, reason, blockedBy, lateByMs }, `slot ${outcome}`)
+    const details = { ...(blockedBy !== undefined && { blockedBy }), ...(lateByMs !== undefined && { lateByMs }) }
+    this.#logger.warn({ worker, runId, reason, ...details }, `slot ${outcome}`)
     this.#events.emit('run-skipped', record)
   }
 

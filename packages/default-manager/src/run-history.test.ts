@@ -48,6 +48,19 @@ describe('RunHistory', () => {
     expect(ids(history)).toEqual(['a'])
   })
 
+  it('leaves the record of a run alone when its slot comes again after a step back and never begins', () => {
+    const history = new RunHistory()
+    run(history, 'w.1', 'succeeded', 100, START)
+    run(history, 'w.2', 'succeeded', 100, START + 1_000)
+    history.finish(record('w.1', 'aborted'), 100)
+    expect(history.list(10).map(({ runId, outcome }) => [runId, outcome])).toEqual([
+      ['w.1', 'aborted'],
+      ['w.2', 'succeeded'],
+      ['w.1', 'succeeded'],
+    ])
+    expect(history.lastSlotMs).toBe(START)
+  })
+
   it('lists the newest first, runs and non-runs together, also within one millisecond', () => {
     const history = new RunHistory()
     run(history, 'a', 'succeeded')

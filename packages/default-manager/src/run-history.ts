@@ -45,7 +45,8 @@ export class RunHistory {
 
   /** Puts the outcome of a run in its place; also of one that was never begun (cancelled while it waited). */
   finish(record: RunRecord, keepRuns: number): void {
-    let kept = this.#runs.findLast(({ record: { runId } }) => runId === record.runId)
+    // After a step back of the clock a slot may come again, with the run id of a run that has ended.
+    let kept = this.#runs.findLast(({ record: { runId, outcome } }) => runId === record.runId && outcome === undefined)
     if (kept) kept.record = record
     else {
       kept = this.#keep(record)

@@ -52,7 +52,7 @@ const workers: BadCall[] = [
     'add of a class',
     (m) => m.add(SomeWorker),
     'invalid-worker',
-    'add: expected a worker, got a function. It is a class or function: pass an instance.',
+    'add: expected a worker, got a function. It is a class or function: pass an instance, as in new MyWorker().',
   ],
   ['add of a list', (m) => m.add([]), 'invalid-worker', "add: a worker's name must be given."],
   ['add of a promise', (m) => m.add(Promise.resolve()), 'invalid-worker', "add: a worker's name must be given."],

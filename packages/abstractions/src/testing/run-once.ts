@@ -96,7 +96,9 @@ function scopeFactoryOf(services: RunOnceOptions['services']): ServiceScopeFacto
     createScope: () => ({
       resolve(name) {
         if (!Object.hasOwn(values, name))
-          throw new Error(`runOnce was given no service "${name}". Known are: ${Object.keys(values).join(', ')}.`)
+          throw new Error(
+            `runOnce was given no service "${name}". Known are: ${Object.keys(values).join(', ') || 'none'}.`,
+          )
         return values[name]
       },
       dispose() {},

@@ -51,7 +51,8 @@ interface Waiting {
   readonly slot: number
   /** The slot after it, by the schedule that was in force when it was decided. */
   readonly nextSlot: number
-  readonly missedSlots: number
+  /** Not known of a wait that only the slot skipped for it has told of. */
+  readonly missedSlots: number | undefined
   readonly runId: string
 }
 
@@ -418,8 +419,11 @@ export class Model {
   /** The workers of which no event tells whether a slot waits for its jitter. */
   unclear(): string[] {
     const now = this.#times.now()
-    const isUnclear = ({ name, entry }: Named) =>
-      entry?.next !== undefined && entry.next <= now && (entry.policy.jitterMs ?? 0) > 0 && !this.activeRunId(name)
+    const isUnclear = ({ name, entry, again }: Named) =>
+      entry?.next !== undefined &&
+      (again ?? entry.next) <= now &&
+      (entry.policy.jitterMs ?? 0) > 0 &&
+      !this.activeRunId(name)
     return [...this.#workers.values()].filter(isUnclear).map(({ name }) => name)
   }
 
@@ -433,11 +437,12 @@ export class Model {
       this.#noteAgain(worker)
       if (entry?.next === undefined) continue
       const active = this.activeRunId(name) ? undefined : statusOf(name)?.activeRun
-      if (active) this.#knowWaiting(worker, entry, active.runId)
+      if (active) this.#knowWaiting(worker, entry, active.runId, active.missedSlots ?? 0)
       if (!this.isCalm) continue
       if (entry.next <= now) assert.fail(`${name}: the slot ${iso(entry.next)} has no decision at ${iso(now)}`)
       const slots = effective(entry)
-      const latestAllowed = slots.next(slots.next(now + 1_000))
+      // A step back may leave two slots ahead that are decided: the last one, and one that waits for its jitter.
+      const latestAllowed = slots.next(slots.next(slots.next(now + 1_000)))
       if (entry.next > latestAllowed) assert.fail(`${name} falls silent until ${iso(entry.next)}`)
     }
     this.#wasCalm = this.isCalm
@@ -490,7 +495,7 @@ export class Model {
     worker.lastSlot = slot
     const { waiting } = worker
     if (waiting?.slot === slot) {
-      assert.equal(missedSlots, waiting.missedSlots, 'missedSlots is counted when the slot is decided')
+      assert.equal(missedSlots, waiting.missedSlots ?? missedSlots, 'missedSlots is counted when the slot is decided')
       worker.waiting = undefined
       return { nextSlot: waiting.nextSlot, jitterMs: jitterOf(worker.name, entry.policy, slot, waiting.nextSlot) }
     }
@@ -526,13 +531,12 @@ export class Model {
   }
 
   /** Takes up that a slot waits for its jitter, which no event tells. */
-  #knowWaiting(worker: Named, entry: Entry, runId: string): void {
+  #knowWaiting(worker: Named, entry: Entry, runId: string, missedSlots?: number): void {
     if (worker.waiting || entry.next === undefined) return
     const slot = Number(runId.slice(worker.name.length + 1))
     const nextSlot = effective(entry).next(slot)
     assert.ok(jitterOf(worker.name, entry.policy, slot, nextSlot) > 0, 'only a slot with a jitter waits')
-    const missedSlots = effective(entry).between(entry.next, slot)
-    this.#take(worker, entry, slot, missedSlots, false)
+    this.#take(worker, entry, slot, missedSlots ?? effective(entry).between(entry.next, slot), false)
     worker.waiting = { slot, nextSlot, missedSlots, runId }
   }
 
