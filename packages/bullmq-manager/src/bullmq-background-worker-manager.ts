@@ -145,6 +145,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
         if (isPeriodic(entry)) await session.connection.send('add', () => session.declare())
       } catch (error) {
         this.#entries.delete(name)
+        session.reconciler.noteNamesChanged()
         throw error
       }
       starter.start()
@@ -190,16 +191,19 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const isOnlyHere = session.reconciler.live.length <= 1
     if (entry && this.#options.isEnabled && isOnlyHere && !entry.starter.isReady) throw new WorkerNotReadyError(name)
     const runId = `${name}.m-${randomUUID()}`
-    const blockedBy = await session.connection.send('trigger', () =>
-      session.runQueues.add(stored.definition.policy.queue, {
-        runId,
-        worker: name,
-        kind: 'manual',
-        slot: session.clock.now(),
-        missedSlots: 0,
-        delayMs: 0,
-        ...(options.by !== undefined && { by: options.by }),
-      }),
+    const blockedBy = await session.connection.send(
+      'trigger',
+      async () =>
+        (await session.runProcessor.activeElsewhere(stored)) ??
+        session.runQueues.add(stored.definition.policy.queue, {
+          runId,
+          worker: name,
+          kind: 'manual',
+          slot: session.clock.now(),
+          missedSlots: 0,
+          delayMs: 0,
+          ...(options.by !== undefined && { by: options.by }),
+        }),
     )
     if (blockedBy !== undefined) throw new WorkerBusyError(name, blockedBy)
     return runId

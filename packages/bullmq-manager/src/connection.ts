@@ -266,6 +266,11 @@ function isClient(connection: RedisConnection): connection is RedisClient {
 function checkedClient(client: RedisClient): RedisClient {
   const options: RedisOptions =
     (client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options) ?? {}
+  if (options.autoResendUnfulfilledCommands === false) {
+    throw new InvalidOptionsError(
+      'BullMqBackgroundWorkerManager: the client given as "connection" must not have autoResendUnfulfilledCommands: false, or a decision whose answer is lost is lost with it.',
+    )
+  }
   if (options.maxRetriesPerRequest !== null) {
     throw new InvalidOptionsError(
       'BullMqBackgroundWorkerManager: the client given as "connection" must have maxRetriesPerRequest: null, or BullMQ can not wait for jobs.',

@@ -35,6 +35,11 @@ export class Keys {
     return `${this.prefix}:records:${worker}:${kind}`
   }
 
+  /** BullMQ's lock of a run's job. */
+  runLock(queue: string, runId: string): string {
+    return `${this.prefix}:${runQueueName(queue)}:${runId}:lock`
+  }
+
   scheduler(id: string): string {
     return `${this.schedulers}:${id}`
   }

@@ -62,6 +62,7 @@ export class Reconciler {
   #namesVersion = 0
   #writtenNamesVersion = -1
   #isStale = true
+  #checksUnderWay = 0
   #missingSince: ReadonlyMap<string, number> = new Map()
   #mayBeAhead = false
   #lastNow = 0
@@ -187,10 +188,12 @@ export class Reconciler {
     const { store, schedulers } = this.#parts
     // What changes from here on is for the next check.
     this.#isStale = false
+    this.#checksUnderWay++
     let isDone = false
     try {
       isDone = await this.#compareAndWrite(store, schedulers, beat)
     } finally {
+      this.#checksUnderWay--
       if (!isDone) this.#isStale = true
     }
   }
@@ -222,6 +225,7 @@ export class Reconciler {
     this.#dropRemoved(stored)
     this.#noteOrphans(stored)
     this.#noteOverdue(stored)
+    this.#noteFailing(stored)
     for (const { name, paused } of stored.values()) if (paused) this.#parts.workerPaused(name)
     return true
   }
@@ -355,6 +359,16 @@ export class Reconciler {
     }
   }
 
+  /** A worker that failed again and again here may have succeeded elsewhere since, or be gone. */
+  #noteFailing(stored: ReadonlyMap<string, StoredWorker>): void {
+    const { health } = this.#parts
+    for (const { code, worker } of health.reasons) {
+      if (code !== 'failing' || worker === undefined) continue
+      const { definition, consecutiveFailures } = stored.get(worker) ?? {}
+      health.noteFailures(worker, definition ? (consecutiveFailures ?? 0) : 0)
+    }
+  }
+
   /** A slot that nobody decides: no instance takes the ticks, or none can. */
   #noteOverdue(stored: ReadonlyMap<string, StoredWorker>): void {
     const { clock, health, events, logger } = this.#parts
@@ -381,7 +395,9 @@ export class Reconciler {
   async #withWriteLock(work: () => Promise<void>): Promise<boolean> {
     const { client, keys } = this.#parts
     const token = randomUUID()
-    if ((await client.set(keys.writeLock, token, 'PX', WRITE_LOCK_MS, 'NX')) !== 'OK') return false
+    const isSet = (await client.set(keys.writeLock, token, 'PX', WRITE_LOCK_MS, 'NX')) === 'OK'
+    // It is ours all the same when the connection broke before the answer, and the client asked again.
+    if (!isSet && (await client.get(keys.writeLock)) !== token) return false
     const renewal = setInterval(() => {
       client.pexpire(keys.writeLock, WRITE_LOCK_MS).catch(() => {})
     }, WRITE_LOCK_MS / 3)
@@ -402,7 +418,7 @@ export class Reconciler {
 
   /** Whether everything that this instance declares is in place. */
   get isSettled(): boolean {
-    return !this.#isStale || !this.#parts.options.isEnabled
+    return (!this.#isStale && this.#checksUnderWay === 0) || !this.#parts.options.isEnabled
   }
 }
 

@@ -20,6 +20,8 @@ export interface RunProcessorParts {
   readyWorker(name: string): ManagedPeriodicWorker | undefined
   /** Whether a live instance that takes this queue says that it has the worker. This one does not count. */
   isDeclared(worker: string, queue: string): Promise<boolean>
+  /** Whether a live instance takes this queue. */
+  isQueueTaken(queue: string): boolean
   /** It was added here, and its own `start` has neither resolved nor failed. */
   isStarting(name: string): boolean
   runStarted(record: RunRecord): void
@@ -65,13 +67,15 @@ const STARTING_MS = 500
 /** How long to wait before an outcome that Redis refused (full memory, read-only) is written again. */
 const WRITE_AGAIN_MS = 1_000
 
+/** Counts over all starts of a manager: a run that an earlier one has abandoned must not pass for a later one. */
+let startNumber = 0
+
 /** The runs of this instance: takes run jobs, decides each in the store, and calls `doWork` through the shared pipeline. */
 export class RunProcessor {
   readonly #parts: RunProcessorParts
   readonly #active = new Map<string, ActiveRun>()
   readonly #undecided = new Set<Promise<unknown>>()
   readonly #host: RunHost
-  #startNumber = 0
   #state: 'open' | 'draining' | 'closed' = 'open'
 
   constructor(parts: RunProcessorParts) {
@@ -145,6 +149,8 @@ export class RunProcessor {
       return undefined
     }
     if (this.#state !== 'open') await giveBack(job, token)
+    // Its lease was lost and it has come back here, where its doWork is still active: that keeps the guard.
+    if (this.activeRun(runId)?.isSettled === false) return this.#putOff({ job, token }, HAND_BACK_MS)
     const stored = await this.#parts.store.read(data.worker)
     const history = await this.#historyOf(job, runId, stored)
     if (history === 'ended') return undefined
@@ -200,8 +206,8 @@ export class RunProcessor {
     )
     const claim = this.#claimOf(runCase, definition)
     if (!(await this.#parts.store.decideRun(run.record, claim))) return undefined
-    // Closed meanwhile: the job stays active, and another instance will record the run as lost.
-    if (this.#state === 'closed') return undefined
+    // Closed meanwhile: the job stays active (this error leaves it alone), and another instance will record the run as lost.
+    if (this.#state === 'closed') throw new WaitingError()
     const { job, token } = runCase
     return {
       run,
@@ -219,7 +225,7 @@ export class RunProcessor {
     const periodMs = schedule.kind === 'every' ? schedule.periodMs : START_WINDOW_MS
     const windowMs = startMark?.startsWith('at ') ? Math.min(periodMs, START_WINDOW_MS) : undefined
     return {
-      token: this.#parts.runQueues.token(queue, this.#parts.instanceId, ++this.#startNumber),
+      token: this.#parts.runQueues.token(queue, this.#parts.instanceId, ++startNumber),
       slot: isSlot(data) ? data.slot : undefined,
       keepRuns: policy.keepRuns,
       isRecovery,
@@ -240,11 +246,11 @@ export class RunProcessor {
     if (isWritten) await this.#parts.store.settleRun(run.record.worker, claim.token)
     this.#parts.runSettled(run.record)
     const { outcome, reason, error } = run.record
-    // Its job is somebody else's now, so no event will say that it is done.
-    if (reason === 'lease-lost') this.noteJobDone(run.plan.runId)
+    // Its job is somebody else's now, so nobody has to wait until Redis takes it back.
+    if (reason === 'lease-lost') this.noteJobDone(job)
     if (isToBeRecovered(active)) {
       const given = giveBack(job, token)
-      await given.catch(() => this.noteJobDone(run.plan.runId))
+      await given.catch(() => this.noteJobDone(job))
       return given
     }
     // The job fails as well, so that BullMQ's own tools show it.
@@ -328,6 +334,21 @@ export class RunProcessor {
     return mayRecover ? 'to-recover' : 'ended'
   }
 
+  /**
+   * The run that is active on the worker's former queue. When nobody takes that queue any more, nobody there finds out that
+   * the process of the run has died: then it is recorded as lost here.
+   */
+  async activeElsewhere(stored: StoredWorker): Promise<string | undefined> {
+    const { active, definition } = stored
+    const { runQueues } = this.#parts
+    const queue = active && runQueues.queueOf(active.token)
+    if (!active || queue === undefined || queue === definition?.policy.queue) return undefined
+    const { runId } = active.record
+    if (this.#parts.isQueueTaken(queue) || (await runQueues.isLeased(queue, runId))) return runId
+    await this.#settleLost(runId, stored)
+    return undefined
+  }
+
   /** Cancels a run that has not started: it waits for its jitter, or for a place. */
   async cancelWaiting(runId: string, stored: StoredWorker, by: string | undefined): Promise<boolean> {
     return this.#endJob(runId, stored, { outcome: 'aborted', reason: 'cancelled', ...(by !== undefined && { by }) })
@@ -367,11 +388,13 @@ export class RunProcessor {
     await this.#active.get(runId)?.jobDone.promise
   }
 
-  /** The job of this run has left BullMQ's active list. */
-  noteJobDone(runId: string | undefined): void {
-    if (runId === undefined) return
-    this.#active.get(runId)?.jobDone.resolve()
-    this.#active.delete(runId)
+  /** BullMQ is done with the job of a run. */
+  noteJobDone(job: Job): void {
+    const active = this.#active.get(job.id ?? '')
+    // The same run may have come back, as another job.
+    if (active?.job !== job) return
+    active.jobDone.resolve()
+    this.#active.delete(active.run.plan.runId)
   }
 
   async #endJob(runId: string, stored: StoredWorker, decided: Partial<RunRecord>): Promise<boolean> {
@@ -420,7 +443,7 @@ export class RunProcessor {
   }
 
   /** Never moveToWait: that would be a hot loop of 870 hand-backs a second. */
-  async #putOff({ job, token }: RunCase, delayMs: number): Promise<undefined> {
+  async #putOff({ job, token }: Pick<RunCase, 'job' | 'token'>, delayMs: number): Promise<undefined> {
     await job.moveToDelayed(Date.now() + delayMs, token)
     throw new DelayedError()
   }

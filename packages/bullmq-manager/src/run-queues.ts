@@ -70,6 +70,12 @@ export class RunQueues {
     return (await this.#queue(queue).getDeduplicationJobId(worker)) ?? undefined
   }
 
+  /** Whether an instance holds the lease of a run. */
+  async isLeased(queue: string, runId: string): Promise<boolean> {
+    const { client, keys } = this.#parts
+    return (await client.exists(keys.runLock(queue, runId))) === 1
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()))
     this.#queues.clear()

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { RedisClient } from './connection.ts'
 
-/** A Lua script: Redis runs it in one piece, so what it checks still holds when it writes. */
+/**
+ * A Lua script: Redis runs it in one piece, so what it checks still holds when it writes. When the connection breaks before
+ * the answer has come, the client sends it again: whoever was told nothing must then get the same answer.
+ */
 class Script {
   readonly #lua: string
   readonly #sha: string
@@ -23,13 +26,15 @@ class Script {
 
 /**
  * Changes the fields of a worker and raises the version that tells the other instances. Gives 0, and changes nothing,
- * when the field that must be there is not.
+ * when the field that must be there is not (unless the same call has just deleted it).
  *
  * KEYS workers, meta · ARGV required field or '', how many values to set, field, value, …, fields to delete …
  */
 export const changeWorker = new Script(`
-if ARGV[1] ~= '' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
 local sets = tonumber(ARGV[2])
+if ARGV[1] ~= '' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then
+  return sets > 0 and redis.call('HGET', KEYS[1], ARGV[3]) == ARGV[4] and 1 or 0
+end
 for i = 3, 2 + sets * 2, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 for i = 3 + sets * 2, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
 redis.call('HINCRBY', KEYS[2], 'version', 1)
@@ -39,13 +44,14 @@ return 1
 /**
  * Raises the mark up to which slots are decided; it never goes back.
  *
- * KEYS workers · ARGV worker, slot, record of the slot that waits for its jitter or ''
+ * KEYS workers · ARGV worker, slot, record of the slot that waits for its jitter (unless it has started meanwhile) or ''
  */
 export const raiseDecided = new Script(`
-local mark = tonumber(redis.call('HGET', KEYS[1], 'decided:' .. ARGV[1]) or '')
-if not mark or mark < tonumber(ARGV[2]) then
+local marks = redis.call('HMGET', KEYS[1], 'decided:' .. ARGV[1], 'started:' .. ARGV[1])
+local slot = tonumber(ARGV[2])
+if (tonumber(marks[1] or '') or -1) < slot then
   redis.call('HSET', KEYS[1], 'decided:' .. ARGV[1], ARGV[2])
-  if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'waiting:' .. ARGV[1], ARGV[3]) end
+  if ARGV[3] ~= '' and (tonumber(marks[2] or '') or -1) < slot then redis.call('HSET', KEYS[1], 'waiting:' .. ARGV[1], ARGV[3]) end
 end
 return 1
 `)
@@ -74,6 +80,8 @@ end
  */
 export const decideRun = new Script(`${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local active = ARGV[7] .. '\\nrunning\\n' .. ARGV[4]
+if redis.call('HGET', KEYS[1], 'active:' .. worker) == active then return 1 end
 if ARGV[8] ~= '1' then
   if redis.call('HEXISTS', KEYS[2], run) == 1 then return 0 end
   local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker)
@@ -89,7 +97,7 @@ if ARGV[8] ~= '1' then
   end
 end
 keep_record(KEYS[2], KEYS[3], run, ARGV[4], ARGV[5], tonumber(ARGV[6]))
-local fields = { 'active:' .. worker, ARGV[7] .. '\\nrunning\\n' .. ARGV[4] }
+local fields = { 'active:' .. worker, active }
 if slot then fields[#fields + 1] = 'started:' .. worker; fields[#fields + 1] = ARGV[3] end
 if ARGV[9] ~= '' then fields[#fields + 1] = 'start:' .. worker; fields[#fields + 1] = ARGV[9] end
 redis.call('HSET', KEYS[1], unpack(fields))
@@ -105,6 +113,7 @@ return 1
  */
 export const decideNonRun = new Script(`${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
+if redis.call('HGET', KEYS[2], run) == ARGV[4] then return 1 end
 local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker)
 local isNew = redis.call('HEXISTS', KEYS[2], run) == 0 and not (slot and slot <= (tonumber(marks[1] or '') or 0))
 local fields = {}
@@ -130,8 +139,10 @@ return isNew and 1 or 0
 export const finishRun = new Script(`${KEEP_RECORD}
 local worker = ARGV[1]
 local active = redis.call('HGET', KEYS[1], 'active:' .. worker)
-if not active or string.sub(active, 1, #ARGV[3] + 9) ~= ARGV[3] .. '\\nrunning\\n' then return -1 end
 local failures = tonumber(redis.call('HGET', KEYS[1], 'failures:' .. worker) or '') or 0
+if not active or string.sub(active, 1, #ARGV[3] + 9) ~= ARGV[3] .. '\\nrunning\\n' then
+  return redis.call('HGET', KEYS[1], 'last:' .. worker) == ARGV[4] and failures or -1
+end
 if ARGV[9] ~= ARGV[2] then
   redis.call('HDEL', KEYS[2], ARGV[9])
   redis.call('ZREM', KEYS[3], ARGV[9])

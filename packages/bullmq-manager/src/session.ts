@@ -62,6 +62,19 @@ interface WaitingWorker {
   whenCurrentJobsFinished(reconnect: boolean): Promise<void>
 }
 
+/** Tells of each job when BullMQ is done with it, also of one that was gone when it was given back: no event tells that. */
+class RunWorker extends Worker {
+  jobDone: (job: Job) => void = () => {}
+
+  override async processJob(...args: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {
+    try {
+      return await super.processJob(...args)
+    } finally {
+      this.jobDone(args[0])
+    }
+  }
+}
+
 /** Everything that is open between a start and a stop: the connection, BullMQ's queues and workers, and the heartbeat. */
 export class Session {
   readonly connection: Connection
@@ -118,6 +131,7 @@ export class Session {
       host: parts.runHost,
       readyWorker: parts.readyWorker,
       isDeclared: (worker, queue) => this.reconciler.isDeclaredElsewhere(worker, queue),
+      isQueueTaken: (queue) => this.reconciler.live.some(({ queues }) => queues.includes(queue)),
       isStarting: (name) => parts.entries.get(name)?.starter.isStarting ?? false,
       runStarted: (record) => {
         this.#lastRenewedAt.set(record.runId, performance.now())
@@ -176,7 +190,7 @@ export class Session {
     for (const queue of options.queues) {
       const worker = this.connection.lend(
         () =>
-          new Worker(
+          new RunWorker(
             runQueueName(queue),
             (job: Job, token?: string, _signal?: AbortSignal) => this.runProcessor.process(queue, job, token),
             { ...shared, concurrency: options.concurrency, lockDuration: LEASE_MS, maxStalledCount: 1 },
@@ -184,11 +198,8 @@ export class Session {
       )
       worker.on('lockRenewalFailed', (jobIds) => this.runProcessor.loseLeases(jobIds))
       worker.on('locksRenewed', ({ jobIds }) => this.#noteRenewed(jobIds))
-      worker.on('completed', (job) => this.runProcessor.noteJobDone(job.id))
-      worker.on('failed', (job) => {
-        this.runProcessor.noteJobDone(job?.id)
-        this.#noteStalledTooOften(job)
-      })
+      worker.on('failed', (job) => this.#noteStalledTooOften(job))
+      worker.jobDone = (job) => this.runProcessor.noteJobDone(job)
       this.#workers.push(worker)
     }
     for (const worker of this.#workers) worker.on('error', (error) => this.#noteError(error))
@@ -201,7 +212,7 @@ export class Session {
       // A beat that is under way may have looked before the change.
       await this.#beating
       await this.reconciler.beat()
-    } while (!this.reconciler.isSettled && (await wait(LOCKED_MS)))
+    } while (!this.reconciler.isSettled && !this.#isClosing && (await wait(LOCKED_MS)))
   }
 
   /** Takes no new tick and no new run; resolves when the ticks are processed, and what was being decided is. */
@@ -298,6 +309,7 @@ export class Session {
         store: this.store,
         runQueues: this.runQueues,
         instanceId: this.#parts.instanceId,
+        activeElsewhere: (worker) => this.runProcessor.activeElsewhere(worker),
         slotSkipped: (record) => this.#parts.reports.slotSkipped(record),
       })
     } catch (error) {

@@ -10,6 +10,8 @@ export interface TickParts {
   readonly store: Store
   readonly runQueues: RunQueues
   readonly instanceId: string
+  /** The run that is active on the worker's former queue, which deduplication does not see. */
+  activeElsewhere(worker: StoredWorker): Promise<string | undefined>
   /** A slot did not run. */
   slotSkipped(record: RunRecord): void
 }
@@ -25,14 +27,12 @@ export async function processTick(id: string | undefined, parts: TickParts): Pro
   const tick = readTickId(id)
   if (!tick) return
   const worker = await parts.store.readForTick(tick.worker)
-  const { definition, override, removedAt, orphanedAt, active } = worker
+  const { definition, override, removedAt, orphanedAt } = worker
   if (!definition || removedAt !== undefined || orphanedAt !== undefined) return
   const slot = dueSlot(worker, tick.dueAt, parts.clock.now())
   if (!slot) return
   const { policy } = definition
-  // Deduplication is per queue: a run that is active on the worker's former queue is seen here.
-  const activeElsewhere =
-    active && parts.runQueues.queueOf(active.token) !== policy.queue ? active.record.runId : undefined
+  const activeElsewhere = await parts.activeElsewhere(worker)
   const now = Math.max(parts.clock.now(), slot.dueAt)
   const owner = { name: tick.worker, policy }
   const decision = decideSlot(owner, { paused: worker.paused !== undefined, activeRunId: activeElsewhere }, slot, now)
