@@ -1,9 +1,4 @@
-import {
-  InvalidOptionsError,
-  StartTimeoutError,
-  StoreUnavailableError,
-  systemClock,
-} from '@background-workers/abstractions'
+import { StartTimeoutError, StoreUnavailableError, systemClock } from '@background-workers/abstractions'
 import {
   type EventHub,
   type GuardedLogger,
@@ -11,7 +6,7 @@ import {
   waitFor,
 } from '@background-workers/abstractions/for-managers'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
-import type { RedisConnection } from './options.ts'
+import { type RedisConnection, isClient } from './options.ts'
 
 export type RedisClient = Redis | Cluster
 
@@ -56,7 +51,7 @@ export class Connection {
     this.#parts = parts
     const { connection } = parts
     this.#isOurs = !isClient(connection)
-    this.client = isClient(connection) ? checkedClient(connection) : createClient(connection)
+    this.client = isClient(connection) ? connection : createClient(connection)
     this.client.on('ready', this.#onReady)
     this.client.on('close', this.#onClose)
     this.client.on('error', this.#onError)
@@ -259,31 +254,6 @@ function end(client: RedisClient): void {
   client.disconnect()
 }
 
-function isClient(connection: RedisConnection): connection is RedisClient {
-  return typeof connection === 'object' && typeof (connection as Redis).duplicate === 'function'
-}
-
-function checkedClient(client: RedisClient): RedisClient {
-  const options: RedisOptions =
-    (client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options) ?? {}
-  if (options.autoResendUnfulfilledCommands === false) {
-    throw new InvalidOptionsError(
-      'BullMqBackgroundWorkerManager: the client given as "connection" must not have autoResendUnfulfilledCommands: false, or a decision whose answer is lost is lost with it.',
-    )
-  }
-  if (options.maxRetriesPerRequest !== null) {
-    throw new InvalidOptionsError(
-      'BullMqBackgroundWorkerManager: the client given as "connection" must have maxRetriesPerRequest: null, or BullMQ can not wait for jobs.',
-    )
-  }
-  if (options.keyPrefix) {
-    throw new InvalidOptionsError(
-      'BullMqBackgroundWorkerManager: the client given as "connection" must have no keyPrefix. Use applicationName to keep applications apart.',
-    )
-  }
-  return client
-}
-
 /** Reconnects within 2 s at most (BullMQ's own default backs off to 20 s), and at once after a fail-over to a replica. */
 function createClient(connection: string | RedisOptions): Redis {
   const ours = {
@@ -293,11 +263,6 @@ function createClient(connection: string | RedisOptions): Redis {
     reconnectOnError: (error: Error) => (error.message.includes('READONLY') ? 2 : false),
   } as const
   if (typeof connection === 'string') return new Redis(connection, ours)
-  if (connection.keyPrefix) {
-    throw new InvalidOptionsError(
-      'BullMqBackgroundWorkerManager: "connection" must have no keyPrefix. Use applicationName to keep applications apart.',
-    )
-  }
   const options: Omit<RedisOptions, 'replyMapping'> = {
     ...ours,
     ...connection,

@@ -1,4 +1,4 @@
-import type { ManagerOptions } from '@background-workers/abstractions'
+import { InvalidOptionsError, type ManagerOptions } from '@background-workers/abstractions'
 import {
   type Check,
   type FilledManagerOptions,
@@ -73,6 +73,7 @@ export function fillOptions(options: BullMqManagerOptions): FilledOptions {
     { connection: options.connection ?? null },
     { connection: isConnection },
   )
+  checkConnection(options.connection)
   return {
     ...fillManagerOptions(options),
     connection: options.connection,
@@ -82,4 +83,29 @@ export function fillOptions(options: BullMqManagerOptions): FilledOptions {
     orphanGraceMs: options.orphanGraceMs ?? 86_400_000,
     commandTimeoutMs: options.commandTimeoutMs ?? 5_000,
   }
+}
+
+/** Whether it is a client of the caller's. */
+export function isClient(connection: RedisConnection): connection is Redis | Cluster {
+  return typeof connection === 'object' && typeof (connection as Redis).duplicate === 'function'
+}
+
+/** @throws InvalidOptionsError for settings with which BullMQ, or a promise of ours, does not work. */
+function checkConnection(connection: RedisConnection): void {
+  if (typeof connection === 'string') return
+  const refuse = (problem: string) => {
+    throw new InvalidOptionsError(`BullMqBackgroundWorkerManager: "connection" must ${problem}`)
+  }
+  const options = isClient(connection) ? clientOptions(connection) : connection
+  if (options.keyPrefix) refuse('have no keyPrefix. Use applicationName to keep applications apart.')
+  if (options.autoResendUnfulfilledCommands === false) {
+    refuse('not have autoResendUnfulfilledCommands: false, or a decision whose answer is lost is lost with it.')
+  }
+  if (isClient(connection) && options.maxRetriesPerRequest !== null) {
+    refuse('have maxRetriesPerRequest: null, or BullMQ can not wait for jobs.')
+  }
+}
+
+function clientOptions(client: Redis | Cluster): RedisOptions {
+  return (client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options) ?? {}
 }

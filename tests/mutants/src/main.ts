@@ -49,7 +49,7 @@ async function judge(workshop: Workshop, mutant: Mutant): Promise<Verdict> {
   try {
     const { failed, problem } = await workshop.test(mutant)
     const [first] = failed
-    if (first !== undefined) return { mutant, isCaught: true, by: first }
+    if (first !== undefined) return { mutant, isCaught: true, by: `${failed.length} × ${first}` }
     return { mutant, isCaught: false, by: problem ?? 'all tests pass' }
   } catch (error) {
     return { mutant, isCaught: false, by: (error as Error).message }

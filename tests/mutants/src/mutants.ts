@@ -85,7 +85,7 @@ export const mutants: readonly Mutant[] = [
   ),
   ...mutantsOf(`${abstractions}/lifecycle.ts`, [`${abstractions}/lifecycle.test.ts`], {
     'two starts do not share their work': [["    if (this.#wanted === 'running') return this.#starting\n", '']],
-    'a stop does not wait for the start': [["this.#state !== 'running' || this.#runningStart", 'this.#runningStart']],
+    'a stop does not wait for the start': [['if (isStartPending) {', 'if (isStartPending && Number.isNaN(0)) {']],
     'a failed start can not be repeated': [
       ['      if (startNumber === this.#startCount) this.#wanted = undefined\n', ''],
     ],
@@ -150,6 +150,9 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/run-history.ts`, [`${defaultManager}/src/run-history.test.ts`, contract], {
     'consecutive failures are not reset': [['      this.#consecutiveFailures = 0\n', '']],
+    'a slot that comes again overwrites its first record': [
+      ['runId === record.runId && outcome === undefined', 'runId === record.runId && outcome !== null'],
+    ],
     'the last success is trimmed': [['[this.#lastSuccess, this.#lastFailure]', '[this.#lastFailure]']],
   }),
 ]

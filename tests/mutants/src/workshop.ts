@@ -26,7 +26,7 @@ const TIME_LIMIT_MS = 120_000
 
 const config = `export default {
   cacheDir: './.vite',
-  test: { setupFiles: ['./tests/leak-check/src/setup.ts'], testTimeout: 20_000, bail: 1 },
+  test: { setupFiles: ['./tests/leak-check/src/setup.ts'], testTimeout: 20_000 },
 }
 `
 

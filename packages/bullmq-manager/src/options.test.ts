@@ -1,0 +1,52 @@
+import { BackgroundWorkerError } from '@background-workers/abstractions'
+import { Redis } from 'ioredis'
+import { describe, expect, it } from 'vitest'
+import { BullMqBackgroundWorkerManager } from './index.ts'
+
+/** Never connected. */
+function client(options: object): Redis {
+  return new Redis({ lazyConnect: true, maxRetriesPerRequest: null, ...options })
+}
+
+function refusalOf(options: object): BackgroundWorkerError | undefined {
+  try {
+    new BullMqBackgroundWorkerManager(options as never)
+    return undefined
+  } catch (error) {
+    if (BackgroundWorkerError.is(error)) return error
+    throw error
+  }
+}
+
+const connection = 'redis://127.0.0.1:6379'
+
+describe('BullMqBackgroundWorkerManager', () => {
+  it.each<[string, object, RegExp]>([
+    ['no connection', {}, /"connection" must be a redis:\/\/ URL, ioredis options or an ioredis client/],
+    ['a connection that is no URL', { connection: '127.0.0.1:6379' }, /"connection" must be a redis:\/\/ URL/],
+    ['a connection that is a number', { connection: 6379 }, /"connection" must be a redis:\/\/ URL/],
+    ['a keyPrefix', { connection: { keyPrefix: 'x' } }, /no keyPrefix/],
+    ['a client with a keyPrefix', { connection: client({ keyPrefix: 'x' }) }, /no keyPrefix/],
+    ['a client that gives up', { connection: client({ maxRetriesPerRequest: 20 }) }, /maxRetriesPerRequest: null/],
+    [
+      'a client that sends nothing again',
+      { connection: client({ autoResendUnfulfilledCommands: false }) },
+      /autoResend/,
+    ],
+    ['a release that is no whole number', { connection, release: 1.5 }, /"release" must be a whole number/],
+    ['a queue that is no slug', { connection, queues: ['a:b'] }, /"queues" has a name that must be 1 to 100/],
+    ['a queue that is named twice', { connection, queues: ['a', 'a'] }, /"queues" names a queue twice/],
+    ['no list of queues', { connection, queues: 'default' }, /"queues" must be a list/],
+    ['no concurrency', { connection, concurrency: 0 }, /"concurrency" must be a whole number from 1/],
+    ['a name with braces', { connection, applicationName: '{shop}' }, /"applicationName" must be 1 to 100/],
+    ['an option of the default manager', { connection, clock: {} }, /unknown option "clock"/],
+  ])('refuses %s', (_what, options, message) => {
+    expect(refusalOf(options)).toMatchObject({ code: 'invalid-options', message: expect.stringMatching(message) })
+  })
+
+  it('takes a URL, options or a client', () => {
+    for (const given of [connection, { host: '127.0.0.1' }, client({})]) {
+      expect(refusalOf({ connection: given })).toBeUndefined()
+    }
+  })
+})
