@@ -47,14 +47,17 @@ export function show(value: unknown): string {
   return Array.isArray(value) ? 'an array' : 'an object'
 }
 
+/** True or false. */
 export const isBoolean: Check = (value) =>
   typeof value === 'boolean' ? undefined : `must be true or false, got ${show(value)}.`
 
+/** A text of 1 to 1,000 characters. */
 export const isText: Check = (value) =>
   typeof value === 'string' && value.length > 0 && value.length <= 1_000
     ? undefined
     : `must be a text of 1 to 1,000 characters, got ${show(value)}.`
 
+/** What names are made of: `[a-z0-9][a-z0-9._-]*`, 1 to 100 characters. */
 export const isSlug: Check = (value) =>
   typeof value === 'string' && SLUG.test(value)
     ? undefined
@@ -62,6 +65,7 @@ export const isSlug: Check = (value) =>
 
 const SLUG = /^[a-z0-9][a-z0-9._-]{0,99}$/
 
+/** One of these words. */
 export function isOneOf(...allowed: readonly string[]): Check {
   return (value) =>
     typeof value === 'string' && allowed.includes(value)

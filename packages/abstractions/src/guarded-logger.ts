@@ -10,6 +10,7 @@ export function guardLogger(logger: Logger | undefined): GuardedLogger {
   return new GuardedLogger(logger ?? silentLogger)
 }
 
+/** See `guardLogger`. */
 export class GuardedLogger implements WorkerLogger {
   readonly #parent: Logger
   readonly #bindings: Record<string, unknown> | undefined

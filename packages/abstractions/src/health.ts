@@ -6,14 +6,17 @@ export interface HealthReport {
   readonly instances?: readonly InstanceInfo[]
 }
 
+/** The health as a whole. */
 export type HealthStatus = 'ok' | 'degraded' | 'unhealthy'
 
+/** One thing that is wrong, with the worker that it is about, if it is about one. */
 export interface HealthReason {
   readonly worker?: string
   readonly code: HealthCode
   readonly message: string
 }
 
+/** A live instance of the application. */
 export interface InstanceInfo {
   readonly instanceId: string
   readonly release?: number
@@ -44,6 +47,7 @@ const GRAVE: ReadonlySet<HealthCode> = new Set(['not-running', 'stuck', 'overdue
 /** A restart of the process is no cure for the others, so liveness probes should look at these only. */
 export const CURED_BY_RESTART: ReadonlySet<HealthCode> = new Set(['stuck', 'overdue'])
 
+/** The health as a whole, judged by what is wrong. */
 export function healthStatus(reasons: readonly HealthReason[]): HealthStatus {
   if (reasons.some(({ code }) => GRAVE.has(code))) return 'unhealthy'
   return reasons.length > 0 ? 'degraded' : 'ok'

@@ -51,4 +51,5 @@ export interface ManagerEvents {
   'health-changed': HealthReport
 }
 
+/** The name of an event. */
 export type ManagerEventName = keyof ManagerEvents

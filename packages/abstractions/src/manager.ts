@@ -89,13 +89,16 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
 /** The name without the I, for those who prefer it. */
 export type BackgroundWorkerManager = IBackgroundWorkerManager
 
+/** How a manager stands; see `start` and `stop`. */
 export type ManagerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped'
 
+/** What `stop` takes. */
 export interface StopOptions {
   /** How long running work may take, in ms. */
   readonly timeoutMs?: number
 }
 
+/** What `stop` gives. */
 export interface StopReport {
   /** How many runs finished while the stop waited for them. */
   readonly finished: number
@@ -103,21 +106,25 @@ export interface StopReport {
   readonly abandoned: readonly AbandonedWork[]
 }
 
+/** Something that a stop has given up on. */
 export interface AbandonedWork {
   readonly worker: string
   readonly runId?: string
 }
 
+/** What control calls take. */
 export interface ByOption {
   /** Who does this; kept in status, records, events and logs. */
   readonly by?: string
 }
 
+/** What `pause` takes. */
 export interface PauseOptions extends ByOption {
   /** Why; shown in the status. */
   readonly note?: string
 }
 
+/** What `runs` takes. */
 export interface RunsOptions {
   readonly limit?: number
 }

@@ -9,11 +9,13 @@ import { type Schedule, checkSchedule } from './schedule.ts'
 /** What a worker declares, read and checked once in `add`. Plain data. */
 export type WorkerDefinition = PlainWorkerDefinition | PeriodicWorkerDefinition
 
+/** Of a worker that only starts and stops. */
 export interface PlainWorkerDefinition {
   readonly kind: 'plain'
   readonly name: string
 }
 
+/** Of a worker with a schedule. */
 export interface PeriodicWorkerDefinition {
   readonly kind: 'periodic'
   readonly name: string

@@ -40,12 +40,14 @@ export interface WorkerStatus {
   readonly consecutiveFailures: number
 }
 
+/** The schedule that `reschedule` has set, by whom and since when. */
 export interface ScheduleOverride {
   readonly schedule: Schedule
   readonly by?: string
   readonly since: Date
 }
 
+/** Why a worker is paused, by whom and since when. */
 export interface PauseInfo {
   readonly note?: string
   readonly by?: string

@@ -55,8 +55,8 @@ import {
 import type { Instance } from './instances.ts'
 import { type ManagedPeriodicWorker, type ManagedWorker, isPeriodic } from './managed-worker.ts'
 import { type BullMqManagerOptions, type FilledOptions, fillOptions } from './options.ts'
-import { START_WINDOW_MS } from './run-processor.ts'
 import { Session } from './session.ts'
+import { startWindowMs } from './start-window.ts'
 import type { StoredDefinition, StoredWorker } from './stored-worker.ts'
 import { describeLocal, describeStored, isOverdue } from './worker-status.ts'
 
@@ -475,7 +475,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const now = session.clock.now()
     const startMark = release > 0 ? `release ${release}` : `at ${now}`
     if (!stored.definition || stored.paused || stored.startMark === startMark) return
-    const windowMs = Math.min(schedule.kind === 'every' ? schedule.periodMs : START_WINDOW_MS, START_WINDOW_MS)
+    const windowMs = startWindowMs(schedule, name, now)
     const runId = `${name}.start-${release > 0 ? `r${release}` : Math.floor(now / windowMs) * windowMs}`
     const request = { runId, worker: name, kind: 'start', slot: now, missedSlots: 0, startMark } as const
     const blockedBy = await session.runQueues.add(policy.queue, { ...request, delayMs: 0 })

@@ -8,11 +8,13 @@ import {
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { type RedisConnection, isClient } from './options.ts'
 
+/** An ioredis client. */
 export type RedisClient = Redis | Cluster
 
 /** A `PING` that is not answered for so long means that the connection is dead. */
 const SILENT_AFTER_MS = 2_500
 
+/** What a connection needs of its manager. */
 export interface ConnectionParts {
   readonly connection: RedisConnection
   readonly commandTimeoutMs: number

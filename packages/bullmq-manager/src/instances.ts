@@ -18,6 +18,7 @@ export interface InstanceDescription {
   readonly skewMs: number
 }
 
+/** An instance as its last heartbeat describes it. */
 export interface Instance extends InstanceDescription {
   readonly instanceId: string
   readonly lastSeenAt: number

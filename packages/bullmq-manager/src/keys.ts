@@ -45,8 +45,10 @@ export class Keys {
   }
 }
 
+/** The BullMQ queue of the job schedulers. */
 export const TICK_QUEUE = 'ticks'
 
+/** The BullMQ queue of the runs of one of our queues. */
 export function runQueueName(queue: string): string {
   return `runs.${queue}`
 }

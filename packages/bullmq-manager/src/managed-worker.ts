@@ -20,6 +20,7 @@ export type ManagedPeriodicWorker = ManagedWorker & {
   readonly definition: PeriodicWorkerDefinition
 }
 
+/** Whether it has a schedule. */
 export function isPeriodic(entry: ManagedWorker): entry is ManagedPeriodicWorker {
   return entry.definition.kind === 'periodic'
 }

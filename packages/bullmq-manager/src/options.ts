@@ -14,6 +14,7 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis'
 /** How to reach Redis: a URL, ioredis options, or a client of yours (it stays open when the manager stops). */
 export type RedisConnection = string | RedisOptions | Redis | Cluster
 
+/** What the BullMQ manager takes. */
 export interface BullMqManagerOptions extends ManagerOptions {
   /**
    * Redis 6.2 or newer with `maxmemory-policy noeviction`. A client of yours must have `maxRetriesPerRequest: null` and
@@ -36,6 +37,7 @@ export interface BullMqManagerOptions extends ManagerOptions {
   readonly commandTimeoutMs?: number
 }
 
+/** The options with their defaults. */
 export interface FilledOptions extends FilledManagerOptions {
   readonly connection: RedisConnection
   readonly release: number

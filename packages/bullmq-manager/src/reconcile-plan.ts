@@ -92,6 +92,7 @@ export function planReconcile(facts: ReconcileFacts): ReconcileFindings {
   return { plan: { declarations, orphans, expired, deadInstances, ...schedulers }, missingSince, foreign }
 }
 
+/** Whether everything is in place. */
 export function isNothing(plan: ReconcilePlan): boolean {
   return Object.values(plan).every((list: readonly unknown[]) => list.length === 0)
 }

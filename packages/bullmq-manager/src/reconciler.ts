@@ -25,6 +25,7 @@ const MAX_SKEW_MS = 1_000
 const WRITE_LOCK_MS = 10_000
 const WRITES_AT_A_TIME = 25
 
+/** What a reconciler needs of its session, and tells it. */
 export interface ReconcilerParts {
   readonly options: FilledOptions
   readonly instanceId: string

@@ -5,6 +5,7 @@ import { withoutCommand } from './connection.ts'
 import type { ManagedPeriodicWorker } from './managed-worker.ts'
 import type { RedisClock } from './redis-clock.ts'
 import { type RunJobData, type RunQueues, readRunJob } from './run-queues.ts'
+import { startWindowMs } from './start-window.ts'
 import type { RunClaim, Store } from './store.ts'
 import type { StoredDefinition, StoredWorker } from './stored-worker.ts'
 
@@ -222,8 +223,9 @@ export class RunProcessor {
 
   #claimOf({ queue, data, stored, isRecovery }: RunCase, { policy, schedule }: StoredDefinition): RunClaim {
     const { startMark } = data
-    const periodMs = schedule.kind === 'every' ? schedule.periodMs : START_WINDOW_MS
-    const windowMs = startMark?.startsWith('at ') ? Math.min(periodMs, START_WINDOW_MS) : undefined
+    const windowMs = startMark?.startsWith('at ')
+      ? startWindowMs(schedule, data.worker, this.#parts.clock.now())
+      : undefined
     return {
       token: this.#parts.runQueues.token(queue, this.#parts.instanceId, ++startNumber),
       slot: isSlot(data) ? data.slot : undefined,
@@ -481,9 +483,6 @@ function firstStartOf(runId: string): string {
 function isToBeRecovered({ run, claim }: ActiveRun): boolean {
   return run.record.reason === 'stop' && run.plan.policy.onCrash === 'recover' && !claim.isRecovery
 }
-
-/** Without a release `runOnStart` runs once in so many ms, or in a period if that is shorter. */
-export const START_WINDOW_MS = 600_000
 
 function isSlot({ kind }: RunJobData): boolean {
   return kind === 'scheduled' || kind === 'catch-up'

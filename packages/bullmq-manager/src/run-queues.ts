@@ -21,6 +21,7 @@ export interface RunRequest {
 /** What is in a run job, read from Redis and checked. */
 export type RunJobData = Omit<RunRequest, 'runId' | 'delayMs'>
 
+/** What the run queues need of their session. */
 export interface RunQueuesParts {
   readonly client: RedisClient
   readonly keys: Keys

@@ -41,6 +41,7 @@ const BEAT_AGAIN_MS = 2_000
 const LOCKED_MS = 50
 const MIN_REDIS_VERSION = [6, 2] as const
 
+/** What a session needs of its manager, and tells it. */
 export interface SessionParts {
   readonly options: FilledOptions
   readonly instanceId: string

@@ -161,6 +161,7 @@ export function readWorker(name: string, values: ReadonlyMap<string, string>, re
   ) as unknown as StoredWorker
 }
 
+/** Reads a record; what is malformed gives `undefined`, or throws as `JSON.parse` does. */
 export function parseRecord(text: string): RunRecord | undefined {
   const value = parseObject(text)
   if (!value || typeof value.runId !== 'string' || typeof value.worker !== 'string') return undefined

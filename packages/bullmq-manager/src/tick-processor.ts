@@ -5,6 +5,7 @@ import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
 import type { StoredWorker } from './stored-worker.ts'
 
+/** What a tick needs of its session, and tells it. */
 export interface TickParts {
   readonly clock: RedisClock
   readonly store: Store

@@ -7,11 +7,13 @@ import {
   managerOptionChecks,
 } from '@background-workers/abstractions/for-managers'
 
+/** What the default manager takes. */
 export interface DefaultManagerOptions extends ManagerOptions {
   /** What the manager knows of time. @default the system's clock */
   readonly clock?: Clock
 }
 
+/** The options with their defaults. */
 export interface FilledOptions extends FilledManagerOptions {
   readonly clock: Clock
 }

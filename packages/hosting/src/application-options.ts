@@ -25,4 +25,5 @@ export function checkApplicationOptions(options: ApplicationOptions): void {
   })
 }
 
+/** What a logger must have. */
 export const isLogger = hasMethods('debug', 'info', 'warn', 'error')

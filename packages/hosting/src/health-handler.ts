@@ -6,6 +6,7 @@ import { InvalidOptionsError } from '@background-workers/abstractions'
 /** What a health endpoint asks: a manager, or an application. */
 export type HealthSource = Pick<IBackgroundWorkerManager, 'state' | 'health'>
 
+/** What `createHealthHandler` takes. */
 export interface HealthHandlerOptions {
   /** Stands before `/live` and `/ready`: `/health` for example. @default '' */
   readonly pathPrefix?: string
@@ -53,6 +54,7 @@ export function createHealthHandler(source: HealthSource, options: HealthHandler
   }
 }
 
+/** Segments with a slash before each; may be empty. */
 export function isPathPrefix(value: unknown): string | undefined {
   return typeof value === 'string' && /^(\/[A-Za-z0-9._~-]+)*$/.test(value)
     ? undefined

@@ -98,6 +98,26 @@ describe('TcpProxy', () => {
     await proxy.close()
   })
 
+  it('closes although an end takes nothing of what was written to it', async () => {
+    const deaf = createServer({ pauseOnConnect: true })
+    deaf.listen(0, '127.0.0.1')
+    await once(deaf, 'listening')
+    const { port } = deaf.address() as AddressInfo
+    const other = await startTcpProxy(`redis://127.0.0.1:${port}`)
+    const speaker = connect(Number(new URL(other.url).port), '127.0.0.1')
+    speaker.on('error', () => {})
+    const [heard] = (await Promise.all([once(deaf, 'connection'), once(speaker, 'connect')]))[0]
+    heard.on('error', () => {})
+    // More than the buffers of the machine hold.
+    for (let count = 0; count < 64; count++) speaker.write(Buffer.alloc(1_000_000))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await other.close()
+    speaker.destroy()
+    heard.destroy()
+    deaf.close()
+    await once(deaf, 'close')
+  })
+
   it('passes on the last words of a target that hangs up', async () => {
     const target = createServer((socket) => socket.on('error', () => {}).end('bye')).listen(0, '127.0.0.1')
     await once(target, 'listening')

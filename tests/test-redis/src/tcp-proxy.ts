@@ -73,12 +73,21 @@ export class TcpProxy {
     const server = this.#server
     const closed = server ? once(server, 'close') : undefined
     this.refuse()
-    const linksClosed = [...this.#links].map((link) => link.closed)
+    const links = [...this.#links]
     this.cut()
-    await Promise.all([closed, ...linksClosed])
+    // A reset waits until what was written has been taken, which the other end may never do.
+    setImmediate(() => {
+      for (const link of links) link.destroy()
+    })
+    await Promise.all([closed, ...links.map((link) => link.closed)])
   }
 
   #join(client: Socket): void {
+    // It was on its way when new connections were refused; the server would wait for its end.
+    if (!this.#server) {
+      client.destroy()
+      return
+    }
     const port = Number(this.#target.port || 6379)
     const upstream = connect({ host: this.#target.hostname, port, allowHalfOpen: true, noDelay: true })
     const link = new Link(client, upstream, this.#line)
@@ -118,6 +127,10 @@ class Link {
   reset(): void {
     for (const lane of this.#lanes) lane.stop()
     for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
+  destroy(): void {
+    for (const socket of this.#sockets) socket.destroy()
   }
 
   update(): void {

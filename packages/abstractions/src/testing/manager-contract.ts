@@ -17,6 +17,7 @@ import { start } from './manager-contract/start.ts'
 import { stop } from './manager-contract/stop.ts'
 import { TestApplication } from './manager-contract/test-application.ts'
 
+/** What `managerContract` takes. */
 export interface ManagerContractOptions<Manager extends IBackgroundWorkerManager> {
   /** `describe` and `it` of the test runner; `it.concurrent` fits too, tests share nothing. */
   readonly runner: ContractRunner

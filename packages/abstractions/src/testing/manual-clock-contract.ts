@@ -7,6 +7,7 @@ import { clockLateness } from './manual-clock-contract/lateness.ts'
 import { clockCrons, clockIntervals } from './manual-clock-contract/schedules.ts'
 import { timeLimits } from './manual-clock-contract/time-limits.ts'
 
+/** What `manualClockContract` takes. */
 export interface ManualClockContractOptions<Manager extends IBackgroundWorkerManager> {
   /** `describe` and `it` of the test runner. One test sets the time zone of the process, so they run one by one. */
   readonly runner: ContractRunner

@@ -11,6 +11,7 @@ import { nextDueAt } from '../schedule.ts'
 import type { ServiceScopeFactory } from '../service-scope.ts'
 import { defineWorker, giveLogger } from '../worker-definition.ts'
 
+/** What `runOnce` takes. */
 export interface RunOnceOptions {
   /** What `context.services` resolves: a map of names to values, or a scope factory (an awilix container fits). */
   readonly services?: Readonly<Record<string, unknown>> | ServiceScopeFactory

@@ -3,6 +3,7 @@ import type { RunOutcome, RunRecord } from '../run-record.ts'
 import { checkName } from '../call-checks.ts'
 import { checkOptions, isText, isWhole } from '../checks.ts'
 
+/** What `waitForRun` takes. */
 export interface WaitForRunOptions {
   /** Wait for this run. @default any run of the worker */
   readonly runId?: string
