@@ -1,4 +1,5 @@
-import type { AwilixContainer, DisposableResolverOptions, Resolver } from 'awilix'
+import { containerOptions } from '@background-workers/abstractions/for-managers'
+import type { DisposableResolverOptions, Resolver } from 'awilix'
 import { BullMqBackgroundWorkerManager } from './bullmq-background-worker-manager.ts'
 import type { BullMqManagerOptions } from './options.ts'
 
@@ -19,20 +20,8 @@ export function bullMqBackgroundWorkerManager(options: RegisterOptions): Registr
   // Not asFunction: that sees the cradle only, and the manager needs the container to make scopes.
   const resolver: Resolver<BullMqBackgroundWorkerManager> & DisposableResolverOptions<BullMqBackgroundWorkerManager> = {
     lifetime: 'SINGLETON',
-    resolve: (container) => new BullMqBackgroundWorkerManager(readOptions(options, container)),
+    resolve: (container) => new BullMqBackgroundWorkerManager(containerOptions(options, container)),
     dispose: (manager) => manager.stop(),
   }
   return { backgroundWorkerManager: resolver }
-}
-
-function readOptions(options: RegisterOptions, container: AwilixContainer<object>): BullMqManagerOptions {
-  const given = typeof options === 'function' ? options(container.cradle as never) : options
-  return {
-    scopeFactory: container,
-    // A name that is missing from the cradle throws, so it is asked for first.
-    ...(container.hasRegistration('logger') && {
-      logger: container.resolve('logger'),
-    }),
-    ...given,
-  }
 }

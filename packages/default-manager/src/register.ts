@@ -1,4 +1,5 @@
-import type { AwilixContainer, DisposableResolverOptions, Resolver } from 'awilix'
+import { containerOptions } from '@background-workers/abstractions/for-managers'
+import type { DisposableResolverOptions, Resolver } from 'awilix'
 import { DefaultBackgroundWorkerManager } from './default-background-worker-manager.ts'
 import type { DefaultManagerOptions } from './options.ts'
 
@@ -20,20 +21,8 @@ export function defaultBackgroundWorkerManager(options: RegisterOptions = {}): R
   const resolver: Resolver<DefaultBackgroundWorkerManager> & DisposableResolverOptions<DefaultBackgroundWorkerManager> =
     {
       lifetime: 'SINGLETON',
-      resolve: (container) => new DefaultBackgroundWorkerManager(readOptions(options, container)),
+      resolve: (container) => new DefaultBackgroundWorkerManager(containerOptions(options, container)),
       dispose: (manager) => manager.stop(),
     }
   return { backgroundWorkerManager: resolver }
-}
-
-function readOptions(options: RegisterOptions, container: AwilixContainer<object>): DefaultManagerOptions {
-  const given = typeof options === 'function' ? options(container.cradle as never) : options
-  return {
-    scopeFactory: container,
-    // A name that is missing from the cradle throws, so it is asked for first.
-    ...(container.hasRegistration('logger') && {
-      logger: container.resolve('logger'),
-    }),
-    ...given,
-  }
 }
