@@ -371,9 +371,10 @@ export class Model {
     for (const worker of this.#workers.values()) {
       const { name, entry } = worker
       if (entry?.next === undefined) continue
-      worker.again = undefined
       const expected = this.#nextUndecided(worker, entry)
       if (entry.next <= effective(entry).next(expected)) continue
+      // A worker that is not repaired may still be behind, at the slot that came again.
+      worker.again = undefined
       silent.push(name)
       entry.next = expected
     }
