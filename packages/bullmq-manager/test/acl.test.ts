@@ -21,7 +21,7 @@ const ACL_RULES = [
 ].join(' ')
 
 describe('a Redis user with the least rights', () => {
-  it('is all that a manager needs to register, run, control and recover', async (test) => {
+  it('is all that a manager needs to register, run and control', async (test) => {
     const { expect } = test
     const redis = await ownRedis(test)
     await redis.cli('acl', 'setuser', 'shop', 'on', '>secret', ...ACL_RULES.split(' '))
