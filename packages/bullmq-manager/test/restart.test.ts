@@ -171,5 +171,5 @@ describe.concurrent('a restart of the application', () => {
   })
 })
 
-// BullMQ notes the limits of a queue, waits on its marker and looks for stalled jobs. No scheduler and no job is among it.
-const IS_OF_BULLMQ = /^\w+ \{[^}]+\}:(ticks|runs\.default):(meta|marker|stalled|stalled-check)$/
+// BullMQ waits on the marker of a queue and looks for stalled jobs. No scheduler and no job is among it.
+const IS_OF_BULLMQ = /^\w+ \{[^}]+\}:(ticks|runs\.default):(marker|stalled|stalled-check)$/
