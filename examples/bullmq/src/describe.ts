@@ -17,6 +17,7 @@ export function describeWorker({ name, schedule, paused }: WorkerStatus): string
   ].join('')
 }
 
+/** `every 2 s` */
 export function describeSchedule(schedule: Schedule): string {
   return schedule.kind === 'every' ? `every ${schedule.periodMs / 1_000} s` : `cron ${schedule.expression}`
 }
@@ -36,6 +37,7 @@ export function describeMissed(missedSlots = 0): string {
   return missedSlots > 0 ? ` with missedSlots ${missedSlots}` : ''
 }
 
+/** `1.7 s` */
 export function seconds(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`
 }

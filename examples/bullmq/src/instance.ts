@@ -4,16 +4,21 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const APPLICATION = fileURLToPath(new URL('application.ts', import.meta.url))
+const APPLICATION = new URL('application.ts', import.meta.url)
 
+/** What all instances have in common. */
 export interface InstanceOptions {
   readonly redisUrl: string
   readonly applicationName: string
   /** Where each instance writes its log. */
   readonly logFolder: string
+  /** What it runs. @default the application of this example */
+  readonly application?: URL
+  /** What else it finds in its environment. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
-/** A process that runs `application.ts`. */
+/** A process that runs an application. */
 export class Instance implements AsyncDisposable {
   readonly name: string
   readonly #logFile: string
@@ -21,12 +26,13 @@ export class Instance implements AsyncDisposable {
   readonly #ended: Promise<unknown>
   #mayEnd = false
 
-  constructor(name: string, { redisUrl, applicationName, logFolder }: InstanceOptions) {
+  constructor(name: string, options: InstanceOptions) {
+    const { redisUrl, applicationName, logFolder, application = APPLICATION, env } = options
     this.name = name
     this.#logFile = join(logFolder, `instance-${name}.log`)
     const log = openSync(this.#logFile, 'a')
-    this.#process = fork(APPLICATION, {
-      env: { ...process.env, REDIS_URL: redisUrl, APPLICATION_NAME: applicationName, INSTANCE_NAME: name },
+    this.#process = fork(fileURLToPath(application), {
+      env: { ...process.env, ...env, REDIS_URL: redisUrl, APPLICATION_NAME: applicationName, INSTANCE_NAME: name },
       stdio: ['ignore', log, log, 'ipc'],
     })
     closeSync(log)

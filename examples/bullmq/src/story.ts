@@ -7,6 +7,7 @@ import { Narrator } from './narrator.ts'
 import { repeatedSlots, summarize } from './summary.ts'
 import { WebInstance } from './web-instance.ts'
 
+/** What the story is told with. */
 export interface StoryParts {
   readonly redis: ExampleRedis
   readonly applicationName: string

@@ -28,11 +28,13 @@ export class OrderSyncWorker extends LedgerWorker {
   override readonly policy: PeriodicWorkerPolicy = { catchUpWindowMs: 5_000 }
 }
 
+/** The web process pauses it in the story. */
 export class DigestWorker extends LedgerWorker {
   readonly name = 'digest'
   readonly schedule = cron('*/2 * * * * *')
 }
 
+/** The web process gives it another schedule in the story. */
 export class HeartbeatWorker extends LedgerWorker {
   readonly name = 'heartbeat'
   readonly schedule = every('2s')

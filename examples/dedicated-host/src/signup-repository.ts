@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 
+/** A person who has signed up. */
 export interface Signup {
   readonly name: string
   /** The id of the process that sent the welcome mail; none as long as nobody has. */

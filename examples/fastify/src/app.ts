@@ -4,11 +4,13 @@ import { backgroundWorkers } from './background-workers.ts'
 import { sessions } from './sessions.ts'
 import { workerRoutes } from './worker-routes.ts'
 
+/** What the tests set otherwise. */
 export interface AppOptions {
   readonly server?: FastifyServerOptions
   readonly workers?: DefaultManagerOptions
 }
 
+/** The application, which does not listen yet. */
 export async function buildApp({ server, workers }: AppOptions = {}): Promise<FastifyInstance> {
   const app = fastify(server)
   await app.register(backgroundWorkers, {

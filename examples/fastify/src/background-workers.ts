@@ -8,6 +8,7 @@ declare module 'fastify' {
   }
 }
 
+/** What the plugin takes. */
 export interface BackgroundWorkersOptions {
   /** Makes the manager: `(options) => new DefaultBackgroundWorkerManager(options)`, for example. */
   readonly createManager: (options: Pick<ManagerOptions, 'logger'>) => IBackgroundWorkerManager

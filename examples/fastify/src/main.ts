@@ -15,10 +15,10 @@ await call('POST', '/workers/no-such-worker/runs')
 await call('GET', '/health')
 
 if (isInTerminal) {
-  console.log(`\nTry GET ${address}/workers. Press Ctrl+C to stop.\n`)
-  const { promise, resolve } = Promise.withResolvers<void>()
+  const { promise: toldToStop, resolve } = Promise.withResolvers<void>()
   process.once('SIGINT', resolve).once('SIGTERM', resolve)
-  await promise
+  console.log(`\nTry GET ${address}/workers. Press Ctrl+C to stop.\n`)
+  await toldToStop
 }
 // Answers the requests under way, then lets the runs under way finish. Nothing keeps the process alive after it.
 await app.close()

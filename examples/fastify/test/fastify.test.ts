@@ -1,18 +1,14 @@
-import { execFile, spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { every, periodicWorker } from '@background-workers/abstractions'
 import { ManualClock, RecordingLogger, waitForRun } from '@background-workers/abstractions/testing'
 import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
 import { type FastifyInstance, fastify } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
+import { TestProcess } from 'test-process'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { buildApp } from '../src/app.ts'
 import { backgroundWorkers } from '../src/background-workers.ts'
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
-/** Makes the example believe that it is in a terminal, where it waits for Ctrl+C. */
-const IN_A_TERMINAL = ['--import', 'data:text/javascript,process.stdout.isTTY = true']
+const MAIN = new URL('../src/main.ts', import.meta.url)
 const CLEANER = 'expired-session-cleaner'
 
 let clock: ManualClock
@@ -124,11 +120,11 @@ describe('the routes', () => {
   })
 })
 
-it('runs as a process that ends by itself', { timeout: 120_000 }, async () => {
-  // It rejects unless the exit code is 0.
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [MAIN])
-  expect(stderr).toBe('')
-  const lines = stdout.trimEnd().split('\n')
+it('runs as a process that ends by itself', async () => {
+  await using server = new TestProcess(MAIN)
+  expect(await server.exit).toEqual({ code: 0, signal: null })
+  expect(server.stderr).toBe('')
+  const { lines } = server
   expect(lines.map((line) => /^\w+ +\S+ +(\d{3})/.exec(line)?.[1])).toEqual([
     ...['204', '204', '200', '202', '200', '404', '200'],
     undefined,
@@ -138,19 +134,10 @@ it('runs as a process that ends by itself', { timeout: 120_000 }, async () => {
   expect(lines.at(-1)).toBe('closed, and the manager is stopped')
 })
 
-it('closes gracefully at Ctrl+C', { timeout: 120_000 }, async () => {
-  const server = spawn(process.execPath, [...IN_A_TERMINAL, MAIN], { stdio: ['ignore', 'pipe', 'inherit'] })
-  try {
-    let stdout = ''
-    server.stdout.on('data', (chunk) => {
-      stdout += chunk
-    })
-    const exit = new Promise((resolve) => server.once('close', (code, signal) => resolve({ code, signal })))
-    await expect.poll(() => stdout, { timeout: 90_000 }).toContain('Press Ctrl+C to stop.')
-    server.kill('SIGINT')
-    expect(await exit).toEqual({ code: 0, signal: null })
-    expect(stdout).toContain('closed, and the manager is stopped')
-  } finally {
-    server.kill('SIGKILL')
-  }
+it('closes gracefully at Ctrl+C', async () => {
+  await using server = new TestProcess(MAIN, { isInTerminal: true })
+  await server.line(/Press Ctrl\+C to stop\./)
+  server.signal('SIGINT')
+  expect(await server.exit).toEqual({ code: 0, signal: null })
+  expect(server.lines).toContain('closed, and the manager is stopped')
 })

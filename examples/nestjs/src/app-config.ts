@@ -7,6 +7,7 @@ export class AppConfig {
   readonly redisUrl = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379'
 }
 
+/** Provides the configuration. */
 export class AppConfigModule {}
 
 // What `@Module({ … })` above the class does: see app-module.ts.

@@ -10,6 +10,7 @@ import { NewsletterWorker } from './newsletter-worker.ts'
 import { PassiveUserCheckerWorker } from './passive-user-checker-worker.ts'
 import { UserRepository } from './user-repository.ts'
 
+/** The application: its manager, its workers, and what they use. */
 export class AppModule {}
 
 // What `@Module({ … })` above the class does. Here Node runs TypeScript by taking the types away, and a decorator is no

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 
+/** Passive is who has not logged in for 30 days. */
 export type UserStatus = 'active' | 'passive'
 
 const INACTIVE_AFTER_MS = 30 * 86_400_000

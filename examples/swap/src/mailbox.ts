@@ -15,6 +15,7 @@ export class Mailbox {
   }
 }
 
+/** Whether each run had its own, and all are closed. */
 export function describeMailboxes(): string[] {
   const { opened, closed, sent } = counts
   return [`mailboxes     one for each run: ${opened === sent}, all closed: ${closed === opened}`]

@@ -48,6 +48,7 @@ export class RunLog {
   }
 }
 
+/** `succeeded at attempt 2`, or `failed (timeout)` */
 export function describeRun({ outcome, attempts, reason, error }: RunRecord): string {
   const why = reason ?? error?.message
   return `${outcome}${attempts > 1 ? ` at attempt ${attempts}` : ''}${why === undefined ? '' : ` (${why})`}`

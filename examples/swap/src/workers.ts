@@ -9,6 +9,7 @@ import type { Mailbox } from './mailbox.ts'
 
 // Nothing here knows which manager runs it.
 
+/** Sends through the mailbox of its run. */
 export class DigestWorker extends AsyncPeriodicBackgroundWorkerBase {
   readonly name = 'digest'
   readonly schedule = every('1s')

@@ -1,19 +1,18 @@
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { withRedis } from 'example-bullmq/example-redis'
+import { TestProcess } from 'test-process'
 import { describe, expect, it } from 'vitest'
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const MAIN = new URL('../src/main.ts', import.meta.url)
 const WORKERS = new URL('../src/workers.ts', import.meta.url)
 
 describe('the swap', () => {
-  it('gives the same lines with both managers, and leaves no key behind', { timeout: 120_000 }, async () => {
-    // It rejects unless the exit code is 0. REDIS_URL is there: the set-up of the vitest project gives it.
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [MAIN])
-    expect(stderr).toBe('')
-    const [, first, second] = stdout.split(/^MANAGER=\w+$/m).map(indentedLines)
+  it('gives the same lines with both managers, and leaves no key behind', async () => {
+    // REDIS_URL is there: the set-up of the vitest project gives it.
+    await using example = new TestProcess(MAIN)
+    expect(await example.exit).toEqual({ code: 0, signal: null })
+    expect(example.stderr).toBe('')
+    const [, first, second] = example.stdout.split(/^MANAGER=\w+$/m).map(indentedLines)
     expect(first).toEqual([
       'digest        succeeded, succeeded, succeeded',
       'flaky-report  succeeded, failed (the printer is out of paper), succeeded',
@@ -27,7 +26,7 @@ describe('the swap', () => {
       'abandoned     0',
     ])
     expect(second).toEqual(first)
-    expect(stdout.trimEnd().split('\n').at(-1)).toBe('Both managers: the same lines.')
+    expect(example.lines.at(-1)).toBe('Both managers: the same lines.')
     expect(await withRedis(process.env.REDIS_URL as string, (redis) => redis.keys('*example-swap-*'))).toEqual([])
   })
 

@@ -29,6 +29,8 @@ const storeLost: HealthReason = { code: 'store-lost', message: 'Redis is away.' 
 const failing: HealthReason = { worker: 'a', code: 'failing', message: 'Worker "a" failed 3 times in a row.' }
 const stuck: HealthReason = { worker: 'a', code: 'stuck', message: 'Worker "a" is stuck.' }
 const overdue: HealthReason = { worker: 'a', code: 'overdue', message: 'Worker "a" was due.' }
+const noProgress: HealthReason = { code: 'no-progress', message: 'The loop of the manager does not come round.' }
+const lagging: HealthReason = { code: 'event-loop-lag', message: 'The event loop stood still for 12000 ms.' }
 
 describe('createHealthHandler', () => {
   it('is live and ready while the manager runs and is well', async () => {
@@ -51,7 +53,10 @@ describe('createHealthHandler', () => {
     ['degraded', failing, 200, 200],
     ['without its store', storeLost, 503, 200],
     ['stuck', stuck, 503, 503],
-    ['overdue', overdue, 503, 503],
+    ['without progress', noProgress, 503, 503],
+    // Maybe no other instance takes its slots: a restart of this one is no cure.
+    ['overdue', overdue, 503, 200],
+    ['lagging', lagging, 200, 200],
   ])('when %s', async (_what, reason, ready, live) => {
     const get = await serve(source('running', reason))
     expect((await get('/ready')).status).toBe(ready)

@@ -22,8 +22,8 @@ const HEALTH_LIMIT_MS = 750
  * Answers the probes of an orchestrator, as JSON.
  *
  * - `/ready`: 503 unless the state is `running` and the health is not `unhealthy`.
- * - `/live`: 503 only for what a restart of the process cures (a stuck or overdue worker). A store that is away is none
- *   of that, and neither is a health that can not be told.
+ * - `/live`: 503 only for what a restart of the process cures: the manager's own loop makes no progress, or a run is stuck.
+ *   A worker that is overdue or fails is none of that, nor is a store that is away or a health that can not be told.
  *
  * Everything else is 404, and 405 for other methods than GET and HEAD.
  *

@@ -2,10 +2,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { InvalidOptionsError } from '@background-workers/abstractions'
 import { createApplication, runApplication } from '@background-workers/hosting'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Child, killChildren } from './fixtures/child.ts'
-
-afterEach(killChildren)
+import { describe, expect, it } from 'vitest'
+import { ApplicationProcess } from './fixtures/application-process.ts'
 
 const BY_ITSELF = { signal: null }
 
@@ -13,12 +11,12 @@ describe('runApplication, at a signal', () => {
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
     'lets the run finish after %s, stops in order, and the process ends by itself with 0',
     async (signal) => {
-      const child = new Child('graceful')
-      await child.line('run started')
+      await using child = new ApplicationProcess('graceful')
+      await child.untilLogged('run started')
       child.signal(signal)
-      expect((await child.line('signal received, the application stops')).signal).toBe(signal)
+      expect((await child.untilLogged('signal received, the application stops')).signal).toBe(signal)
       child.goOn()
-      expect(await child.exit()).toEqual({ code: 0, ...BY_ITSELF })
+      expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
       const after = child.messages.slice(child.messages.indexOf('signal received, the application stops') + 1)
       expect(after.filter((message) => message !== 'run succeeded')).toEqual([
         'plain worker stopped',
@@ -33,20 +31,20 @@ describe('runApplication, at a signal', () => {
   )
 
   it('abandons a run that never ends at the deadline, and exits with 1', async () => {
-    const child = new Child('never-ends')
-    await child.line('run started')
+    await using child = new ApplicationProcess('never-ends')
+    await child.untilLogged('run started')
     child.signal('SIGTERM')
-    expect(await child.exit()).toEqual({ code: 1, ...BY_ITSELF })
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
     expect(child.messages).toContain('ended with 1, process.exitCode 1, abandoned 1')
   })
 
   it('exits at once with 1 at the second', async () => {
-    const child = new Child('second-signal')
-    await child.line('run started')
+    await using child = new ApplicationProcess('second-signal')
+    await child.untilLogged('run started')
     child.signal('SIGINT')
-    await child.line('signal received, the application stops')
+    await child.untilLogged('signal received, the application stops')
     child.signal('SIGTERM')
-    expect(await child.exit()).toEqual({ code: 1, ...BY_ITSELF })
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
     expect(child.messages).toContain('second signal, the process exits at once')
     expect(child.messages).not.toContain('application stopped')
   })
@@ -55,71 +53,71 @@ describe('runApplication, at a signal', () => {
     ['timer-left', 0],
     ['never-ends-and-timer-left', 1],
   ])('exits by force when something keeps the process alive (%s)', async (scenario, code) => {
-    const child = new Child(scenario)
-    await child.line('run started')
+    await using child = new ApplicationProcess(scenario)
+    await child.untilLogged('run started')
     child.signal('SIGTERM')
-    expect(await child.exit()).toEqual({ code, ...BY_ITSELF })
+    expect(await child.exit).toEqual({ code, ...BY_ITSELF })
     expect(child.messages.at(-1)).toBe('something keeps the process alive, it is exited')
   })
 
   it('during the start waits for the hook that is being called and shuts down what it made', async () => {
-    const child = new Child('slow-start')
-    await child.line('hook called')
+    await using child = new ApplicationProcess('slow-start')
+    await child.untilLogged('hook called')
     child.signal('SIGTERM')
-    await child.line('signal received, the application stops')
+    await child.untilLogged('signal received, the application stops')
     child.goOn()
-    expect(await child.exit()).toEqual({ code: 0, ...BY_ITSELF })
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
     expect(child.messages).toContain('module shut down')
     expect(child.messages).not.toContain('application started')
   })
 
   it('while it waits to start again ends cleanly', async () => {
-    const child = new Child('start-never-succeeds')
-    const line = await child.line('application failed to start, it will be tried again')
+    await using child = new ApplicationProcess('start-never-succeeds')
+    const line = await child.untilLogged('application failed to start, it will be tried again')
     expect(line).toMatchObject({ attempt: 1, err: { message: 'the database is away' } })
     child.signal('SIGTERM')
-    expect(await child.exit()).toEqual({ code: 0, ...BY_ITSELF })
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
   })
 
   it('ends a process whose workers are disabled, which waits for it', async () => {
-    const child = new Child('disabled')
-    await child.line('application started')
+    await using child = new ApplicationProcess('disabled')
+    await child.untilLogged('application started')
     child.signal('SIGTERM')
-    expect(await child.exit()).toEqual({ code: 0, ...BY_ITSELF })
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
     expect(child.messages).not.toContain('run started')
   })
 })
 
 describe('runApplication, at an error', () => {
   it('stops gracefully after an uncaught one and exits with 1', async () => {
-    const child = new Child('uncaught-error')
-    expect(await child.exit()).toEqual({ code: 1, ...BY_ITSELF })
-    const line = await child.line('uncaught error, the application stops')
+    await using child = new ApplicationProcess('uncaught-error')
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
+    const line = await child.untilLogged('uncaught error, the application stops')
     expect(line).toMatchObject({ level: 50, err: { message: 'a bug outside of any run' } })
     expect(child.messages).toContain('module shut down')
     expect(child.messages).toContain('ended with 1, process.exitCode 1, abandoned 0')
   })
 
   it('takes a rejection with nothing for an error too', async () => {
-    const child = new Child('rejected-with-nothing')
-    expect(await child.exit()).toEqual({ code: 1, ...BY_ITSELF })
+    await using child = new ApplicationProcess('rejected-with-nothing')
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
     expect(child.messages).toContain('uncaught error, the application stops')
   })
 
   it('writes it to the console where there is no logger', async () => {
-    const child = new Child('uncaught-error-without-logger')
-    expect(await child.exit()).toEqual({ code: 1, ...BY_ITSELF })
+    await using child = new ApplicationProcess('uncaught-error-without-logger')
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
     expect(child.stderr).toContain('a bug outside of any run')
   })
 })
 
 describe('runApplication, when the start fails', () => {
   it('tries again until it succeeds', async () => {
-    const child = new Child('start-succeeds-later')
-    await child.line('run started')
+    await using child = new ApplicationProcess('start-succeeds-later')
+    await child.untilLogged('run started')
     child.signal('SIGTERM')
-    expect(await child.exit()).toEqual({ code: 0, ...BY_ITSELF })
-    const tries = child.lines.filter(({ msg }) => msg === 'application failed to start, it will be tried again')
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
+    const tries = child.logged.filter(({ msg }) => msg === 'application failed to start, it will be tried again')
     expect(tries.map(({ attempt, retryInMs }) => [attempt, retryInMs])).toEqual([
       [1, 1],
       [2, 2],
@@ -128,15 +126,15 @@ describe('runApplication, when the start fails', () => {
   })
 
   it('gives up after its attempts and exits with 1', async () => {
-    const child = new Child('start-is-given-up')
-    expect(await child.exit()).toEqual({ code: 1, ...BY_ITSELF })
-    expect(await child.line('application failed to start')).toMatchObject({ level: 50, attempt: 2 })
+    await using child = new ApplicationProcess('start-is-given-up')
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
+    expect(await child.untilLogged('application failed to start')).toMatchObject({ level: 50, attempt: 2 })
   })
 
   it('gives up at once where another try can not help', async () => {
-    const child = new Child('start-is-a-mistake')
-    expect(await child.exit()).toEqual({ code: 1, ...BY_ITSELF })
-    expect(await child.line('application failed to start')).toMatchObject({
+    await using child = new ApplicationProcess('start-is-a-mistake')
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
+    expect(await child.untilLogged('application failed to start')).toMatchObject({
       attempt: 1,
       err: { code: 'invalid-schedule' },
     })
@@ -145,39 +143,39 @@ describe('runApplication, when the start fails', () => {
 
 describe('runApplication', () => {
   it('ends when the application is stopped, by a run for example', async () => {
-    const child = new Child('stops-itself')
-    expect(await child.exit()).toEqual({ code: 0, ...BY_ITSELF })
+    await using child = new ApplicationProcess('stops-itself')
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
     expect(child.messages).toContain('run finished')
     expect(child.messages).toContain('ended with 0, process.exitCode 0, abandoned 0')
   })
 
   it('serves the health from before the start until after the stop', async () => {
-    const child = new Child('health')
-    const { host, port } = await child.line('health endpoint opened')
+    await using child = new ApplicationProcess('health')
+    const { host, port } = await child.untilLogged('health endpoint opened')
     expect(host).toBe('127.0.0.1')
     const get = (path: string) => fetch(`http://127.0.0.1:${Number(port)}${path}`)
     const ready = async () => (await get('/health/ready')).status
-    await child.line('hook called')
+    await child.untilLogged('hook called')
     expect(await (await get('/health/ready')).json()).toMatchObject({ status: 'unhealthy', state: 'starting' })
     expect((await get('/health/live')).status).toBe(200)
     child.goOn()
-    await child.line('run started')
+    await child.untilLogged('run started')
     await expect.poll(ready).toBe(200)
     expect((await get('/ready')).status).toBe(404)
     child.signal('SIGTERM')
-    await child.line('signal received, the application stops')
+    await child.untilLogged('signal received, the application stops')
     await expect.poll(ready).toBe(503)
     expect((await get('/health/live')).status).toBe(200)
     child.goOn()
-    expect(await child.exit()).toEqual({ code: 0, ...BY_ITSELF })
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
   })
 
   it('says that the port is in use and starts nothing', async () => {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
-    const child = new Child('port-in-use', String(port))
-    expect(await child.exit()).toEqual({ code: 1, ...BY_ITSELF })
+    await using child = new ApplicationProcess('port-in-use', String(port))
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
     expect(child.stderr).toContain(`health: port ${port} of 127.0.0.1 is in use`)
     expect(child.messages).not.toContain('hook called')
     await new Promise((resolve) => server.close(resolve))

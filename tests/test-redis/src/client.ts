@@ -4,8 +4,8 @@ import { Redis } from 'ioredis'
 export async function withClient<T>(url: string, use: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis(url, {
     lazyConnect: true,
-    connectTimeout: 5_000,
-    commandTimeout: 10_000,
+    connectTimeout: 15_000,
+    commandTimeout: 60_000,
     // how long a timer stays behind that ioredis arms for a connection which is already gone
     disconnectTimeout: 100,
     enableReadyCheck: false,

@@ -1,4 +1,4 @@
-import { works } from './install-redis-server.ts'
+import { works } from 'system-program'
 
 /** Whether a Docker engine answers; asked of the command line client, which knows contexts and DOCKER_HOST. */
 export function isDockerRunning(): Promise<boolean> {

@@ -1,12 +1,8 @@
-import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { findProgram } from 'system-program'
 
 /** Where `redis-server` or `valkey-server` is, or undefined when neither is on the path. */
-export function findRedisServer(path: string = process.env.PATH ?? ''): string | undefined {
-  const folders = path.split(delimiter).filter((folder) => folder !== '')
-  return ['redis-server', 'valkey-server']
-    .flatMap((name) => folders.map((folder) => join(folder, name)))
-    .find((file) => isProgram(file))
+export function findRedisServer(): string | undefined {
+  return findProgram(['redis-server', 'valkey-server'])
 }
 
 /** What to tell who has no Redis. */
@@ -20,12 +16,3 @@ export const HOW_TO_GET_REDIS = [
   '- start a Docker engine;',
   '- set REDIS_URL to a Redis that tests may write to, as in REDIS_URL=redis://127.0.0.1:6379.',
 ].join('\n')
-
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return statSync(file).isFile()
-  } catch {
-    return false
-  }
-}

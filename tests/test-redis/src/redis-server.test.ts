@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { TestProcess } from 'test-process'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { withClient } from './client.ts'
 import { type RedisServer, type RedisServerOptions, startRedis } from './index.ts'
@@ -157,16 +156,13 @@ describe('RedisServer', () => {
   })
 
   it('dies with the process that started it, and so does its folder', async () => {
-    const parent = spawn(process.execPath, [join(import.meta.dirname, 'fixtures/start-and-wait.ts')], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const [line] = (await once(parent.stdout, 'data')) as [Buffer]
-    const { url, dir } = JSON.parse(line.toString()) as { url: string; dir: string }
+    await using parent = new TestProcess(new URL('fixtures/start-and-wait.ts', import.meta.url))
+    const { url, dir } = JSON.parse(await parent.line(/url/)) as { url: string; dir: string }
     const ping = () => withClient(url, (client) => client.ping()).catch(String)
     expect(await ping()).toBe('PONG')
-    parent.kill('SIGKILL')
-    await expect.poll(ping, { timeout: 10_000 }).toContain('ECONNREFUSED')
-    await expect.poll(() => existsSync(dir), { timeout: 10_000 }).toBe(false)
+    parent.signal('SIGKILL')
+    await expect.poll(ping).toContain('ECONNREFUSED')
+    await expect.poll(() => existsSync(dir)).toBe(false)
   })
 })
 

@@ -7,6 +7,7 @@ import { withClient } from './client.ts'
 import { findRedisServer, HOW_TO_GET_REDIS } from './find-redis-server.ts'
 import { WatchedProcess } from './watched-process.ts'
 
+/** What `startRedis` takes. */
 export interface RedisServerOptions {
   /** @default a free one */
   readonly port?: number
@@ -147,7 +148,7 @@ export class RedisServer {
   }
 
   async #waitUntilReady(starting: WatchedProcess): Promise<void> {
-    const endsAt = performance.now() + 20_000
+    const endsAt = performance.now() + 60_000
     while (starting.isRunning && performance.now() < endsAt) {
       const answer = await firstAnswer(this.#socket)
       // an error is an answer too: the default user may need a password

@@ -118,6 +118,29 @@ describe('TcpProxy', () => {
     await once(deaf, 'close')
   })
 
+  it('closes although it is just passing on an end', async () => {
+    const target = createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => {}).resume())
+    target.listen(0, '127.0.0.1')
+    await once(target, 'listening')
+    const { port } = target.address() as AddressInfo
+    const other = await startTcpProxy(`redis://127.0.0.1:${port}`)
+    const speaker = connect(Number(new URL(other.url).port), '127.0.0.1')
+    speaker.on('error', () => {})
+    const [[heard]] = await Promise.all([once(target, 'connection'), once(speaker, 'connect')])
+    other.delay(200)
+    speaker.end()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    other.freeze()
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    // It ends the connection to the target, and resets it in the same moment.
+    other.thaw()
+    await other.close()
+    speaker.destroy()
+    heard.destroy()
+    target.close()
+    await once(target, 'close')
+  })
+
   it('passes on the last words of a target that hangs up', async () => {
     const target = createServer((socket) => socket.on('error', () => {}).end('bye')).listen(0, '127.0.0.1')
     await once(target, 'listening')

@@ -126,7 +126,11 @@ class Link {
 
   reset(): void {
     for (const lane of this.#lanes) lane.stop()
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    for (const socket of this.#sockets) {
+      // Reset while it is ending, a socket of Node never closes.
+      if (socket.writableEnded && !socket.writableFinished) socket.destroy()
+      else socket.resetAndDestroy()
+    }
   }
 
   destroy(): void {

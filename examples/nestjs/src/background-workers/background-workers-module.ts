@@ -8,6 +8,7 @@ import { nestScopeFactory } from './nest-scope-factory.ts'
 /** Injects the manager: `Inject(BACKGROUND_WORKER_MANAGER)`. */
 export const BACKGROUND_WORKER_MANAGER = Symbol('background worker manager')
 
+/** What `BackgroundWorkersModule.forRoot` takes. */
 export interface BackgroundWorkersModuleOptions {
   /** The modules that export what `inject` names. */
   readonly imports?: ModuleMetadata['imports']

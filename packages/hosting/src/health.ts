@@ -1,0 +1,6 @@
+export {
+  type HealthHandler,
+  type HealthHandlerOptions,
+  type HealthSource,
+  createHealthHandler,
+} from './health-handler.ts'
