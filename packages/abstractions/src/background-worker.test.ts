@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { BackgroundWorkerBase, hasOwnStart } from './background-worker.ts'
+import { BackgroundWorkerBase, giveLogger, hasOwnStart } from './background-worker.ts'
 import { InvalidWorkerError } from './errors.ts'
 import { AsyncPeriodicBackgroundWorkerBase, periodicWorker } from './periodic-worker.ts'
 import { every } from './schedule.ts'
 import { RecordingLogger } from './testing/recording-logger.ts'
-import { giveLogger } from './worker-definition.ts'
 
 class Plain extends BackgroundWorkerBase {
   readonly name = 'plain'

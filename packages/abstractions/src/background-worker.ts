@@ -1,3 +1,4 @@
+import { InvalidWorkerError } from './errors.ts'
 import { type GuardedLogger, guardLogger } from './guarded-logger.ts'
 import type { Logger, WorkerLogger } from './logger.ts'
 
@@ -15,7 +16,7 @@ export interface IBackgroundWorker {
 }
 
 /** How a manager gives a worker what it needs. Known by this symbol, so that two copies of the package understand each other. */
-export const attachLogger: unique symbol = Symbol.for('background-workers.attach-logger') as never
+const attachLogger: unique symbol = Symbol.for('background-workers.attach-logger') as never
 
 /**
  * An easy way to make a worker: override `start` and `stop` and use `logger` and `stoppingSignal`.
@@ -60,6 +61,25 @@ export abstract class BackgroundWorkerBase implements IBackgroundWorker {
   [attachLogger](createLogger: (worker: string) => Logger): void {
     this.#createLogger = createLogger
     this.#logger = undefined
+  }
+}
+
+/**
+ * Gives a worker its logger, where it wants one. It is made at the first line that is logged.
+ *
+ * @throws InvalidWorkerError when the worker can not take it: a Proxy around a `BackgroundWorkerBase` can not.
+ */
+export function giveLogger(worker: IBackgroundWorker, createLogger: (worker: string) => Logger): void {
+  const taker = worker as { [attachLogger]?: (createLogger: (worker: string) => Logger) => void }
+  try {
+    taker[attachLogger]?.(createLogger)
+  } catch (cause) {
+    throw new InvalidWorkerError(
+      'add: the worker can not take its logger. Pass the worker itself, not a Proxy of it.',
+      {
+        cause,
+      },
+    )
   }
 }
 

@@ -1,37 +1,54 @@
-import { checkOptions, isText, isWhole, show } from './checks.ts'
+import { type Check, checkOptions, isText, isWhole, show } from './checks.ts'
 import { InvalidOptionsError } from './errors.ts'
-import type { ByOption, PauseOptions, RunsOptions, StopOptions } from './manager.ts'
+import type { ByOption, IBackgroundWorkerManager, StopOptions } from './manager.ts'
 
 // The checks of the calls that every manager takes, so that a bad call is refused in the same words everywhere.
 
-/** @throws InvalidOptionsError */
+const OPTIONS_OF_CALL = {
+  remove: { by: isText },
+  trigger: { by: isText },
+  pause: { by: isText, note: isText },
+  resume: { by: isText },
+  reschedule: { by: isText },
+  get: {},
+  runs: { limit: isWhole(1, 1_000_000) },
+} satisfies { readonly [call in keyof IBackgroundWorkerManager]?: Readonly<Record<string, Check>> }
+
+/**
+ * Checks a call that names a worker.
+ *
+ * @throws InvalidOptionsError
+ */
+export function checkCall(call: keyof typeof OPTIONS_OF_CALL, name: unknown, options: object = {}): void {
+  checkName(call, name)
+  checkOptions(call, options, OPTIONS_OF_CALL[call])
+}
+
+/**
+ * Checks the name of a worker: any text, there may be no worker of that name.
+ *
+ * @throws InvalidOptionsError
+ */
 export function checkName(call: string, name: unknown): void {
   if (typeof name !== 'string')
     throw new InvalidOptionsError(`${call}: the worker's name must be a text, got ${show(name)}.`)
 }
 
-/** @throws InvalidOptionsError */
-export function checkRunId(call: string, runId: unknown): void {
-  if (typeof runId !== 'string')
-    throw new InvalidOptionsError(`${call}: the run id must be a text, got ${show(runId)}.`)
+/**
+ * Checks a call of `cancel`.
+ *
+ * @throws InvalidOptionsError
+ */
+export function checkCancel(runId: unknown, options: ByOption): void {
+  if (typeof runId !== 'string') throw new InvalidOptionsError(`cancel: the run id must be a text, got ${show(runId)}.`)
+  checkOptions('cancel', options, { by: isText })
 }
 
-/** @throws InvalidOptionsError */
-export function checkBy(call: string, options: ByOption): void {
-  checkOptions(call, options, { by: isText })
-}
-
-/** @throws InvalidOptionsError */
-export function checkPauseOptions(options: PauseOptions): void {
-  checkOptions('pause', options, { by: isText, note: isText })
-}
-
-/** @throws InvalidOptionsError */
-export function checkRunsOptions(options: RunsOptions): void {
-  checkOptions('runs', options, { limit: isWhole(1, 1_000_000) })
-}
-
-/** @throws InvalidOptionsError */
+/**
+ * Checks what `stop` takes.
+ *
+ * @throws InvalidOptionsError
+ */
 export function checkStopOptions(options: StopOptions): void {
   checkOptions('stop', options, {
     timeoutMs: isWhole(0, 3_650 * 86_400_000, 'ms'),

@@ -1,5 +1,6 @@
 import type { Slot } from './due-slot.ts'
 import type { FilledPolicy } from './policy.ts'
+import type { RunRecord } from './run-record.ts'
 import { stableHash } from './stable-hash.ts'
 
 /** What a decision needs to know of a worker. */
@@ -47,15 +48,9 @@ export function decideSlot(owner: SlotOwner, state: WorkerRunState, slot: Slot, 
   if (now < slot.dueAt) return { kind: 'wait', until: slot.dueAt }
   if (state.paused) return { kind: 'skip', reason: 'paused' }
   if (state.activeRunId !== undefined) return { kind: 'skip', reason: 'overlap', blockedBy: state.activeRunId }
-  const { policy } = owner
-  const gapMs = slot.nextDueAt === undefined ? Number.POSITIVE_INFINITY : slot.nextDueAt - slot.dueAt
-  const startAt = slot.dueAt + jitterOf(owner, slot.dueAt, gapMs)
+  const { startAt, latestStartAt } = startWindow(owner, slot)
   const lateByMs = Math.max(0, now - startAt)
-  const onTimeMs = Math.min(LATE_AFTER_MS, gapMs / 2)
-  const windowMs = Math.max(policy.catchUpWindowMs ?? Math.min(gapMs / 2, 3_600_000), onTimeMs)
-  if (lateByMs > windowMs || (lateByMs > LATE_AFTER_MS && policy.misfire === 'skip')) {
-    return { kind: 'miss', reason: 'late', lateByMs }
-  }
+  if (now > latestStartAt) return { kind: 'miss', reason: 'late', lateByMs }
   const isCatchUp = lateByMs > LATE_AFTER_MS || slot.missedSlots > 0
   return {
     kind: 'run',
@@ -63,6 +58,29 @@ export function decideSlot(owner: SlotOwner, state: WorkerRunState, slot: Slot, 
     startAt: Math.max(startAt, now),
     lateByMs,
   }
+}
+
+/** When a slot may start: at the earliest with its jitter, at the latest before it is missed. In ms since the epoch. */
+export function startWindow(
+  owner: SlotOwner,
+  slot: Slot,
+): { readonly startAt: number; readonly latestStartAt: number } {
+  const { policy } = owner
+  const gapMs = slot.nextDueAt === undefined ? Number.POSITIVE_INFINITY : slot.nextDueAt - slot.dueAt
+  const startAt = slot.dueAt + jitterOf(owner, slot.dueAt, gapMs)
+  const onTimeMs = Math.min(LATE_AFTER_MS, gapMs / 2)
+  const windowMs = Math.max(policy.catchUpWindowMs ?? Math.min(gapMs / 2, 3_600_000), onTimeMs)
+  const mostLateMs = policy.misfire === 'skip' ? Math.min(windowMs, LATE_AFTER_MS) : windowMs
+  return { startAt, latestStartAt: startAt + mostLateMs }
+}
+
+/** What the record of a slot says that does not run. */
+export function nonRunOf(
+  decision: Extract<SlotDecision, { kind: 'skip' | 'miss' }>,
+): Pick<RunRecord, 'outcome' | 'reason' | 'blockedBy' | 'lateByMs'> {
+  if (decision.kind === 'miss') return { outcome: 'missed', reason: decision.reason, lateByMs: decision.lateByMs }
+  const { reason, blockedBy } = decision
+  return { outcome: 'skipped', reason, ...(blockedBy !== undefined && { blockedBy }) }
 }
 
 /** The same on every instance and after every restart; always below the gap to the next slot. */

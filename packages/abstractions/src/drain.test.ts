@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { deferred } from '../test/run-harness.ts'
-import { type StoppingWork, drain, waitFor } from './drain.ts'
+import { type StoppingWork, drain } from './drain.ts'
 import { ManualClock } from './testing/manual-clock.ts'
 
 /** Work that is ended by hand; counts its aborts. */
 function createWork(worker: string, options: { runId?: string; endsWhenAborted?: boolean } = {}) {
-  const { promise, resolve } = deferred()
+  const { promise, resolve } = Promise.withResolvers<void>()
   const work = {
     worker,
     ...(options.runId !== undefined && { runId: options.runId }),
@@ -95,23 +94,5 @@ describe('drain', () => {
     expect(work.aborts).toBe(1)
     await clock.advance(1_000)
     expect(await result).toEqual([{ worker: 'w' }])
-  })
-})
-
-describe('waitFor', () => {
-  it.each([
-    ['resolves', async () => 1],
-    ['rejects', () => Promise.reject(new Error('x'))],
-  ])('says true for a promise that %s', async (_how, work) => {
-    const clock = new ManualClock()
-    expect(await waitFor(work(), 100, clock)).toBe(true)
-    expect(clock.timerCount).toBe(0)
-  })
-
-  it('says false after the time', async () => {
-    const clock = new ManualClock()
-    const result = waitFor(new Promise(() => {}), 100, clock)
-    await clock.advance(100)
-    expect(await result).toBe(false)
   })
 })

@@ -1,5 +1,6 @@
-import { type Clock, setLongTimer } from './clock.ts'
+import type { Clock } from './clock.ts'
 import type { AbandonedWork } from './manager.ts'
+import { waitFor } from './wait-for.ts'
 
 /** Something that a stop waits for: a run, or a worker's own `stop`. */
 export interface StoppingWork {
@@ -30,21 +31,6 @@ export async function drain(work: readonly StoppingWork[], timeoutMs: number, cl
     await waitFor(all, ABORT_GRACE_MS, clock)
   }
   return abandonedOf([...pending])
-}
-
-/** Waits until `promise` settles, at most `ms`. Gives whether it has settled. */
-export async function waitFor(promise: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> {
-  let clear = () => {}
-  const timedOut = new Promise<boolean>((resolve) => {
-    clear = setLongTimer(clock, () => resolve(false), ms)
-  })
-  const settled = promise.then(
-    () => true,
-    () => true,
-  )
-  const isSettled = await Promise.race([settled, timedOut])
-  clear()
-  return isSettled
 }
 
 /** A worker whose run was given up on is named once, with that run. */

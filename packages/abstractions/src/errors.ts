@@ -77,12 +77,13 @@ export class NotPeriodicError extends BackgroundWorkerError {
 /** Thrown by `trigger` while a run of that worker is active. */
 export class WorkerBusyError extends BackgroundWorkerError {
   readonly worker: string
-  readonly activeRunId: string
+  /** None where the run is another instance's and its lock can not tell which. */
+  readonly activeRunId: string | undefined
 
-  constructor(worker: string, activeRunId: string) {
+  constructor(worker: string, activeRunId: string | undefined) {
     super(
       'worker-busy',
-      `Worker "${worker}" is busy with run "${activeRunId}". Trigger it again when that run has finished, or cancel it.`,
+      `Worker "${worker}" is busy with ${activeRunId === undefined ? 'a run of another instance' : `run "${activeRunId}"`}. Trigger it again when that run has finished, or cancel it.`,
     )
     this.worker = worker
     this.activeRunId = activeRunId

@@ -67,5 +67,7 @@ const EVENT_NAMES = Object.keys({
   'worker-stuck': 0,
   'worker-overdue': 0,
   'worker-recovered': 0,
+  'health-reason-added': 0,
+  'health-reason-cleared': 0,
   'health-changed': 0,
 } satisfies Record<ManagerEventName, 0>)

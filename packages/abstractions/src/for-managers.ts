@@ -1,21 +1,16 @@
 // The building blocks that managers share: what they must agree on is written here, once.
-export { hasOwnStart } from './background-worker.ts'
+export { giveLogger, hasOwnStart } from './background-worker.ts'
 export {
-  giveLogger,
   defineWorker,
   type DefinitionRules,
+  effectiveSchedule,
+  isPeriodic,
+  type Periodic,
   type PeriodicWorkerDefinition,
   type PlainWorkerDefinition,
   type WorkerDefinition,
 } from './worker-definition.ts'
-export {
-  checkBy,
-  checkName,
-  checkPauseOptions,
-  checkRunId,
-  checkRunsOptions,
-  checkStopOptions,
-} from './call-checks.ts'
+export { checkCall, checkCancel, checkStopOptions } from './call-checks.ts'
 export {
   type Check,
   checkOptions,
@@ -29,13 +24,15 @@ export {
   show,
 } from './checks.ts'
 export { MAX_TIMER_MS, setLongTimer } from './clock.ts'
-export { ABORT_GRACE_MS, type StoppingWork, drain, waitFor } from './drain.ts'
+export { nonRunOf, startWindow } from './decide-slot.ts'
+export { ABORT_GRACE_MS, type StoppingWork, drain } from './drain.ts'
 export { latestDueSlot } from './due-slot.ts'
 export { EventHub } from './event-hub.ts'
 export { GuardedLogger, guardLogger } from './guarded-logger.ts'
-export { CURED_BY_RESTART, FAILING_AFTER, healthStatus } from './health.ts'
+export { CURED_BY_RESTART, FAILING_AFTER, FINE_AFTER_MS, failingReason, healthReport, healthStatus } from './health.ts'
 export { HealthMonitor } from './health-monitor.ts'
 export { Lifecycle } from './lifecycle.ts'
+export { LoopWatch } from './loop-watch.ts'
 export {
   type FilledManagerOptions,
   fillManagerOptions,
@@ -49,7 +46,8 @@ export {
   type RunPlan,
   STUCK_AFTER_MS,
 } from './run.ts'
-export { describeError } from './run-record.ts'
+export { isSlotRunId, manualRunId, slotRunId, startRunId, workerOfRunId } from './run-id.ts'
+export { describeError, type UndecidedRun, unstartedRecord } from './run-record.ts'
 export {
   MAX_PERIOD_MS,
   checkSchedule,
@@ -57,7 +55,10 @@ export {
   isSameSchedule,
 } from './schedule.ts'
 export { stableHash } from './stable-hash.ts'
-export { RECENT_OUTCOMES, workerState } from './worker-status.ts'
+export { causeOfTrigger, readCause } from './tracing.ts'
+export { waitFor } from './wait-for.ts'
+export { type Finding, WATCHED_CODES, findWrong, lostReason } from './watchdog.ts'
+export { OVERDUE_AFTER_MS, RECENT_OUTCOMES, type WorkerFacts, workerStatus } from './worker-status.ts'
 export { type StarterHost, WorkerStarter } from './worker-starter.ts'
 export { WorkerReports } from './worker-reports.ts'
 export { type StoppableWorker, WorkerStops } from './worker-stops.ts'

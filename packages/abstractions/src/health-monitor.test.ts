@@ -8,7 +8,7 @@ function createMonitor() {
   const events = new EventHub(guardLogger(undefined))
   const changes: HealthReport[] = []
   events.on('health-changed', (report) => changes.push(report))
-  return { monitor: new HealthMonitor(events), changes }
+  return { monitor: new HealthMonitor(events), events, changes }
 }
 
 describe('HealthMonitor', () => {
@@ -57,6 +57,26 @@ describe('HealthMonitor', () => {
     expect(monitor.reasons).toEqual([])
   })
 
+  it('tells of each reason once when it comes and once when it goes, whatever the status', () => {
+    const { monitor, events } = createMonitor()
+    const told: unknown[] = []
+    events.on('health-reason-added', (reason) => told.push(reason))
+    events.on('health-reason-cleared', (reason) => told.push(reason))
+    const failing = { worker: 'a', code: 'failing', message: 'one' } as const
+    monitor.add(failing)
+    monitor.add({ ...failing, message: 'two' })
+    monitor.add({ code: 'clock-skew', message: 'x' })
+    monitor.clear('failing', 'a')
+    monitor.clear('failing', 'a')
+    monitor.clearAll(new Set(['clock-skew', 'stuck']))
+    expect(told).toEqual([
+      failing,
+      { code: 'clock-skew', message: 'x' },
+      { worker: 'a', code: 'failing' },
+      { code: 'clock-skew' },
+    ])
+  })
+
   it('forgets all of one worker', () => {
     const { monitor } = createMonitor()
     for (const code of ['stuck', 'failing', 'start-failed'] as const) {
@@ -73,6 +93,8 @@ describe('healthStatus', () => {
     [[], 'ok'],
     [['start-failed'], 'degraded'],
     [['failing', 'orphaned', 'no-handler', 'clock-skew'], 'degraded'],
+    [['no-next-slot', 'never-ran', 'lost', 'event-loop-lag'], 'degraded'],
+    [['no-progress'], 'unhealthy'],
     [['not-running'], 'unhealthy'],
     [['stuck'], 'unhealthy'],
     [['overdue'], 'unhealthy'],

@@ -1,5 +1,5 @@
 import type { EventHub } from './event-hub.ts'
-import { FAILING_AFTER, type HealthCode, type HealthReason, type HealthStatus, healthStatus } from './health.ts'
+import { type HealthCode, type HealthReason, type HealthStatus, failingReason, healthStatus } from './health.ts'
 
 /** Keeps what is wrong at present and says when the health as a whole changes. */
 export class HealthMonitor {
@@ -24,26 +24,30 @@ export class HealthMonitor {
     const key = keyOf(reason.code, reason.worker)
     const isNew = !this.#reasons.has(key)
     this.#reasons.set(key, reason)
-    if (isNew) this.#announce()
-    return isNew
+    if (!isNew) return false
+    this.#events.emit('health-reason-added', reason)
+    this.#announce()
+    return true
   }
 
   /** Gives `false` when there was no such reason. */
   clear(code: HealthCode, worker?: string): boolean {
-    const wasThere = this.#reasons.delete(keyOf(code, worker))
-    if (wasThere) this.#announce()
-    return wasThere
+    if (this.#reasons.size === 0 || !this.#reasons.delete(keyOf(code, worker))) return false
+    this.#events.emit('health-reason-cleared', { ...(worker !== undefined && { worker }), code })
+    this.#announce()
+    return true
   }
 
   /** Takes up that a worker's last runs failed, or no longer do. */
   noteFailures(worker: string, consecutiveFailures: number): void {
-    if (consecutiveFailures < FAILING_AFTER) this.clear('failing', worker)
-    else
-      this.add({
-        worker,
-        code: 'failing',
-        message: `Worker "${worker}" failed ${consecutiveFailures} times in a row.`,
-      })
+    const reason = failingReason(worker, consecutiveFailures)
+    if (reason) this.add(reason)
+    else this.clear('failing', worker)
+  }
+
+  /** Forgets all reasons of these kinds. */
+  clearAll(codes: ReadonlySet<HealthCode>): void {
+    for (const { code, worker } of this.reasons) if (codes.has(code)) this.clear(code, worker)
   }
 
   clearWorker(worker: string): void {

@@ -10,6 +10,14 @@ export {
   type WorkerRunState,
   decideSlot,
 } from './decide-slot.ts'
+export {
+  DEFAULT_SLOT_CLAIM_TTL_MS,
+  type IDistributedLock,
+  type LockHold,
+  type LockRefusal,
+  type LockRequest,
+  type SlotToClaim,
+} from './distributed-lock.ts'
 export type { Slot } from './due-slot.ts'
 export {
   BackgroundWorkerError,
@@ -36,6 +44,7 @@ export type {
   HealthStatus,
   InstanceInfo,
 } from './health.ts'
+export { InProcessLock, type InProcessLockOptions } from './in-process-lock.ts'
 export { type Logger, silentLogger, type WorkerLogger } from './logger.ts'
 export type {
   AbandonedWork,
@@ -85,7 +94,7 @@ export type {
   ServiceScope,
   ServiceScopeFactory,
 } from './service-scope.ts'
-export { RUN_CHANNEL_NAME, type RunTrace } from './tracing.ts'
+export { RUN_CHANNEL_NAME, type RunTrace, TRIGGER_CHANNEL_NAME, type TriggerTrace } from './tracing.ts'
 export type {
   PauseInfo,
   ScheduleOverride,

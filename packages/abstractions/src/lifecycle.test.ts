@@ -6,20 +6,20 @@ import type { StopReport } from './manager.ts'
 class Harness {
   readonly lifecycle = new Lifecycle()
   readonly log: string[] = []
-  readonly starts: PromiseWithResolvers<void>[] = []
-  readonly stops: PromiseWithResolvers<StopReport>[] = []
+  readonly #starts: PromiseWithResolvers<void>[] = []
+  readonly #stops: PromiseWithResolvers<StopReport>[] = []
 
   start(): Promise<void> {
     return this.lifecycle.start(() => {
       this.log.push('start')
-      return push(this.starts)
+      return push(this.#starts)
     })
   }
 
   stop(): Promise<StopReport> {
     return this.lifecycle.stop(() => {
       this.log.push('stop')
-      return push(this.stops)
+      return push(this.#stops)
     })
   }
 
@@ -27,10 +27,31 @@ class Harness {
     return this.lifecycle.state
   }
 
+  /** Ends the work of the start under way. */
+  async endStart(): Promise<void> {
+    const start = await underWay(this.#starts)
+    start.resolve()
+  }
+
+  async failStart(error: Error): Promise<void> {
+    const start = await underWay(this.#starts)
+    start.reject(error)
+  }
+
+  /** Ends the work of the stop under way. */
+  async endStop(finished = 0): Promise<void> {
+    const stop = await underWay(this.#stops)
+    stop.resolve(report(finished))
+  }
+
+  async failStop(error: Error): Promise<void> {
+    const stop = await underWay(this.#stops)
+    stop.reject(error)
+  }
+
   async started(): Promise<this> {
     const start = this.start()
-    await turns()
-    this.starts[0]?.resolve()
+    await this.endStart()
     await start
     return this
   }
@@ -40,6 +61,13 @@ function push<T>(list: PromiseWithResolvers<T>[]): Promise<T> {
   const waiting = Promise.withResolvers<T>()
   list.push(waiting)
   return waiting.promise
+}
+
+async function underWay<T>(list: PromiseWithResolvers<T>[]): Promise<PromiseWithResolvers<T>> {
+  await turns()
+  const work = list.shift()
+  if (!work) throw new Error('No such work is under way.')
+  return work
 }
 
 const turns = () => new Promise((resolve) => setImmediate(resolve))
@@ -52,16 +80,14 @@ describe('Lifecycle', () => {
     const start = harness.start()
     expect(harness.state).toBe('starting')
     expect(harness.lifecycle.isRunning).toBe(false)
-    await turns()
-    harness.starts[0]?.resolve()
+    await harness.endStart()
     await start
     expect(harness.state).toBe('running')
     expect(harness.lifecycle.isRunning).toBe(true)
     const stop = harness.stop()
     expect(harness.state).toBe('stopping')
     expect(harness.lifecycle.isRunning).toBe(false)
-    await turns()
-    harness.stops[0]?.resolve(report(3))
+    await harness.endStop(3)
     expect(await stop).toEqual(report(3))
     expect(harness.state).toBe('stopped')
   })
@@ -70,8 +96,7 @@ describe('Lifecycle', () => {
     const harness = new Harness()
     const first = harness.start()
     expect(harness.start()).toBe(first)
-    await turns()
-    harness.starts[0]?.resolve()
+    await harness.endStart()
     await first
     expect(harness.start()).toBe(first)
     expect(harness.log).toEqual(['start'])
@@ -81,8 +106,7 @@ describe('Lifecycle', () => {
     const harness = await new Harness().started()
     const first = harness.stop()
     expect(harness.stop()).toBe(first)
-    await turns()
-    harness.stops[0]?.resolve(report(1))
+    await harness.endStop(1)
     await first
     expect(harness.stop()).toBe(first)
     expect(harness.log).toEqual(['start', 'stop'])
@@ -98,17 +122,14 @@ describe('Lifecycle', () => {
   it('starts again after a stop, and stops again', async () => {
     const harness = await new Harness().started()
     const stop = harness.stop()
-    await turns()
-    harness.stops[0]?.resolve(report(0))
+    await harness.endStop()
     await stop
     const start = harness.start()
-    await turns()
-    harness.starts[1]?.resolve()
+    await harness.endStart()
     await start
     expect(harness.state).toBe('running')
     const again = harness.stop()
-    await turns()
-    harness.stops[1]?.resolve(report(2))
+    await harness.endStop(2)
     expect(await again).toEqual(report(2))
     expect(harness.log).toEqual(['start', 'stop', 'start', 'stop'])
   })
@@ -120,11 +141,11 @@ describe('Lifecycle', () => {
     await turns()
     expect(harness.log).toEqual(['start'])
     expect(harness.state).toBe('starting')
-    harness.starts[0]?.resolve()
+    await harness.endStart()
     await start
     await turns()
     expect(harness.log).toEqual(['start', 'stop'])
-    harness.stops[0]?.resolve(report(0))
+    await harness.endStop()
     await stop
     expect(harness.state).toBe('stopped')
   })
@@ -135,11 +156,11 @@ describe('Lifecycle', () => {
     const start = harness.start()
     await turns()
     expect(harness.log).toEqual(['start', 'stop'])
-    harness.stops[0]?.resolve(report(0))
+    await harness.endStop()
     await stop
     await turns()
     expect(harness.log).toEqual(['start', 'stop', 'start'])
-    harness.starts[1]?.resolve()
+    await harness.endStart()
     await start
     expect(harness.state).toBe('running')
   })
@@ -150,12 +171,9 @@ describe('Lifecycle', () => {
     const stop = harness.stop()
     const second = harness.start()
     expect(second).not.toBe(first)
-    await turns()
-    harness.starts[0]?.resolve()
-    await turns()
-    harness.stops[0]?.resolve(report(0))
-    await turns()
-    harness.starts[1]?.resolve()
+    await harness.endStart()
+    await harness.endStop()
+    await harness.endStart()
     await Promise.all([first, stop, second])
     expect(harness.log).toEqual(['start', 'stop', 'start'])
     expect(harness.state).toBe('running')
@@ -169,17 +187,15 @@ describe('Lifecycle', () => {
     void first.then(() => {
       later = [harness.start(), harness.stop()]
     })
-    await turns()
-    harness.starts[0]?.resolve()
+    await harness.endStart()
     await turns()
     expect(harness.log).toEqual(['start', 'stop'])
-    harness.stops[0]?.resolve(report(0))
+    await harness.endStop()
     await stop
     await turns()
     expect(harness.log).toEqual(['start', 'stop', 'start'])
-    harness.starts[1]?.resolve()
-    await turns()
-    harness.stops[1]?.resolve(report(0))
+    await harness.endStart()
+    await harness.endStop()
     await Promise.all(later)
     expect(harness.log).toEqual(['start', 'stop', 'start', 'stop'])
     expect(harness.state).toBe('stopped')
@@ -188,14 +204,12 @@ describe('Lifecycle', () => {
   it('is idle after a start that failed, and can be started again', async () => {
     const harness = new Harness()
     const start = harness.start()
-    await turns()
-    harness.starts[0]?.reject(new Error('no store'))
+    await harness.failStart(new Error('no store'))
     await expect(start).rejects.toThrow('no store')
     expect(harness.state).toBe('idle')
     expect(await harness.stop()).toEqual(report(0))
     const again = harness.start()
-    await turns()
-    harness.starts[1]?.resolve()
+    await harness.endStart()
     await again
     expect(harness.state).toBe('running')
   })
@@ -203,12 +217,10 @@ describe('Lifecycle', () => {
   it('starts again at once when it is told to after a start that failed', async () => {
     const harness = new Harness()
     const start = harness.start()
-    await turns()
-    harness.starts[0]?.reject(new Error('no store'))
+    await harness.failStart(new Error('no store'))
     await expect(start).rejects.toThrow('no store')
     const again = harness.start()
-    await turns()
-    harness.starts[1]?.resolve()
+    await harness.endStart()
     await again
     expect(harness.state).toBe('running')
   })
@@ -217,8 +229,7 @@ describe('Lifecycle', () => {
     const harness = new Harness()
     const start = harness.start()
     const stop = harness.stop()
-    await turns()
-    harness.starts[0]?.reject(new Error('no store'))
+    await harness.failStart(new Error('no store'))
     await expect(start).rejects.toThrow('no store')
     expect(await stop).toEqual(report(0))
     expect(harness.state).toBe('idle')
@@ -234,14 +245,13 @@ describe('Lifecycle', () => {
     const failed = first.catch(() => {
       third = harness.start()
     })
-    await turns()
-    harness.starts[0]?.reject(new Error('no store'))
+    await harness.failStart(new Error('no store'))
     await failed
     expect(await stop).toEqual(report(0))
     await turns()
     expect(harness.log).toEqual(['start', 'start'])
     expect(third).toBe(second)
-    harness.starts[1]?.resolve()
+    await harness.endStart()
     await second
     expect(harness.state).toBe('running')
   })
@@ -250,11 +260,9 @@ describe('Lifecycle', () => {
     const harness = await new Harness().started()
     const stop = harness.stop()
     const start = harness.start()
-    await turns()
-    harness.stops[0]?.reject(new Error('no end'))
+    await harness.failStop(new Error('no end'))
     await expect(stop).rejects.toThrow('no end')
-    await turns()
-    harness.starts[1]?.resolve()
+    await harness.endStart()
     await start
     expect(harness.state).toBe('running')
   })

@@ -1,9 +1,10 @@
-import type { HealthReport } from './health.ts'
+import type { HealthCode, HealthReason, HealthReport } from './health.ts'
 import type { RunRecord } from './run-record.ts'
 import type { Schedule } from './schedule.ts'
 
 /** The events of a manager and what their listeners get. They tell what happens on this instance. */
 export interface ManagerEvents {
+  /** `doWork` is about to be called; before the `start` of the tracing channel. */
   'run-started': RunRecord
   'run-retrying': {
     readonly worker: string
@@ -46,8 +47,12 @@ export interface ManagerEvents {
   'store-restored': { readonly downMs: number }
   'worker-stuck': { readonly worker: string; readonly runId: string }
   'worker-overdue': { readonly worker: string; readonly dueAt: Date }
-  /** The worker is no longer stuck, overdue, start-failed or without a handler. */
+  /** The worker is no longer stuck, overdue or start-failed. */
   'worker-recovered': { readonly worker: string }
+  /** Something is wrong that was not before; all that `health` tells comes this way, except that the manager does not run. */
+  'health-reason-added': HealthReason
+  'health-reason-cleared': { readonly worker?: string; readonly code: HealthCode }
+  /** The status of the health has changed. */
   'health-changed': HealthReport
 }
 

@@ -45,6 +45,32 @@ export interface RunRecord {
   readonly by?: string
 }
 
+/** What is known of a slot, or of a run that was asked for, before it is decided. Times in ms since the epoch. */
+export interface UndecidedRun extends Pick<RunRecord, 'runId' | 'worker' | 'kind' | 'instanceId'> {
+  readonly scheduledForMs: number
+  readonly missedSlots: number
+}
+
+/** The record of what has not started: no attempt and, until it is added, no outcome. */
+export function unstartedRecord({
+  runId,
+  worker,
+  kind,
+  scheduledForMs,
+  missedSlots,
+  instanceId,
+}: UndecidedRun): RunRecord {
+  return {
+    runId,
+    worker,
+    kind,
+    scheduledFor: new Date(scheduledForMs),
+    ...(missedSlots > 0 && { missedSlots }),
+    attempts: 0,
+    instanceId,
+  }
+}
+
 /** An error as plain data. */
 export interface RecordedError {
   readonly name: string

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { RunHarness, deferred, thenable } from '../test/run-harness.ts'
+import { RunHarness, thenable } from '../test/run-harness.ts'
 import { ManagerStoppedError, LeaseLostError, RunCancelledError, RunTimeoutError } from './errors.ts'
 import type { PeriodicBackgroundWorkerContext } from './periodic-worker.ts'
 import { Run, type RunAbort } from './run.ts'
@@ -7,7 +7,7 @@ import { Run, type RunAbort } from './run.ts'
 describe('Run', () => {
   it('calls doWork before start returns, and succeeds when it resolves', async () => {
     const harness = new RunHarness()
-    const { promise, resolve } = deferred()
+    const { promise, resolve } = Promise.withResolvers<void>()
     let calls = 0
     const run = harness.start(() => {
       calls++
@@ -140,7 +140,7 @@ describe('Run', () => {
     ])('fixes the outcome of %s at once, whatever doWork does afterwards', async (_what, reason, expected) => {
       for (const end of ['resolve', 'reject'] as const) {
         const harness = new RunHarness()
-        const work = deferred()
+        const work = Promise.withResolvers<void>()
         let signal: AbortSignal | undefined
         const run = harness.start((context) => {
           signal = context.signal
@@ -163,7 +163,7 @@ describe('Run', () => {
 
     it('aborts a signal that doWork looks at later', async () => {
       const harness = new RunHarness()
-      const gate = deferred()
+      const gate = Promise.withResolvers<void>()
       const reason = new RunCancelledError('w', 'w.1')
       let seen: unknown
       const run = harness.start(async (context) => {
@@ -188,7 +188,7 @@ describe('Run', () => {
 
     it('counts a run as stuck when it has not settled 30 s later', async () => {
       const harness = new RunHarness()
-      const work = deferred()
+      const work = Promise.withResolvers<void>()
       const run = harness.start(() => work.promise)
       run.abort(new RunCancelledError('w', 'w.1'))
       await harness.clock.advance(29_999)
@@ -203,7 +203,7 @@ describe('Run', () => {
 
     it('never counts one as stuck that settles in time, or that was abandoned', async () => {
       const harness = new RunHarness()
-      const work = deferred()
+      const work = Promise.withResolvers<void>()
       const heeding = harness.start(() => work.promise)
       heeding.abort(new RunCancelledError('w', 'w.1'))
       work.resolve()

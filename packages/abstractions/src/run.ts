@@ -31,6 +31,8 @@ export interface RunPlan {
   readonly nextDueAtMs: number | undefined
   readonly lastSucceededAtMs: number | undefined
   readonly by: string | undefined
+  /** What a subscriber of the channel of triggers said of the trigger that it is for. */
+  readonly cause?: string | undefined
 }
 
 /** What a run needs of its manager, and tells it. None of these may throw. */
@@ -155,8 +157,10 @@ export class Run {
     }
     traceRun(
       () => {
-        const { runId, worker, kind, scheduledFor } = this.#record
-        return { runId, worker, kind, scheduledFor }
+        const { runId, worker, kind, scheduledFor, instanceId } = this.#record
+        const { cause } = this.plan
+        const startedAt = new Date(this.startedAtMs)
+        return { runId, worker, kind, scheduledFor, startedAt, instanceId, ...(cause !== undefined && { cause }) }
       },
       () =>
         new Promise((resolve) => {

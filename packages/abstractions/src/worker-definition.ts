@@ -1,10 +1,9 @@
-import { type IBackgroundWorker, attachLogger } from './background-worker.ts'
 import { isSlug, show } from './checks.ts'
 import { InvalidWorkerError } from './errors.ts'
-import type { Logger } from './logger.ts'
 import type { IPeriodicBackgroundWorker } from './periodic-worker.ts'
 import { type FilledPolicy, type PeriodicWorkerPolicy, checkPolicy, fillPolicy } from './policy.ts'
 import { type Schedule, checkSchedule } from './schedule.ts'
+import type { ScheduleOverride } from './worker-status.ts'
 
 /** What a worker declares, read and checked once in `add`. Plain data. */
 export type WorkerDefinition = PlainWorkerDefinition | PeriodicWorkerDefinition
@@ -21,6 +20,27 @@ export interface PeriodicWorkerDefinition {
   readonly name: string
   readonly schedule: Schedule
   readonly policy: FilledPolicy
+}
+
+/** What a manager keeps of a worker that has a schedule. */
+export type Periodic<Entry> = Entry & {
+  readonly worker: IPeriodicBackgroundWorker
+  readonly definition: PeriodicWorkerDefinition
+}
+
+/** Whether it is a worker with a schedule. */
+export function isPeriodic<Entry extends { readonly definition: WorkerDefinition }>(
+  entry: Entry,
+): entry is Periodic<Entry> {
+  return entry.definition.kind === 'periodic'
+}
+
+/** The schedule in force: the override, or what the code declares. */
+export function effectiveSchedule(worker: {
+  readonly definition: Pick<PeriodicWorkerDefinition, 'schedule'>
+  readonly override?: ScheduleOverride | undefined
+}): Schedule {
+  return worker.override?.schedule ?? worker.definition.schedule
 }
 
 /** What of a manager a definition depends on. */
@@ -76,24 +96,5 @@ function readParts(worker: object): Partial<Record<keyof IPeriodicBackgroundWork
     return { name, start, stop, schedule, policy, doWork }
   } catch (cause) {
     throw new InvalidWorkerError('add: a property of the worker throws when it is read.', { cause })
-  }
-}
-
-/**
- * Gives a worker its logger, where it wants one. It is made at the first line that is logged.
- *
- * @throws InvalidWorkerError when the worker can not take it: a Proxy around a `BackgroundWorkerBase` can not.
- */
-export function giveLogger(worker: IBackgroundWorker, createLogger: (worker: string) => Logger): void {
-  const taker = worker as { [attachLogger]?: (createLogger: (worker: string) => Logger) => void }
-  try {
-    taker[attachLogger]?.(createLogger)
-  } catch (cause) {
-    throw new InvalidWorkerError(
-      'add: the worker can not take its logger. Pass the worker itself, not a Proxy of it.',
-      {
-        cause,
-      },
-    )
   }
 }

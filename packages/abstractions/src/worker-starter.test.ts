@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { deferred, thenable } from '../test/run-harness.ts'
+import { thenable } from '../test/run-harness.ts'
 import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worker.ts'
 import { ManagerStoppedError, StartTimeoutError } from './errors.ts'
 import { ManualClock } from './testing/manual-clock.ts'
@@ -38,7 +38,7 @@ describe('WorkerStarter', () => {
   })
 
   it('has one with its own start ready when that has resolved', async () => {
-    const started = deferred()
+    const started = Promise.withResolvers<void>()
     const { starter, told, clock } = createStarter(createWorker(() => started.promise))
     starter.start()
     await clock.settle()
@@ -75,7 +75,7 @@ describe('WorkerStarter', () => {
   })
 
   it('says so of one that is silent for too long, and takes it when it comes late', async () => {
-    const started = deferred()
+    const started = Promise.withResolvers<void>()
     const { starter, told, clock } = createStarter(createWorker(() => started.promise))
     starter.start()
     await clock.advance(4_999)
@@ -122,7 +122,7 @@ describe('WorkerStarter', () => {
 
   it('does not hear a start any more that ends after the stop', async () => {
     for (const end of ['resolve', 'reject'] as const) {
-      const started = deferred()
+      const started = Promise.withResolvers<void>()
       const { starter, told, clock } = createStarter(createWorker(() => started.promise))
       starter.start()
       await starter.stop(signal)
@@ -133,7 +133,7 @@ describe('WorkerStarter', () => {
   })
 
   it('does not take the end of an earlier start for that of a later one', async () => {
-    const starts = [deferred(), deferred()]
+    const starts = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     let calls = 0
     const { starter, told, clock } = createStarter(createWorker(() => starts[calls++]?.promise))
     starter.start()

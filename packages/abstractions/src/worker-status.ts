@@ -1,6 +1,7 @@
 import type { FilledPolicy } from './policy.ts'
 import type { RunOutcome, RunRecord } from './run-record.ts'
 import type { Schedule } from './schedule.ts'
+import type { PeriodicWorkerDefinition } from './worker-definition.ts'
 
 /** How a worker stands. The first that applies, in this order: stuck, running, start-failed, orphaned, no-handler, paused, overdue, idle. */
 export type WorkerState =
@@ -57,8 +58,49 @@ export interface PauseInfo {
 /** How many outcomes `recentOutcomes` holds. */
 export const RECENT_OUTCOMES = 60
 
+/** A slot that has not been decided so long after it was due means that nobody decides, in ms. */
+export const OVERDUE_AFTER_MS = 10_000
+
+/** What a manager knows of a worker; `undefined` is "none". */
+export interface WorkerFacts extends Omit<WorkerStateFacts, 'isRunning' | 'isPaused'> {
+  readonly name: string
+  /** None for a worker that only starts and stops. */
+  readonly declared: Pick<PeriodicWorkerDefinition, 'schedule' | 'policy'> | undefined
+  readonly override?: ScheduleOverride | undefined
+  readonly paused?: PauseInfo | undefined
+  /** In ms since the epoch. */
+  readonly nextDueAtMs?: number | undefined
+  readonly activeRun?: RunRecord | undefined
+  readonly lastRun?: RunRecord | undefined
+  readonly lastSuccess?: RunRecord | undefined
+  readonly lastFailure?: RunRecord | undefined
+  readonly recentOutcomes?: readonly RunOutcome[] | undefined
+  readonly consecutiveFailures?: number | undefined
+}
+
+/** Says how a worker stands, by what its manager knows of it. */
+export function workerStatus(facts: WorkerFacts): WorkerStatus {
+  const { name, declared, override, paused, nextDueAtMs, activeRun, lastRun, lastSuccess, lastFailure } = facts
+  return {
+    name,
+    ...(declared && {
+      schedule: { declared: declared.schedule, ...(override && { override }) },
+      policy: declared.policy,
+    }),
+    state: workerState({ ...facts, isRunning: activeRun !== undefined, isPaused: paused !== undefined }),
+    ...(nextDueAtMs !== undefined && { nextDueAt: new Date(nextDueAtMs) }),
+    ...(paused && { paused }),
+    ...(activeRun && { activeRun }),
+    ...(lastRun && { lastRun }),
+    ...(lastSuccess && { lastSuccess }),
+    ...(lastFailure && { lastFailure }),
+    recentOutcomes: [...(facts.recentOutcomes ?? [])],
+    consecutiveFailures: facts.consecutiveFailures ?? 0,
+  }
+}
+
 /** What a state is judged by. */
-export interface WorkerStateFacts {
+interface WorkerStateFacts {
   readonly isStuck: boolean
   readonly isRunning: boolean
   readonly isStartFailed: boolean
@@ -69,7 +111,7 @@ export interface WorkerStateFacts {
 }
 
 /** The one place where the order of the states is decided. */
-export function workerState(facts: WorkerStateFacts): WorkerState {
+function workerState(facts: WorkerStateFacts): WorkerState {
   if (facts.isStuck) return 'stuck'
   if (facts.isRunning) return 'running'
   if (facts.isStartFailed) return 'start-failed'

@@ -73,8 +73,3 @@ export class RunHarness {
 export function thenable(then: (resolve: () => void, reject: (error: unknown) => void) => void): object {
   return Object.defineProperty({}, 'then', { value: then })
 }
-
-/** A promise to settle by hand. */
-export function deferred(): PromiseWithResolvers<void> {
-  return Promise.withResolvers<void>()
-}

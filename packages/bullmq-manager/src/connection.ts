@@ -5,11 +5,9 @@ import {
   type HealthMonitor,
   waitFor,
 } from '@background-workers/abstractions/for-managers'
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { type RedisConnection, isClient } from './options.ts'
-
-/** An ioredis client. */
-export type RedisClient = Redis | Cluster
+import { type RedisClient, addressOf, createClient, endClient } from './redis-client.ts'
+import { isOfRedis, reasonOf, withoutCommand } from './redis-error.ts'
 
 /** A `PING` that is not answered for so long means that the connection is dead. */
 const SILENT_AFTER_MS = 2_500
@@ -36,12 +34,12 @@ export class Connection {
   readonly #isOurs: boolean
   readonly #parts: ConnectionParts
   #state: 'there' | 'away' | 'refusing' = 'there'
+  #hasBeenThere = false
   #lostAt = 0
   #errorCount = 0
   #lastError: unknown
   #isClosed = false
   readonly #waiting = new Set<() => void>()
-  readonly #duplicates: RedisClient[] = []
   readonly #onReady = () => this.#wake()
   readonly #onClose = () => this.#lost('away')
   readonly #onError = (error: unknown) => {
@@ -83,6 +81,7 @@ export class Connection {
   noteAnswer(): void {
     if (!this.isReady) return
     if (this.#state !== 'there') this.#restored()
+    this.#hasBeenThere = true
     this.#wake()
   }
 
@@ -125,7 +124,7 @@ export class Connection {
     await this.#waitFor(() => this.isReady, timeoutMs)
     if (this.isReady) return
     throw new StartTimeoutError(
-      `Redis at ${this.#address()} did not answer within ${timeoutMs} ms (${reasonOf(this.#lastError)}). Check that it runs and that the connection option is right.`,
+      `Redis at ${addressOf(this.client)} did not answer within ${timeoutMs} ms (${reasonOf(this.#lastError)}). Check that it runs and that the connection option is right.`,
       { cause: this.#lastError },
     )
   }
@@ -141,7 +140,7 @@ export class Connection {
       await this.#waitFor(() => this.isThere, commandTimeoutMs)
       if (!this.isThere) {
         throw new StoreUnavailableError(
-          `${call}: Redis at ${this.#address()} is not reachable, so nothing was sent. Try again later.`,
+          `${call}: Redis at ${addressOf(this.client)} is not reachable, so nothing was sent. Try again later.`,
           { cause: this.#lastError },
         )
       }
@@ -155,7 +154,7 @@ export class Connection {
     if (await waitFor(result, timeoutMs, systemClock)) {
       return result.catch((error) => {
         if (!isOfRedis(error)) throw error
-        throw new StoreUnavailableError(`${call}: Redis at ${this.#address()} refuses (${reasonOf(error)}).`, {
+        throw new StoreUnavailableError(`${call}: Redis at ${addressOf(this.client)} refuses (${reasonOf(error)}).`, {
           cause: withoutCommand(error),
         })
       })
@@ -163,32 +162,9 @@ export class Connection {
     result.catch((error) => this.noteError(error))
     void this.checkSilence()
     throw new StoreUnavailableError(
-      `${call}: Redis at ${this.#address()} did not answer within ${timeoutMs} ms. Its outcome is unknown: look before you repeat it.`,
+      `${call}: Redis at ${addressOf(this.client)} did not answer within ${timeoutMs} ms. Its outcome is unknown: look before you repeat it.`,
       { cause: this.#lastError },
     )
-  }
-
-  /**
-   * Constructs something of BullMQ's that duplicates the client for a blocking connection. BullMQ closes that, but while
-   * it is half-open revives it afterwards and for ever; so it is remembered here.
-   */
-  lend<T>(construct: () => T): T {
-    const client = this.client as Redis
-    const duplicate = client.duplicate.bind(client)
-    const own = Object.getOwnPropertyDescriptor(client, 'duplicate')
-    client.duplicate = (...args) => {
-      const copy = duplicate(...args)
-      this.#duplicates.push(copy)
-      // BullMQ takes its own listener away before the last error has come.
-      copy.on('error', () => {})
-      return copy
-    }
-    try {
-      return construct()
-    } finally {
-      if (own) Object.defineProperty(client, 'duplicate', own)
-      else delete (client as Partial<Redis>).duplicate
-    }
   }
 
   /** Leaves the caller's client as it was; disconnects ours. */
@@ -199,7 +175,7 @@ export class Connection {
     this.client.off('close', this.#onClose)
     this.client.off('error', this.#onError)
     this.#parts.health.clear('store-lost')
-    for (const client of this.#isOurs ? [...this.#duplicates, this.client] : this.#duplicates) end(client)
+    if (this.#isOurs) endClient(this.client)
   }
 
   /** Waits until a fact holds, or for so long, or until this is closed. */
@@ -224,10 +200,11 @@ export class Connection {
     this.#lostAt = performance.now()
     this.#errorCount = 0
     const err = this.#lastError
-    this.#parts.logger.error({ err }, 'Redis is lost, schedules and runs wait for it')
+    const what = this.#hasBeenThere ? 'lost' : 'not there'
+    this.#parts.logger.error({ err }, `Redis is ${what}, schedules and runs wait for it`)
     this.#parts.health.add({
       code: 'store-lost',
-      message: `Redis at ${this.#address()} is not ${state === 'away' ? 'reachable' : 'writable'}: ${reasonOf(err)}.`,
+      message: `Redis at ${addressOf(this.client)} is not ${state === 'away' ? 'reachable' : 'writable'}: ${reasonOf(err)}.`,
     })
     this.#parts.events.emit('store-lost', { error: err })
   }
@@ -236,61 +213,9 @@ export class Connection {
     const downMs = Math.round(performance.now() - this.#lostAt)
     this.#state = 'there'
     this.#lastError = undefined
-    this.#parts.logger.info({ downMs, errors: this.#errorCount }, 'Redis is back')
+    const what = this.#hasBeenThere ? 'back' : 'there'
+    this.#parts.logger.info({ downMs, errors: this.#errorCount }, `Redis is ${what}`)
     this.#parts.health.clear('store-lost')
     this.#parts.events.emit('store-restored', { downMs })
   }
-
-  #address(): string {
-    if (this.client instanceof Cluster) return 'the cluster'
-    const { host, port, path } = (this.client as Redis).options
-    return path ?? `${host ?? '127.0.0.1'}:${port ?? 6379}`
-  }
-}
-
-/** Closes a client for good. */
-function end(client: RedisClient): void {
-  // What a connection that ends still has to say concerns nobody.
-  client.on('error', () => {})
-  client.on('connecting', () => client.disconnect())
-  client.disconnect()
-}
-
-/** Reconnects within 2 s at most (BullMQ's own default backs off to 20 s), and at once after a fail-over to a replica. */
-function createClient(connection: string | RedisOptions): Redis {
-  const ours = {
-    lazyConnect: true,
-    maxRetriesPerRequest: null,
-    retryStrategy: (times: number) => Math.min(times * 200, 2_000),
-    reconnectOnError: (error: Error) => (error.message.includes('READONLY') ? 2 : false),
-  } as const
-  if (typeof connection === 'string') return new Redis(connection, ours)
-  const options: Omit<RedisOptions, 'replyMapping'> = {
-    ...ours,
-    ...connection,
-    lazyConnect: true,
-    maxRetriesPerRequest: null,
-  }
-  return new Redis(options)
-}
-
-/** ioredis puts the command into its errors, with password and data; neither may reach a log or a caller. */
-export function withoutCommand(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
-  if (!('command' in error) && !('lastNodeError' in error)) return error
-  const { name, message, stack, code } = error as Error & { code?: unknown }
-  return Object.assign(new Error(message), { name, ...(stack && { stack }), ...(code !== undefined && { code }) })
-}
-
-/** What Redis said, or what became of the connection; anything else is an error of ours. */
-function isOfRedis(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  return error.name === 'ReplyError' || error.message.startsWith('Connection is closed') || 'syscall' in error
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'no answer'
-  const { code } = error as { code?: unknown }
-  // Redis repeats no credentials in its messages; the message of a connection error names host and port only.
-  return error.message || (typeof code === 'string' ? code : error.name)
 }

@@ -1,8 +1,8 @@
 import { isSlug } from '@background-workers/abstractions/for-managers'
-import type { RedisClient } from './connection.ts'
+import type { RedisClient } from './redis-client.ts'
 import type { Keys } from './keys.ts'
-import { beat } from './scripts.ts'
-import { type CancelRequest, readCancelRequest } from './store.ts'
+import { LuaScript } from './lua-script.ts'
+import { type CancelRequest, readCancelRequest } from './cancel-requests.ts'
 
 /** An instance whose last heartbeat is older than this counts as dead. */
 export const DEAD_AFTER_MS = 30_000
@@ -51,7 +51,7 @@ export class Instances {
 
   /** Without a description nothing is written. */
   async beat(description: InstanceDescription | undefined): Promise<Beat> {
-    const [seconds, micros, instances, version, schedulerCount, firstNextAt, cancels, hasNames] = (await beat.run(
+    const [seconds, micros, instances, version, schedulerCount, firstNextAt, cancels, hasNames] = (await beatScript.run(
       this.#client,
       [this.#keys.instances, this.#keys.meta, this.#keys.schedulers, this.#keys.cancels, this.#keys.instanceNames],
       [this.#instanceId, description ? JSON.stringify(description) : ''],
@@ -134,3 +134,22 @@ function readNames(text: string | null): string[] {
     return []
   }
 }
+
+/**
+ * One heartbeat in one round trip: says that the instance lives and reads what may have changed.
+ * Gives Redis time (two parts), all instances (id, 'ms json', …), the version, how many schedulers there are, and when the
+ * first of them is due, the runs to be cancelled (run id, by, …), and whether the worker names of the instance are there.
+ *
+ * KEYS instances, meta, schedulers, cancels, instance names · ARGV instance, its description or '' to write nothing
+ */
+const beatScript = new LuaScript(`
+local time = redis.call('TIME')
+local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2]) end
+local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+return {
+  time[1], time[2], redis.call('HGETALL', KEYS[1]), redis.call('HGET', KEYS[2], 'version') or '0',
+  redis.call('ZCARD', KEYS[3]), first[2] or '', redis.call('HGETALL', KEYS[4]),
+  redis.call('HEXISTS', KEYS[5], ARGV[1])
+}
+`)

@@ -14,6 +14,8 @@ export class Keys {
   readonly writeLock: string
   /** The scheduler ids of the tick queue and when they are due next (BullMQ's key). */
   readonly schedulers: string
+  /** The settings of the tick queue (BullMQ's key). */
+  readonly ticksMeta: string
 
   constructor(applicationName: string) {
     this.prefix = `{${applicationName}}`
@@ -24,6 +26,7 @@ export class Keys {
     this.cancels = `${this.prefix}:cancels`
     this.writeLock = `${this.prefix}:write-lock`
     this.schedulers = `${this.prefix}:${TICK_QUEUE}:repeat`
+    this.ticksMeta = `${this.prefix}:${TICK_QUEUE}:meta`
   }
 
   records(worker: string): string {
@@ -38,10 +41,6 @@ export class Keys {
   /** BullMQ's lock of a run's job. */
   runLock(queue: string, runId: string): string {
     return `${this.prefix}:${runQueueName(queue)}:${runId}:lock`
-  }
-
-  scheduler(id: string): string {
-    return `${this.schedulers}:${id}`
   }
 }
 

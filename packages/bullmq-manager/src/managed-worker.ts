@@ -1,9 +1,5 @@
-import type { IBackgroundWorker, IPeriodicBackgroundWorker } from '@background-workers/abstractions'
-import type {
-  PeriodicWorkerDefinition,
-  WorkerDefinition,
-  WorkerStarter,
-} from '@background-workers/abstractions/for-managers'
+import type { IBackgroundWorker } from '@background-workers/abstractions'
+import type { Periodic, WorkerDefinition, WorkerStarter } from '@background-workers/abstractions/for-managers'
 
 /** What this instance keeps of a worker that was added here. Everything else about it is in Redis. */
 export interface ManagedWorker {
@@ -15,12 +11,4 @@ export interface ManagedWorker {
 }
 
 /** One with a schedule. */
-export type ManagedPeriodicWorker = ManagedWorker & {
-  readonly worker: IPeriodicBackgroundWorker
-  readonly definition: PeriodicWorkerDefinition
-}
-
-/** Whether it has a schedule. */
-export function isPeriodic(entry: ManagedWorker): entry is ManagedPeriodicWorker {
-  return entry.definition.kind === 'periodic'
-}
+export type ManagedPeriodicWorker = Periodic<ManagedWorker>

@@ -59,7 +59,11 @@ const areQueues: Check = (value) => {
   return new Set(value).size === value.length ? undefined : 'names a queue twice.'
 }
 
-/** @throws InvalidOptionsError */
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws InvalidOptionsError
+ */
 export function fillOptions(options: BullMqManagerOptions): FilledOptions {
   checkOptions('BullMqBackgroundWorkerManager', options, {
     ...managerOptionChecks,

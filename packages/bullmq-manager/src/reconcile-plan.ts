@@ -1,9 +1,14 @@
 import { type Schedule, nextDueAt } from '@background-workers/abstractions'
-import { type PeriodicWorkerDefinition, isSameSchedule } from '@background-workers/abstractions/for-managers'
+import {
+  type PeriodicWorkerDefinition,
+  effectiveSchedule,
+  isSameSchedule,
+} from '@background-workers/abstractions/for-managers'
 import { DEAD_AFTER_MS, type Instance } from './instances.ts'
 import { type TickScheduler, fingerprintOf } from './schedulers.ts'
 import type { Declaration } from './store.ts'
-import type { StoredDefinition, StoredWorker } from './stored-worker.ts'
+import type { StoredDefinition } from './stored-values.ts'
+import type { StoredWorker } from './stored-worker.ts'
 
 /** A worker that no instance in force has declared for so long is orphaned. */
 const ORPHANED_AFTER_MS = DEAD_AFTER_MS
@@ -189,11 +194,11 @@ function wantedSchedules(
   const wanted = new Map<string, Schedule>()
   for (const { name, definition, override, orphanedAt, removedAt } of stored.values()) {
     const isGone = gone.has(name) || removedAt !== undefined || (orphanedAt !== undefined && !declared.has(name))
-    if (definition && !isGone) wanted.set(name, override?.schedule ?? definition.schedule)
+    if (definition && !isGone) wanted.set(name, effectiveSchedule({ definition, override }))
   }
   for (const { name, definition, dropsOverride } of declarations) {
     const override = dropsOverride ? undefined : stored.get(name)?.override
-    wanted.set(name, override?.schedule ?? definition.schedule)
+    wanted.set(name, effectiveSchedule({ definition, override }))
   }
   return wanted
 }

@@ -13,3 +13,17 @@ it('never goes back for a measurement that differs a little, and does for a cloc
   clock.note(at(base - 3_600_000), performance.now())
   expect(clock.now()).toBeLessThan(base - 3_500_000)
 })
+
+it.each([
+  ['told at once, and read late', 0],
+  ['told late', 4_000],
+])('is not led astray by a time that was %s', (_how, toldAfterMs) => {
+  const clock = new RedisClock()
+  const base = Date.UTC(2026, 0, 1)
+  const startedAt = performance.now()
+  clock.note(at(base), startedAt)
+  // The answer to this one took 4 s, as when the machine stood still.
+  clock.note(at(base - 4_000 + toldAfterMs), performance.now() - 4_000)
+  expect(clock.now() - base).toBeLessThan(1_000 + performance.now() - startedAt)
+  expect(clock.now() - base).toBeGreaterThan(-1_000)
+})

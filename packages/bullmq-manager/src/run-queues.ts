@@ -1,7 +1,7 @@
 import type { RunKind } from '@background-workers/abstractions'
-import { isSlug } from '@background-workers/abstractions/for-managers'
+import { isSlug, readCause } from '@background-workers/abstractions/for-managers'
 import { type Job, Queue } from 'bullmq'
-import type { RedisClient } from './connection.ts'
+import type { RedisClient } from './redis-client.ts'
 import { type Keys, runQueueName } from './keys.ts'
 
 /** What a run job is made of. */
@@ -14,6 +14,8 @@ export interface RunRequest {
   readonly missedSlots: number
   readonly delayMs: number
   readonly by?: string
+  /** For `manual`: see `TriggerTrace`. */
+  readonly cause?: string | undefined
   /** For `start`: the release or time it runs for. */
   readonly startMark?: string
 }
@@ -103,7 +105,7 @@ export class RunQueues {
 export function readRunJob(job: Job): RunJobData | undefined {
   const data: unknown = job.data
   if (typeof data !== 'object' || data === null) return undefined
-  const { worker, kind, slot, missedSlots, by, startMark } = data as Partial<RunJobData>
+  const { worker, kind, slot, missedSlots, by, cause, startMark } = data as Partial<RunJobData>
   if (isSlug(worker) !== undefined || !job.id?.startsWith(`${worker}.`)) return undefined
   if (kind !== 'scheduled' && kind !== 'catch-up' && kind !== 'start' && kind !== 'manual') return undefined
   if (!Number.isSafeInteger(slot) || !Number.isSafeInteger(missedSlots)) return undefined
@@ -113,6 +115,12 @@ export function readRunJob(job: Job): RunJobData | undefined {
     slot: slot as number,
     missedSlots: missedSlots as number,
     ...(typeof by === 'string' && { by }),
+    cause: readCause(cause),
     ...(typeof startMark === 'string' && { startMark }),
   }
+}
+
+/** Whether the run is for a slot; `start` and `manual` are not. */
+export function isSlotRun({ kind }: RunJobData): boolean {
+  return kind === 'scheduled' || kind === 'catch-up'
 }

@@ -1,9 +1,15 @@
 import { type Schedule, nextDueAt } from '@background-workers/abstractions'
 import { intervalOffset } from '@background-workers/abstractions/for-managers'
-import type { JobSchedulerTemplateOptions, Queue, RepeatOptions } from 'bullmq'
-import type { RedisClient } from './connection.ts'
-import type { Keys } from './keys.ts'
-import { readSchedulers } from './scripts.ts'
+import { type JobSchedulerTemplateOptions, Queue, type RepeatOptions } from 'bullmq'
+import type { RedisClient } from './redis-client.ts'
+import { type Keys, TICK_QUEUE } from './keys.ts'
+import { LuaScript } from './lua-script.ts'
+
+/** The smallest period of a worker, in ms: BullMQ wakes 0 to 100 ms late. */
+export const MIN_PERIOD_MS = 1_000
+
+/** BullMQ's own log of a queue; nothing reads it. */
+const LOG_LENGTH = 1_000
 
 /** A job scheduler of the tick queue, as far as we look at it. */
 export interface TickScheduler {
@@ -25,10 +31,24 @@ export class TickSchedulers {
   readonly #keys: Keys
   readonly #queue: Queue
 
-  constructor(client: RedisClient, keys: Keys, queue: Queue) {
+  constructor(client: RedisClient, keys: Keys, onError: (error: unknown) => void) {
     this.#client = client
     this.#keys = keys
-    this.#queue = queue
+    this.#queue = new Queue(TICK_QUEUE, {
+      connection: client as never,
+      prefix: keys.prefix,
+      skipVersionCheck: true,
+      // Else each start writes them; see limitLog.
+      skipMetasUpdate: true,
+      settings: { repeatStrategy },
+    } as ConstructorParameters<typeof Queue>[1])
+    this.#queue.on('error', onError)
+  }
+
+  /** Limits BullMQ's own log of the queue, unless an earlier start has. */
+  async limitLog(): Promise<void> {
+    if ((await this.#client.hget(this.#keys.ticksMeta, 'opts.maxLenEvents')) !== null) return
+    await this.#client.hset(this.#keys.ticksMeta, 'opts.maxLenEvents', LOG_LENGTH)
   }
 
   async readAll(): Promise<Map<string, TickScheduler>> {
@@ -57,6 +77,10 @@ export class TickSchedulers {
 
   async remove(worker: string): Promise<void> {
     await this.#queue.removeJobScheduler(worker)
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close()
   }
 }
 
@@ -100,3 +124,23 @@ function readFingerprint(data: string): string | undefined {
     return undefined
   }
 }
+
+/**
+ * All schedulers of the tick queue in one answer: id, next due time, template data, whether its pending
+ * job is there (-1: it has lost everything but its id), id, … What is not a hash has no data.
+ *
+ * KEYS schedulers
+ */
+const readSchedulers = new LuaScript(`
+local answer = {}
+local entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+for i = 1, #entries, 2 do
+  local data = redis.pcall('HGET', KEYS[1] .. ':' .. entries[i], 'data')
+  answer[#answer + 1] = entries[i]
+  answer[#answer + 1] = entries[i + 1]
+  answer[#answer + 1] = type(data) == 'string' and data or ''
+  local hasData = redis.call('EXISTS', KEYS[1] .. ':' .. entries[i]) == 1
+  answer[#answer + 1] = hasData and redis.call('EXISTS', KEYS[1] .. ':' .. entries[i] .. ':' .. entries[i + 1]) or -1
+end
+return answer
+`)

@@ -1,28 +1,6 @@
-import { createHash } from 'node:crypto'
-import type { RedisClient } from './connection.ts'
+import { LuaScript } from './lua-script.ts'
 
-/**
- * A Lua script: Redis runs it in one piece, so what it checks still holds when it writes. When the connection breaks before
- * the answer has come, the client sends it again: whoever was told nothing must then get the same answer.
- */
-class Script {
-  readonly #lua: string
-  readonly #sha: string
-
-  constructor(lua: string) {
-    this.#lua = lua
-    this.#sha = createHash('sha1').update(lua).digest('hex')
-  }
-
-  async run(client: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    try {
-      return await client.evalsha(this.#sha, keys.length, ...keys, ...args)
-    } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-      return await client.eval(this.#lua, keys.length, ...keys, ...args)
-    }
-  }
-}
+// What the store asks of Redis in one piece.
 
 /**
  * Changes the fields of a worker and raises the version that tells the other instances. Gives 0, and changes nothing,
@@ -30,7 +8,7 @@ class Script {
  *
  * KEYS workers, meta · ARGV required field or '', how many values to set, field, value, …, fields to delete …
  */
-export const changeWorker = new Script(`
+export const changeWorker = new LuaScript(`
 local sets = tonumber(ARGV[2])
 if ARGV[1] ~= '' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then
   return sets > 0 and redis.call('HGET', KEYS[1], ARGV[3]) == ARGV[4] and 1 or 0
@@ -46,7 +24,7 @@ return 1
  *
  * KEYS workers · ARGV worker, slot, record of the slot that waits for its jitter (unless it has started meanwhile) or ''
  */
-export const raiseDecided = new Script(`
+export const raiseDecided = new LuaScript(`
 local marks = redis.call('HMGET', KEYS[1], 'decided:' .. ARGV[1], 'started:' .. ARGV[1])
 local slot = tonumber(ARGV[2])
 if (tonumber(marks[1] or '') or -1) < slot then
@@ -78,7 +56,7 @@ end
  * ARGV worker, run id, slot or '', record, at, most, token, '1' to recover, start mark or '', ms that a start mark without release
  *   holds or '', '1' when it waited for its jitter
  */
-export const decideRun = new Script(`${KEEP_RECORD}
+export const decideRun = new LuaScript(`${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local active = ARGV[7] .. '\\nrunning\\n' .. ARGV[4]
 if redis.call('HGET', KEYS[1], 'active:' .. worker) == active then return 1 end
@@ -106,19 +84,19 @@ return 1
 `)
 
 /**
- * Decides that a slot does not run. Gives 0 when it was decided before.
+ * Decides that a slot does not run. Gives 0 when it was decided before, and to a tick also when a later one counts it as missed.
  *
  * KEYS workers, records, order of non-runs
  * ARGV worker, run id, slot or '', record, at, most, letter, mark to raise or ''
  */
-export const decideNonRun = new Script(`${KEEP_RECORD}
+export const decideNonRun = new LuaScript(`${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if redis.call('HGET', KEYS[2], run) == ARGV[4] then return 1 end
 local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker)
 local isNew = redis.call('HEXISTS', KEYS[2], run) == 0 and not (slot and slot <= (tonumber(marks[1] or '') or 0))
 local fields = {}
-if ARGV[8] ~= '' and (tonumber(marks[2] or '') or 0) < tonumber(ARGV[8]) then
-  fields = { 'decided:' .. worker, ARGV[8] }
+if ARGV[8] ~= '' then
+  if (tonumber(marks[2] or '') or 0) < tonumber(ARGV[8]) then fields = { 'decided:' .. worker, ARGV[8] } else isNew = false end
 end
 if isNew then
   keep_record(KEYS[2], KEYS[3], run, ARGV[4], ARGV[5], tonumber(ARGV[6]))
@@ -136,7 +114,7 @@ return isNew and 1 or 0
  * KEYS workers, records, order of runs
  * ARGV worker, field of the record, token, record, at, most, letter, '1' when the worker may run again, run id
  */
-export const finishRun = new Script(`${KEEP_RECORD}
+export const finishRun = new LuaScript(`${KEEP_RECORD}
 local worker = ARGV[1]
 local active = redis.call('HGET', KEYS[1], 'active:' .. worker)
 local failures = tonumber(redis.call('HGET', KEYS[1], 'failures:' .. worker) or '') or 0
@@ -164,7 +142,7 @@ return failures
 `)
 
 /** The worker may run again. KEYS workers · ARGV worker, token */
-export const settleRun = new Script(`
+export const settleRun = new LuaScript(`
 local active = redis.call('HGET', KEYS[1], 'active:' .. ARGV[1])
 if active and string.sub(active, 1, #ARGV[2] + 1) == ARGV[2] .. '\\n' then
   redis.call('HDEL', KEYS[1], 'active:' .. ARGV[1], 'stuck:' .. ARGV[1])
@@ -177,7 +155,7 @@ return 1
  *
  * KEYS workers, records, order of runs, order of non-runs · ARGV worker, now
  */
-export const setMarksBack = new Script(`
+export const setMarksBack = new LuaScript(`
 redis.call('HSET', KEYS[1], 'decided:' .. ARGV[1], ARGV[2], 'started:' .. ARGV[1], ARGV[2])
 for i = 3, 4 do
   for _, field in ipairs(redis.call('ZRANGE', KEYS[i], 0, -1)) do
@@ -192,49 +170,4 @@ for i = 3, 4 do
   end
 end
 return 1
-`)
-
-/** Takes a lock back that is still the caller's. KEYS lock · ARGV token */
-export const releaseLock = new Script(`
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
-`)
-
-/**
- * All schedulers of the tick queue in one answer: id, next due time, template data, whether its pending
- * job is there (-1: it has lost everything but its id), id, … What is not a hash has no data.
- *
- * KEYS schedulers
- */
-export const readSchedulers = new Script(`
-local answer = {}
-local entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
-for i = 1, #entries, 2 do
-  local data = redis.pcall('HGET', KEYS[1] .. ':' .. entries[i], 'data')
-  answer[#answer + 1] = entries[i]
-  answer[#answer + 1] = entries[i + 1]
-  answer[#answer + 1] = type(data) == 'string' and data or ''
-  local hasData = redis.call('EXISTS', KEYS[1] .. ':' .. entries[i]) == 1
-  answer[#answer + 1] = hasData and redis.call('EXISTS', KEYS[1] .. ':' .. entries[i] .. ':' .. entries[i + 1]) or -1
-end
-return answer
-`)
-
-/**
- * One heartbeat in one round trip: says that the instance lives and reads what may have changed.
- * Gives Redis time (two parts), all instances (id, 'ms json', …), the version, how many schedulers there are, and when the
- * first of them is due, the runs to be cancelled (run id, by, …), and whether the worker names of the instance are there.
- *
- * KEYS instances, meta, schedulers, cancels, instance names · ARGV instance, its description or '' to write nothing
- */
-export const beat = new Script(`
-local time = redis.call('TIME')
-local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
-if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2]) end
-local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
-return {
-  time[1], time[2], redis.call('HGETALL', KEYS[1]), redis.call('HGET', KEYS[2], 'version') or '0',
-  redis.call('ZCARD', KEYS[3]), first[2] or '', redis.call('HGETALL', KEYS[4]),
-  redis.call('HEXISTS', KEYS[5], ARGV[1])
-}
 `)

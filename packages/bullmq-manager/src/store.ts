@@ -1,22 +1,29 @@
 import type { PauseInfo, RunRecord, ScheduleOverride } from '@background-workers/abstractions'
-import type { RedisClient } from './connection.ts'
+import type { RedisClient } from './redis-client.ts'
 import type { Keys } from './keys.ts'
 import { changeWorker, decideNonRun, decideRun, finishRun, raiseDecided, setMarksBack, settleRun } from './scripts.ts'
+import { type StoredDefinition, parseRecord } from './stored-values.ts'
 import {
   OUTCOME_LETTERS,
   type ReportMalformed,
-  type StoredDefinition,
   type StoredWorker,
   TICK_FIELDS,
   allFieldsOf,
   fieldOf,
   groupByWorker,
-  parseRecord,
   readWorker,
 } from './stored-worker.ts'
 
 /** The version of what we keep in Redis; data of a newer one is refused. */
 export const DATA_VERSION = 1
+
+/** A definition to be written. */
+export interface Declaration {
+  readonly name: string
+  readonly definition: StoredDefinition
+  readonly decidedUpTo: number | undefined
+  readonly dropsOverride: boolean
+}
 
 /** How a run is decided. */
 export interface RunClaim {
@@ -233,20 +240,6 @@ export class Store {
     return finished === -1 ? undefined : Number(finished)
   }
 
-  /** Asks the instance that runs it to cancel a run. */
-  async requestCancel(runId: string, by: string | undefined, now: number): Promise<void> {
-    await this.#client.hset(this.#keys.cancels, runId, `${now} ${by ?? ''}`)
-  }
-
-  async readCancels(): Promise<Map<string, CancelRequest>> {
-    const requests = await this.#client.hgetall(this.#keys.cancels)
-    return new Map(Object.entries(requests).map(([runId, text]) => [runId, readCancelRequest(text)]))
-  }
-
-  async clearCancel(runId: string): Promise<void> {
-    await this.#client.hdel(this.#keys.cancels, runId)
-  }
-
   async settleRun(worker: string, token: string): Promise<void> {
     await settleRun.run(this.#client, [this.#keys.workers], [worker, token])
   }
@@ -288,28 +281,6 @@ export class Store {
     this.#report(`records:${worker}`)
     return []
   }
-}
-
-/** A definition to be written. */
-export interface Declaration {
-  readonly name: string
-  readonly definition: StoredDefinition
-  readonly decidedUpTo: number | undefined
-  readonly dropsOverride: boolean
-}
-
-/** Somebody wants a run cancelled that another instance runs. */
-export interface CancelRequest {
-  readonly by: string | undefined
-  /** When, by Redis time. */
-  readonly at: number
-}
-
-/** What can not be read is old, so that it is cleared. */
-export function readCancelRequest(text: string): CancelRequest {
-  const space = text.indexOf(' ')
-  const at = Number(text.slice(0, space))
-  return { at: Number.isFinite(at) ? at : 0, by: text.slice(space + 1) || undefined }
 }
 
 function decidedAt(record: RunRecord): number {

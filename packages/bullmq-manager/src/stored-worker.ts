@@ -1,10 +1,14 @@
-import type { PauseInfo, RunOutcome, RunRecord, Schedule, ScheduleOverride } from '@background-workers/abstractions'
+import type { PauseInfo, RunOutcome, RunRecord, ScheduleOverride } from '@background-workers/abstractions'
 import {
-  type PeriodicWorkerDefinition,
-  checkPolicy,
-  checkSchedule,
-  fillPolicy,
-} from '@background-workers/abstractions/for-managers'
+  type ActiveInStore,
+  type StoredDefinition,
+  parseActive,
+  parseDefinition,
+  parseNumber,
+  parseOverride,
+  parsePause,
+  parseRecord,
+} from './stored-values.ts'
 
 /** What Redis keeps of a worker: the fields of one hash, `<field>:<worker>` each. */
 export interface StoredWorker {
@@ -34,22 +38,12 @@ export interface StoredWorker {
   readonly startMark?: string
 }
 
-/** A definition and who declared it. */
-export interface StoredDefinition extends Pick<PeriodicWorkerDefinition, 'schedule' | 'policy'> {
-  readonly release: number
-  /** When the declaring instance started, by Redis time: of two with one release the later wins. */
-  readonly declaredAt: number
-  readonly instanceId: string
-  /** When the worker was first declared; the order of `list`. */
-  readonly since: number
-  /** The order among those that were first declared at one time. */
-  readonly order: number
-}
+/** One that is declared. */
+export type KnownWorker = StoredWorker & { readonly definition: StoredDefinition }
 
-interface ActiveInStore {
-  readonly token: string
-  readonly isFinished: boolean
-  readonly record: RunRecord
+/** Whether there is such a worker: it is declared, and not removed. An orphan is there. */
+export function isKnown(stored: StoredWorker): stored is KnownWorker {
+  return stored.definition !== undefined && stored.removedAt === undefined
 }
 
 /** The fields that are read to judge a tick. */
@@ -60,21 +54,12 @@ export const TICK_FIELDS = [
   'removed',
   'orphaned',
   'decided',
+  'started',
   'active',
   'waiting',
 ] as const
 
-const FIELDS = [
-  ...TICK_FIELDS,
-  'stuck',
-  'last',
-  'success',
-  'failure',
-  'failures',
-  'recent',
-  'start',
-  'started',
-] as const
+const FIELDS = [...TICK_FIELDS, 'stuck', 'last', 'success', 'failure', 'failures', 'recent', 'start'] as const
 
 /** The name of one field of a worker. */
 export function fieldOf(worker: string, field: (typeof FIELDS)[number]): string {
@@ -159,92 +144,4 @@ export function readWorker(name: string, values: ReadonlyMap<string, string>, re
   return Object.fromEntries(
     Object.entries(worker).filter(([, value]) => value !== undefined),
   ) as unknown as StoredWorker
-}
-
-/** Reads a record; what is malformed gives `undefined`, or throws as `JSON.parse` does. */
-export function parseRecord(text: string): RunRecord | undefined {
-  const value = parseObject(text)
-  if (!value || typeof value.runId !== 'string' || typeof value.worker !== 'string') return undefined
-  const scheduledFor = parseDate(value.scheduledFor)
-  if (!scheduledFor) return undefined
-  const startedAt = parseDate(value.startedAt)
-  const finishedAt = parseDate(value.finishedAt)
-  const { startedAt: _startedAt, finishedAt: _finishedAt, ...rest } = value
-  return {
-    ...(rest as unknown as RunRecord),
-    scheduledFor,
-    ...(startedAt && { startedAt }),
-    ...(finishedAt && { finishedAt }),
-  }
-}
-
-function parseDefinition(text: string): StoredDefinition | undefined {
-  const value = parseObject(text)
-  if (!value) return undefined
-  checkPolicy('stored policy', value.policy)
-  const { release, declaredAt, since, order, instanceId } = value
-  if (
-    typeof release !== 'number' ||
-    typeof declaredAt !== 'number' ||
-    typeof since !== 'number' ||
-    typeof order !== 'number' ||
-    typeof instanceId !== 'string'
-  )
-    return undefined
-  return {
-    schedule: parseSchedule(value.schedule),
-    policy: fillPolicy(value.policy as object),
-    release,
-    declaredAt,
-    since,
-    order,
-    instanceId,
-  }
-}
-
-function parseSchedule(value: unknown): Schedule {
-  return checkSchedule(value, 'stored schedule')
-}
-
-function parseOverride(text: string): ScheduleOverride | undefined {
-  const value = parseObject(text)
-  const since = parseDate(value?.since)
-  if (!value || !since) return undefined
-  return { schedule: parseSchedule(value.schedule), since, ...(typeof value.by === 'string' && { by: value.by }) }
-}
-
-function parsePause(text: string): PauseInfo | undefined {
-  const value = parseObject(text)
-  const since = parseDate(value?.since)
-  if (!value || !since) return undefined
-  return {
-    since,
-    ...(typeof value.note === 'string' && { note: value.note }),
-    ...(typeof value.by === 'string' && { by: value.by }),
-  }
-}
-
-function parseActive(text: string): ActiveInStore | undefined {
-  const [token, phase, ...json] = text.split('\n')
-  const record = parseRecord(json.join('\n'))
-  if (!token || !record || (phase !== 'running' && phase !== 'finished')) return undefined
-  return { token, isFinished: phase === 'finished', record }
-}
-
-function parseNumber(text: string): number | undefined {
-  // Times and counts; anything else would give dates that can not be.
-  return /^\d{1,15}$/.test(text) ? Number(text) : undefined
-}
-
-function parseDate(value: unknown): Date | undefined {
-  if (typeof value !== 'string') return undefined
-  const date = new Date(value)
-  return Number.isNaN(date.getTime()) ? undefined : date
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  const value: unknown = JSON.parse(text)
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined
 }

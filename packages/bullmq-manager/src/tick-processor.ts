@@ -1,9 +1,15 @@
 import { type RunRecord, type Slot, decideSlot, nextDueAt } from '@background-workers/abstractions'
-import { latestDueSlot } from '@background-workers/abstractions/for-managers'
+import {
+  effectiveSchedule,
+  latestDueSlot,
+  nonRunOf,
+  slotRunId,
+  unstartedRecord,
+} from '@background-workers/abstractions/for-managers'
 import type { RunQueues } from './run-queues.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
-import type { StoredWorker } from './stored-worker.ts'
+import { type KnownWorker, isKnown } from './stored-worker.ts'
 
 /** What a tick needs of its session, and tells it. */
 export interface TickParts {
@@ -11,10 +17,17 @@ export interface TickParts {
   readonly store: Store
   readonly runQueues: RunQueues
   readonly instanceId: string
+  /** By worker: the latest tick that is being processed here. */
+  readonly ticking: Map<string, Promise<void>>
   /** The run that is active on the worker's former queue, which deduplication does not see. */
-  activeElsewhere(worker: StoredWorker): Promise<string | undefined>
+  activeElsewhere(worker: KnownWorker): Promise<string | undefined>
   /** A slot did not run. */
   slotSkipped(record: RunRecord): void
+}
+
+interface Tick {
+  readonly worker: string
+  readonly dueAt: number
 }
 
 /**
@@ -27,43 +40,49 @@ export interface TickParts {
 export async function processTick(id: string | undefined, parts: TickParts): Promise<void> {
   const tick = readTickId(id)
   if (!tick) return
+  const { ticking } = parts
+  const before = ticking.get(tick.worker)?.catch(() => {}) ?? Promise.resolve()
+  // Two that come at once, as after an outage, would both find the slot undecided, and both tell of it.
+  const decided = before.then(() => decideTick(tick, parts))
+  ticking.set(tick.worker, decided)
+  try {
+    await decided
+  } finally {
+    if (ticking.get(tick.worker) === decided) ticking.delete(tick.worker)
+  }
+}
+
+async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
   const worker = await parts.store.readForTick(tick.worker)
-  const { definition, override, removedAt, orphanedAt } = worker
-  if (!definition || removedAt !== undefined || orphanedAt !== undefined) return
+  if (!isKnown(worker) || worker.orphanedAt !== undefined) return
   const slot = dueSlot(worker, tick.dueAt, parts.clock.now())
   if (!slot) return
-  const { policy } = definition
+  const { policy } = worker.definition
   const activeElsewhere = await parts.activeElsewhere(worker)
   const now = Math.max(parts.clock.now(), slot.dueAt)
   const owner = { name: tick.worker, policy }
   const decision = decideSlot(owner, { paused: worker.paused !== undefined, activeRunId: activeElsewhere }, slot, now)
-  const record: RunRecord = {
-    runId: `${tick.worker}.${slot.dueAt}`,
-    worker: tick.worker,
-    kind: 'scheduled',
-    scheduledFor: new Date(slot.dueAt),
-    ...(slot.missedSlots > 0 && { missedSlots: slot.missedSlots }),
-    attempts: 0,
-    instanceId: parts.instanceId,
-  }
-  const skip = async (decided: Partial<RunRecord>) => {
-    const skipped = { ...record, ...decided, finishedAt: new Date(parts.clock.now()) }
+  const recordOf = (missedSlots: number) =>
+    unstartedRecord({
+      runId: slotRunId(tick.worker, slot),
+      worker: tick.worker,
+      kind: 'scheduled',
+      scheduledForMs: slot.dueAt,
+      missedSlots,
+      instanceId: parts.instanceId,
+    })
+  const record = recordOf(slot.missedSlots)
+  const skip = async (decided: Partial<RunRecord>, missedSlots = slot.missedSlots) => {
+    const skipped = { ...recordOf(missedSlots), ...decided, finishedAt: new Date(parts.clock.now()) }
     if (await parts.store.decideNonRun(skipped, slot.dueAt, policy.keepRuns, slot.dueAt)) parts.slotSkipped(skipped)
   }
   switch (decision.kind) {
     case 'wait':
       return
     case 'skip':
-      if (decision.reason === 'paused') await parts.store.raiseDecided(tick.worker, slot.dueAt)
-      else
-        await skip({
-          outcome: 'skipped',
-          reason: decision.reason,
-          ...(decision.blockedBy !== undefined && { blockedBy: decision.blockedBy }),
-        })
-      return
     case 'miss':
-      await skip({ outcome: 'missed', reason: decision.reason, lateByMs: decision.lateByMs })
+      if (decision.reason === 'paused') await parts.store.raiseDecided(tick.worker, slot.dueAt)
+      else await skip(nonRunOf(decision))
       return
     case 'run': {
       const delayMs = Math.max(0, decision.startAt - parts.clock.now())
@@ -79,21 +98,32 @@ export async function processTick(id: string | undefined, parts: TickParts): Pro
       if (blockedBy === undefined && worker.waiting) await parts.store.clearWaiting(tick.worker)
       if (blockedBy === undefined)
         await parts.store.raiseDecided(tick.worker, slot.dueAt, delayMs > 0 ? record : undefined)
-      else await skip({ outcome: 'skipped', reason: 'overlap', blockedBy })
+      else await skip({ outcome: 'skipped', reason: 'overlap', blockedBy }, missedSince(blockedBy, worker, slot))
       return
     }
     default:
       decision satisfies never
   }
+}
 
-  /** The latest slot that is due and not decided; one that is early by Redis time counts, its run waits the rest. */
-  function dueSlot(state: StoredWorker, tickDueAt: number, nowMs: number): Slot | undefined {
-    const schedule = override?.schedule ?? (definition as NonNullable<typeof definition>).schedule
-    // Without a mark, or with one that can not be read, it is the slot of the tick itself.
-    const first = nextDueAt(schedule, state.decidedUpTo ?? Math.min(nowMs, tickDueAt) - 1, state.name)
-    if (first === undefined || first > Math.max(nowMs, tickDueAt)) return undefined
-    return latestDueSlot(schedule, state.name, first, Math.max(nowMs, first))
-  }
+/** How many slots nobody has decided before this one: one whose run is in its way is decided, though no mark says so yet. */
+function missedSince(blockedBy: string, worker: KnownWorker, slot: Slot): number {
+  const blockingSlot = Number(blockedBy.slice(worker.name.length + 1))
+  const next = blockingSlot < slot.dueAt ? nextDueAt(effectiveSchedule(worker), blockingSlot, worker.name) : undefined
+  if (next === undefined) return slot.missedSlots
+  const since = latestDueSlot(effectiveSchedule(worker), worker.name, next, slot.dueAt)
+  return Math.min(slot.missedSlots, since.missedSlots)
+}
+
+/** The latest slot that is due and not decided; one that is early by Redis time counts, its run waits the rest. */
+function dueSlot(worker: KnownWorker, tickDueAt: number, now: number): Slot | undefined {
+  const schedule = effectiveSchedule(worker)
+  // Without a mark, or with one that can not be read, it is the slot of the tick itself.
+  const decidedUpTo = worker.decidedUpTo ?? Math.min(now, tickDueAt) - 1
+  // A tick that was cut off once it had added its run has not raised the mark.
+  const first = nextDueAt(schedule, Math.max(decidedUpTo, worker.startedUpTo ?? 0), worker.name)
+  if (first === undefined || first > Math.max(now, tickDueAt)) return undefined
+  return latestDueSlot(schedule, worker.name, first, Math.max(now, first))
 }
 
 /** The id of a tick's job, as BullMQ makes it. */
@@ -102,7 +132,7 @@ export function tickId(worker: string, dueAt: number): string {
 }
 
 /** Name and slot come from the job's id (`repeat:<name>:<ms>`), never from its name or data: BullMQ can make nameless ghosts. */
-function readTickId(id: string | undefined): { readonly worker: string; readonly dueAt: number } | undefined {
+function readTickId(id: string | undefined): Tick | undefined {
   const match = /^repeat:([a-z0-9][a-z0-9._-]{0,99}):(\d{1,16})$/.exec(id ?? '')
   return match ? { worker: match[1] as string, dueAt: Number(match[2]) } : undefined
 }

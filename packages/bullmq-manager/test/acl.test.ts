@@ -4,7 +4,7 @@ import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis } from './f
 import { FaultProcess } from './fixtures/fault-process.ts'
 import { withClient } from './fixtures/fault-redis.ts'
 
-/** All that the manager and BullMQ send, for an application named `shop`. The README quotes it. */
+/** All that the manager and BullMQ send, for an application named `shop`. docs/operating.md quotes it. */
 const ACL_RULES = [
   'resetkeys ~{shop}:* resetchannels -@all',
   // the connection
@@ -70,7 +70,7 @@ describe('a Redis user with the least rights', () => {
     const denied = await redis.cli('acl', 'log')
     expect(denied, denied).toBe('')
     expect(logger.lines.filter(({ level, message }) => level === 'error' && message !== 'run failed')).toEqual([])
-  }, 60_000)
+  })
 
   it('can not look at the keys of others', async (test) => {
     const { expect } = test

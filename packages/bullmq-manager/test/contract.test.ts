@@ -10,7 +10,7 @@ const applications = new WeakMap<BullMqBackgroundWorkerManager, string>()
 managerContract({
   runner: { describe, it: it.concurrent },
   createManager(options) {
-    const manager = new BullMqBackgroundWorkerManager({ ...options, connection })
+    const manager = new BullMqBackgroundWorkerManager({ commandTimeoutMs: 60_000, ...options, connection })
     applications.set(manager, options.applicationName ?? '')
     return manager
   },

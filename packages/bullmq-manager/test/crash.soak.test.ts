@@ -1,7 +1,6 @@
 import { every } from '@background-workers/abstractions'
-import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { describe, it } from 'vitest'
-import { PATIENCE, countingWorker, faultManager, pass } from './fixtures/fault-manager.ts'
+import { PATIENCE, countingWorker, faultManager, ownApplication, pass } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
 
 const HOUR = 3_600_000
@@ -13,11 +12,7 @@ describe.concurrent('a worker that kills its process every time', () => {
   ] as const) {
     it(`starts ${starts} times at most for one run, with onCrash ${onCrash}`, async (test) => {
       const { expect } = test
-      const { url } = await sharedRedis()
-      const options = { applicationName: freshApplicationName(), connection: url }
-      test.onTestFinished(async () => {
-        await removeApplication(url, options.applicationName)
-      })
+      const { options } = await ownApplication(test)
       const policy = { onCrash }
       const spawn = () =>
         FaultProcess.start(test, {

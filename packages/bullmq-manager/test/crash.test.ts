@@ -1,26 +1,16 @@
 import { every } from '@background-workers/abstractions'
-import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { describe, it } from 'vitest'
-import { PATIENCE, type Test, countingWorker, faultManager, pass } from './fixtures/fault-manager.ts'
+import { PATIENCE, countingWorker, faultManager, ownApplication, pass } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
 
 const HOUR = 3_600_000
 /** Lease 20 s, two stalled checks of 5 s, and what a slow machine adds. */
-const LOST_WITHIN_MS = 45_000
-
-async function application(test: Test) {
-  const { url } = await sharedRedis()
-  const applicationName = freshApplicationName()
-  test.onTestFinished(async () => {
-    await removeApplication(url, applicationName)
-  })
-  return { applicationName, connection: url }
-}
+const LOST_WITHIN_MS = 90_000
 
 describe.concurrent('a process that is killed in mid-run', () => {
   it('leaves a run that is recorded as lost, other workers untouched, and later slots that run', async (test) => {
     const { expect } = test
-    const options = await application(test)
+    const { options } = await ownApplication(test)
     const dying = await FaultProcess.start(test, {
       options: { ...options, commandTimeoutMs: 2_000 },
       workers: [
@@ -31,7 +21,7 @@ describe.concurrent('a process that is killed in mid-run', () => {
     const { runId } = (await dying.waitFor((event) => event.event === 'body' && event.worker === 'mortal')) as {
       runId: string
     }
-    const { manager } = faultManager(test, options)
+    const { manager, events } = faultManager(test, options)
     const mortal = countingWorker('mortal', every(5_000))
     const other = countingWorker('other', every(1_000))
     for (const { worker } of [mortal, other]) await manager.add(worker)
@@ -49,18 +39,24 @@ describe.concurrent('a process that is killed in mid-run', () => {
     await expect.poll(() => mortal.runs.length, PATIENCE).toBeGreaterThan(0)
     expect(mortal.runs.map((run) => run.runId)).not.toContain(runId)
     // Meanwhile its slots met the guard.
-    const skipped = (await manager.runs('mortal')).filter(({ outcome }) => outcome === 'skipped')
+    const skipped = (await manager.runs('mortal')).filter(({ blockedBy }) => blockedBy === runId)
     expect(skipped.length).toBeGreaterThan(0)
-    for (const record of skipped) expect(record).toMatchObject({ reason: 'overlap', blockedBy: runId })
+    for (const record of skipped) expect(record).toMatchObject({ outcome: 'skipped', reason: 'overlap' })
     // A slot whose tick died with the process may be missing for 10 s.
-    expect(other.runs.length).toBeGreaterThan(8)
+    await expect.poll(() => other.runs.length, PATIENCE).toBeGreaterThan(8)
     expect(new Set(other.runs.map(({ slot }) => slot)).size).toBe(other.runs.length)
     expect(await manager.get('mortal')).toMatchObject({ lastFailure: { outcome: 'lost' } })
-  }, 90_000)
+    // Health says so until a run has succeeded.
+    const ofLost = () =>
+      events
+        .filter(({ payload }) => (payload as { code?: string } | undefined)?.code === 'lost')
+        .map(({ name }) => name)
+    await expect.poll(ofLost, PATIENCE).toEqual(['health-reason-added', 'health-reason-cleared'])
+  })
 
   it('with onCrash recover is run once more elsewhere', async (test) => {
     const { expect } = test
-    const options = await application(test)
+    const { options } = await ownApplication(test)
     const policy = { onCrash: 'recover' } as const
     const dying = await FaultProcess.start(test, {
       options,
@@ -86,5 +82,5 @@ describe.concurrent('a process that is killed in mid-run', () => {
     await pass(6_000)
     expect(mortal.runs).toHaveLength(1)
     await expect.poll(async () => (await manager.get('mortal'))?.state, PATIENCE).toBe('idle')
-  }, 90_000)
+  })
 })

@@ -1,23 +1,13 @@
 import { every } from '@background-workers/abstractions'
-import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { describe, it } from 'vitest'
-import { PATIENCE, type Test, countingWorker, faultManager } from './fixtures/fault-manager.ts'
+import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
-
-async function application(test: Test) {
-  const { url } = await sharedRedis()
-  const applicationName = freshApplicationName()
-  test.onTestFinished(async () => {
-    await removeApplication(url, applicationName)
-  })
-  return { applicationName, connection: url }
-}
 
 describe.concurrent('a machine whose clock differs from Redis', () => {
   for (const shiftMs of [-5_000, 5_000]) {
     it(`by ${shiftMs} ms runs no slot twice or early by Redis time, and health says so`, async (test) => {
       const { expect } = test
-      const options = await application(test)
+      const { options } = await ownApplication(test)
       const preload = `const now = Date.now; const shift = ${shiftMs}
         const RealDate = Date
         globalThis.Date = class extends RealDate {

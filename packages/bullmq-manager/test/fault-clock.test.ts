@@ -1,26 +1,16 @@
 import { cron, every } from '@background-workers/abstractions'
-import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { describe, it } from 'vitest'
-import { PATIENCE, type Test, countingWorker, faultManager } from './fixtures/fault-manager.ts'
+import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { withClient } from './fixtures/fault-redis.ts'
 
 const MONTH = 30 * 86_400_000
-
-async function application(test: Test) {
-  const { url } = await sharedRedis()
-  const applicationName = freshApplicationName()
-  test.onTestFinished(async () => {
-    await removeApplication(url, applicationName)
-  })
-  return { applicationName, connection: url, key: (name: string) => `{${applicationName}}:${name}` }
-}
 
 describe.concurrent('a mark that is a month ahead, as after a clock was set back,', () => {
   for (const mark of ['decided', 'started', 'next', 'decided and started and next'] as const) {
     for (const when of ['while the application is down', 'while it runs'] as const) {
       it(`(${mark}) is repaired ${when}, and that is announced`, async (test) => {
         const { expect } = test
-        const { key, ...options } = await application(test)
+        const { key, options } = await ownApplication(test)
         const start = async () => {
           const faulty = faultManager(test, options)
           const interval = countingWorker('interval', every(1_000))
@@ -50,14 +40,14 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
           await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan((before[index] as number) + 2)
           expect(new Set(runs.map(({ slot }) => slot)).size).toBe(runs.length)
         }
-        expect(await application_.manager.health()).toMatchObject({ status: 'ok' })
-      }, 60_000)
+        await expect.poll(() => application_.manager.health(), PATIENCE).toMatchObject({ status: 'ok' })
+      })
     }
   }
 
   it('(a pending job that was deleted) is made again, and that is announced', async (test) => {
     const { expect } = test
-    const { key, ...options } = await application(test)
+    const { key, options } = await ownApplication(test)
     const { manager, countEvents } = faultManager(test, options)
     const hourly = countingWorker('hourly', every(3_600_000))
     const often = countingWorker('often', every(2_000))
@@ -76,5 +66,5 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
       expect(await client.exists(key(`ticks:repeat:hourly:${next}`))).toBe(1)
       await expect.poll(() => often.runs.length, PATIENCE).toBeGreaterThan(1)
     })
-  }, 60_000)
+  })
 })

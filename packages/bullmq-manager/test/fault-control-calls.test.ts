@@ -6,7 +6,7 @@ describe('a control call while Redis is away', () => {
   it('rejects after commandTimeoutMs and is not executed later', async (test) => {
     const { expect } = test
     const redis = await ownRedis(test, { appendOnly: true })
-    const { manager, countEvents } = faultManager(test, { connection: redis.url, commandTimeoutMs: 600 })
+    const { manager, countEvents } = faultManager(test, { connection: redis.url, commandTimeoutMs: 2_000 })
     const { worker, runs } = countingWorker('tidy', every(3_600_000))
     const late = countingWorker('late', every(3_600_000))
     await manager.add(worker)
@@ -37,11 +37,14 @@ describe('a control call while Redis is away', () => {
         code: 'store-unavailable',
         message: expect.stringContaining('nothing was sent'),
       })
-      expect(ms).toBeGreaterThan(500)
-      expect(ms).toBeLessThan(3_000)
+      expect(ms).toBeGreaterThan(1_900)
+      expect(ms).toBeLessThan(30_000)
     }
-    const health = await outcomeOf(manager.health())
-    expect(health.ms).toBeLessThan(300)
+    // A probe does not wait: it is answered before a call that is made at the same time gives up.
+    const answers: string[] = []
+    const [list, health] = [outcomeOf(manager.list()), outcomeOf(manager.health())]
+    await Promise.all([list.then(() => answers.push('list')), health.then(() => answers.push('health'))])
+    expect(answers).toEqual(['health', 'list'])
     expect(await manager.health()).toMatchObject({ status: 'unhealthy', reasons: [{ code: 'store-lost' }] })
 
     await redis.restart()

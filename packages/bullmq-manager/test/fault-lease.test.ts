@@ -1,17 +1,12 @@
 import { every } from '@background-workers/abstractions'
-import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { describe, it } from 'vitest'
-import { PATIENCE, countingWorker, faultManager } from './fixtures/fault-manager.ts'
+import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { withClient } from './fixtures/fault-redis.ts'
 
 describe('a run whose lease somebody else has taken', () => {
   it('is aborted with LeaseLostError at the next renewal, and a late end does no harm', async (test) => {
     const { expect } = test
-    const { url } = await sharedRedis()
-    const options = { applicationName: freshApplicationName(), connection: url }
-    test.onTestFinished(async () => {
-      await removeApplication(url, options.applicationName)
-    })
+    const { key, options } = await ownApplication(test)
     const reasons: unknown[] = []
     const release = Promise.withResolvers<void>()
     const long = countingWorker('long', every(3_600_000), ({ signal }) => {
@@ -23,19 +18,19 @@ describe('a run whose lease somebody else has taken', () => {
     await manager.start()
     const runId = await manager.trigger('long')
     await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
-    await withClient(url, (client) => client.set(`{${options.applicationName}}:runs.default:${runId}:lock`, 'thief'))
+    await withClient(options.connection, (client) => client.set(key(`runs.default:${runId}:lock`), 'thief'))
 
     await expect.poll(() => reasons, PATIENCE).toEqual(['lease-lost'])
     await expect
       .poll(async () => (await manager.runs('long'))[0], PATIENCE)
       .toMatchObject({ runId, outcome: 'aborted', reason: 'lease-lost' })
     release.resolve()
-    await withClient(url, (client) => client.del(`{${options.applicationName}}:runs.default:${runId}:lock`))
+    await withClient(options.connection, (client) => client.del(key(`runs.default:${runId}:lock`)))
     // The stalled check takes the job from the list; the worker runs again.
     await expect.poll(() => manager.trigger('long').catch(() => ''), PATIENCE).toContain('long.m-')
     await expect.poll(() => long.runs.length, PATIENCE).toBe(2)
     expect((await manager.runs('long')).filter((run) => run.runId === runId)).toMatchObject([
       { outcome: 'aborted', reason: 'lease-lost' },
     ])
-  }, 60_000)
+  })
 })

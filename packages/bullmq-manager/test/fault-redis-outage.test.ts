@@ -55,7 +55,7 @@ describe.concurrent('while a manager runs', () => {
       expect(long.runs).toHaveLength(1)
       expect(await manager.get('paused')).toMatchObject({ state: 'paused', paused: { note: 'until Monday' } })
       expect(await manager.get('tidy')).toMatchObject({ schedule: { override: { schedule: { periodMs: 1_500 } } } })
-      expect(await manager.health()).toMatchObject({ status: 'ok' })
+      await expect.poll(() => manager.health(), PATIENCE).toMatchObject({ status: 'ok' })
       expect([logger.count('Redis is lost'), logger.count('Redis is back')]).toEqual([1, 1])
       expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
     })
@@ -72,11 +72,12 @@ describe.concurrent('while a manager runs', () => {
     for (const { worker } of [long, tidy, paused]) await manager.add(worker)
     await manager.start()
     await manager.pause('paused', { note: 'until Monday', by: 'ann' })
+    const pausedAt = Date.now()
     await manager.reschedule('tidy', every(1_500), { by: 'bob' })
     await manager.trigger('long')
     await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
-    // Control calls are in the memory of the instance after its next look.
-    await pass(11_000)
+    // Control calls are in the memory of the instance after its next look, of which an add makes one.
+    await manager.add(countingWorker('late', every(HOUR)).worker)
     await redis.cli('flushall')
 
     await expect.poll(() => countEvents('schedules-repaired'), PATIENCE).toBe(1)
@@ -85,19 +86,19 @@ describe.concurrent('while a manager runs', () => {
     await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 2)
     expect(await manager.get('paused')).toMatchObject({ paused: { note: 'until Monday', by: 'ann' } })
     expect(await manager.get('tidy')).toMatchObject({ schedule: { override: { schedule: every(1_500), by: 'bob' } } })
-    expect(paused.runs.length).toBeLessThan(3)
+    expect(paused.runs.filter(({ slot }) => slot > pausedAt)).toEqual([])
     expect(logger.count('Redis was emptied')).toBe(1)
-    expect((await manager.list()).map(({ name }) => name)).toEqual(['long', 'tidy', 'paused'])
+    expect((await manager.list()).map(({ name }) => name)).toEqual(['long', 'tidy', 'paused', 'late'])
     // The run that was active is nobody's now; it is in the way of nothing.
     await expect.poll(async () => (await outcomeOf(manager.trigger('long'))).code, PATIENCE).toBe('resolved')
-    const stopped = await outcomeOf(manager.stop({ timeoutMs: 20_000 }))
-    expect(stopped.ms).toBeLessThan(10_000)
-  }, 90_000)
+    const stopped = await outcomeOf(manager.stop({ timeoutMs: 60_000 }))
+    expect(stopped.ms).toBeLessThan(50_000)
+  })
 
   it('and Redis becomes read-only, nothing floods, and all goes on when it is a master again', async (test) => {
     const { expect } = test
     const redis = await ownRedis(test)
-    const { manager, countEvents, logger } = faultManager(test, { connection: redis.url, commandTimeoutMs: 700 })
+    const { manager, countEvents, logger } = faultManager(test, { connection: redis.url, commandTimeoutMs: 3_000 })
     const tidy = countingWorker('tidy', every(1_000))
     await manager.add(tidy.worker)
     await manager.start()
@@ -115,7 +116,7 @@ describe.concurrent('while a manager runs', () => {
     await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)
     expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
     expect(await manager.get('tidy')).not.toMatchObject({ state: 'paused' })
-    expect(await manager.health()).toMatchObject({ status: 'ok' })
+    await expect.poll(() => manager.health(), PATIENCE).toMatchObject({ status: 'ok' })
     expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
   })
 
@@ -171,7 +172,7 @@ describe.concurrent('while a manager runs', () => {
       const others = recorded.reduce((sum, { missedSlots = 0 }) => sum + missedSlots + 1, 0)
       expect(accounted + others).toBeGreaterThanOrEqual((last - first) / 1_000 + 1)
     })
-  }, 90_000)
+  })
 
   it('and all connections are cut, again and again, slots run once and the log stays short', async (test) => {
     const { expect } = test
@@ -222,7 +223,7 @@ describe.concurrent('while a manager runs', () => {
     await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)
     expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
     expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
-  }, 60_000)
+  })
 
   it('and Redis pauses its clients, it waits and goes on', async (test) => {
     const { expect } = test
@@ -232,9 +233,9 @@ describe.concurrent('while a manager runs', () => {
     await manager.add(tidy.worker)
     await manager.start()
     await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(0)
-    await redis.cli('client', 'pause', '4000')
+    await redis.cli('client', 'pause', '6000')
     expect(await outcomeOf(manager.list())).toMatchObject({ code: 'store-unavailable' })
-    await pass(4_000)
+    await pass(6_000)
     await expect.poll(async () => (await outcomeOf(manager.list())).code, PATIENCE).toBe('resolved')
     const before = tidy.runs.length
     await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)

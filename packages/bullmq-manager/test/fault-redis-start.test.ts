@@ -1,5 +1,6 @@
 import { every } from '@background-workers/abstractions'
-import { describe, it } from 'vitest'
+import { type TestContext, describe, it } from 'vitest'
+import type { BullMqBackgroundWorkerManager } from '../src/index.ts'
 import { PATIENCE, countingWorker, faultManager, outcomeOf, ownProxy, ownRedis } from './fixtures/fault-manager.ts'
 
 describe.concurrent('start while Redis', () => {
@@ -7,7 +8,7 @@ describe.concurrent('start while Redis', () => {
     const { expect } = test
     const redis = await ownRedis(test, { password: 'geheim' })
     await redis.stop()
-    const { manager, logger, countEvents } = faultManager(test, { connection: redis.url, startTimeoutMs: 700 })
+    const { manager, logger, countEvents } = faultManager(test, { connection: redis.url, startTimeoutMs: 3_000 })
     const { worker, runs } = countingWorker('tidy', every(1_000))
     await manager.add(worker)
 
@@ -15,13 +16,14 @@ describe.concurrent('start while Redis', () => {
     expect(failed).toMatchObject({ code: 'start-timeout', message: expect.stringContaining(`127.0.0.1:${redis.port}`) })
     expect(failed.message).toContain('ECONNREFUSED')
     expect(failed.message).not.toContain('geheim')
-    expect(failed.ms).toBeGreaterThan(600)
-    expect(failed.ms).toBeLessThan(5_000)
+    expect(failed.ms).toBeGreaterThan(2_900)
+    expect(failed.ms).toBeLessThan(30_000)
     expect(manager.state).toBe('idle')
     expect(JSON.stringify(logger.lines)).not.toContain('geheim')
+    expect([logger.count('Redis is not there'), logger.count('Redis is lost')]).toEqual([1, 0])
 
     await redis.restart()
-    await manager.start()
+    await startAgain(test, manager)
     expect(manager.state).toBe('running')
     await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
     expect(countEvents('store-restored')).toBe(0)
@@ -33,12 +35,12 @@ describe.concurrent('start while Redis', () => {
     const redis = await ownRedis(test)
     const proxy = await ownProxy(test, redis)
     proxy.freeze()
-    const { manager } = faultManager(test, { connection: proxy.url, startTimeoutMs: 700 })
+    const { manager } = faultManager(test, { connection: proxy.url, startTimeoutMs: 3_000 })
     const failed = await outcomeOf(manager.start())
     expect(failed).toMatchObject({ code: 'start-timeout', message: expect.stringContaining('127.0.0.1:') })
-    expect(failed.ms).toBeLessThan(6_000)
+    expect(failed.ms).toBeLessThan(30_000)
     proxy.thaw()
-    await manager.start()
+    await startAgain(test, manager)
     expect(manager.state).toBe('running')
   })
 
@@ -46,7 +48,7 @@ describe.concurrent('start while Redis', () => {
     const { expect } = test
     const redis = await ownRedis(test, { password: 'richtig' })
     const connection = redis.url.replace('richtig', 'falsch')
-    const { manager, logger } = faultManager(test, { connection, startTimeoutMs: 700 })
+    const { manager, logger } = faultManager(test, { connection, startTimeoutMs: 3_000 })
     const failed = await outcomeOf(manager.start())
     expect(failed).toMatchObject({ code: 'start-timeout', message: expect.stringContaining('WRONGPASS') })
     expect(failed.message + JSON.stringify(logger.lines)).not.toContain('falsch')
@@ -58,7 +60,7 @@ describe.concurrent('start while Redis', () => {
     const redis = await ownRedis(test)
     await redis.cli('acl', 'setuser', 'reader', 'on', '>leser', '~*', '&*', '+@all', '-@write')
     const connection = redis.url.replace('redis://', 'redis://reader:leser@')
-    const { manager, logger } = faultManager(test, { connection, startTimeoutMs: 5_000 })
+    const { manager, logger } = faultManager(test, { connection, startTimeoutMs: 30_000 })
     const { worker } = countingWorker('tidy', every(1_000))
     await manager.add(worker)
     const failed = await outcomeOf(manager.start())
@@ -71,15 +73,20 @@ describe.concurrent('start while Redis', () => {
     const { expect } = test
     const redis = await ownRedis(test)
     await redis.cli('replicaof', '127.0.0.1', '1')
-    const { manager, logger } = faultManager(test, { connection: redis.url, startTimeoutMs: 1_000 })
+    const { manager, logger } = faultManager(test, { connection: redis.url, startTimeoutMs: 3_000 })
     const { worker, runs } = countingWorker('tidy', every(1_000))
     await manager.add(worker)
     const failed = await outcomeOf(manager.start())
     expect(['start-timeout', 'store-unavailable']).toContain(failed.code)
-    expect(failed.ms).toBeLessThan(5_000)
+    expect(failed.ms).toBeLessThan(30_000)
     expect(logger.lines.length).toBeLessThan(8)
     await redis.cli('replicaof', 'no', 'one')
-    await manager.start()
+    await startAgain(test, manager)
     await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
   })
 })
+
+/** A slow machine may need more than one of these short starts. */
+async function startAgain({ expect }: TestContext, manager: BullMqBackgroundWorkerManager): Promise<void> {
+  await expect.poll(() => outcomeOf(manager.start()), PATIENCE).toMatchObject({ code: 'resolved' })
+}

@@ -1,16 +1,11 @@
 import { every } from '@background-workers/abstractions'
-import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { describe, it } from 'vitest'
-import { PATIENCE, countingWorker, faultManager, outcomeOf } from './fixtures/fault-manager.ts'
+import { PATIENCE, countingWorker, faultManager, outcomeOf, ownApplication } from './fixtures/fault-manager.ts'
 
 describe('a worker that ignores its timeout', () => {
   it('has one body at a time, is busy, and is stuck after 30 s, until it settles', async (test) => {
     const { expect } = test
-    const { url } = await sharedRedis()
-    const options = { applicationName: freshApplicationName(), connection: url }
-    test.onTestFinished(async () => {
-      await removeApplication(url, options.applicationName)
-    })
+    const { options } = await ownApplication(test)
     let bodies = 0
     let most = 0
     let release = Promise.withResolvers<void>()

@@ -1,6 +1,8 @@
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import { HOUR_MS, TestCluster, hourlyFrom, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
+import { Keys } from '../src/keys.ts'
+import { Store } from '../src/store.ts'
+import { HOUR_MS, TestCluster, lastRareSlot, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
 
@@ -13,22 +15,24 @@ describe.concurrent('a slot that was decided', () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     const gate = Promise.withResolvers<void>()
-    const { schedule, firstSlot } = hourlyFrom(1_500)
+    const slot = lastRareSlot()
     const manager = await cluster.start([
-      probe.worker('digest', schedule, { policy: ANY_TIME, doWork: () => gate.promise }),
+      probe.worker('digest', rarely(), { policy: ANY_TIME, doWork: () => gate.promise }),
     ])
     try {
       const blocker = await manager.trigger('digest')
-      const [skipped] = await untilRecords(manager, 'digest', (records) => records[0]?.outcome === 'skipped')
-      expect(skipped).toMatchObject({ runId: `digest.${firstSlot}`, reason: 'overlap', blockedBy: blocker })
+      await cluster.setDecided('digest', slot - 1)
+      await cluster.deliverTick('digest', slot)
+      const skipped = (await manager.runs('digest')).find(({ outcome }) => outcome === 'skipped')
+      expect(skipped).toMatchObject({ runId: `digest.${slot}`, reason: 'overlap', blockedBy: blocker })
       gate.resolve()
       await untilOver(manager, blocker)
       await cluster.runsSettle()
 
-      await cluster.deliverTick('digest', firstSlot)
+      await cluster.deliverTick('digest', slot)
       // An instance that read the marks before the other one decided judges it anew: then the record has the last word.
-      await cluster.setDecided('digest', firstSlot - 1)
-      await cluster.deliverTick('digest', firstSlot)
+      await cluster.setDecided('digest', slot - 1)
+      await cluster.deliverTick('digest', slot)
       await cluster.runsSettle()
 
       expect(probe.calls.map(({ runId }) => runId)).toEqual([blocker])
@@ -36,7 +40,7 @@ describe.concurrent('a slot that was decided', () => {
       expect(records.map(({ runId, outcome }) => [runId, outcome])).toEqual(
         expect.arrayContaining([
           [blocker, 'succeeded'],
-          [`digest.${firstSlot}`, 'skipped'],
+          [`digest.${slot}`, 'skipped'],
         ]),
       )
       expect(records).toHaveLength(2)
@@ -48,19 +52,21 @@ describe.concurrent('a slot that was decided', () => {
   it('does not run again when its job, long trimmed, is added again', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
-    const { schedule, firstSlot } = hourlyFrom(1_000)
-    const manager = await cluster.start([probe.worker('digest', schedule, { policy: ANY_TIME })])
-    const runId = `digest.${firstSlot}`
+    const slot = lastRareSlot()
+    const manager = await cluster.start([probe.worker('digest', rarely(), { policy: ANY_TIME })])
+    const runId = `digest.${slot}`
+    await cluster.setDecided('digest', slot - 1)
+    await cluster.deliverTick('digest', slot)
     await untilOver(manager, runId)
     await cluster.runsSettle()
     const runs = cluster.queue('runs.default')
     expect(await runs.getJob(runId)).toBeUndefined()
 
-    const data = { worker: 'digest', kind: 'scheduled', slot: firstSlot, missedSlots: 0 }
+    const data = { worker: 'digest', kind: 'scheduled', slot, missedSlots: 0 }
     await runs.add('run', data, { jobId: runId, removeOnComplete: true })
     await cluster.runsSettle()
-    await cluster.setDecided('digest', firstSlot - 1)
-    await cluster.deliverTick('digest', firstSlot)
+    await cluster.setDecided('digest', slot - 1)
+    await cluster.deliverTick('digest', slot)
     await cluster.runsSettle()
 
     expect(probe.calls).toHaveLength(1)
@@ -70,9 +76,11 @@ describe.concurrent('a slot that was decided', () => {
   it('does not run again when its record is trimmed too', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
-    const { schedule, firstSlot } = hourlyFrom(1_000)
-    const manager = await cluster.start([probe.worker('digest', schedule, { policy: { ...ANY_TIME, keepRuns: 1 } })])
-    const runId = `digest.${firstSlot}`
+    const slot = lastRareSlot()
+    const manager = await cluster.start([probe.worker('digest', rarely(), { policy: { ...ANY_TIME, keepRuns: 1 } })])
+    const runId = `digest.${slot}`
+    await cluster.setDecided('digest', slot - 1)
+    await cluster.deliverTick('digest', slot)
     await untilOver(manager, runId)
     await cluster.runsSettle()
     const manual = await manager.trigger('digest')
@@ -80,8 +88,8 @@ describe.concurrent('a slot that was decided', () => {
     await cluster.runsSettle()
     expect((await manager.runs('digest')).map((record) => record.runId)).toEqual([manual])
 
-    await cluster.setDecided('digest', firstSlot - 1)
-    await cluster.deliverTick('digest', firstSlot)
+    await cluster.setDecided('digest', slot - 1)
+    await cluster.deliverTick('digest', slot)
     await cluster.runsSettle()
 
     expect(probe.calls.map((call) => call.runId)).toEqual([runId, manual])
@@ -133,6 +141,23 @@ describe.concurrent('a slot that was decided', () => {
     expect(skips).toMatchObject([{ runId: `digest.${slot}`, outcome: 'missed', reason: 'late', missedSlots: 2 }])
     expect(await manager.runs('digest')).toHaveLength(1)
     expect(probe.calls).toEqual([])
+  })
+
+  it('is not missed as well when a later one counts it, however late its own tick is', async () => {
+    await using cluster = await TestCluster.open()
+    const slot = lastRareSlot()
+    await cluster.start([new Probe().worker('digest', rarely())])
+    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    const late = { worker: 'digest', kind: 'scheduled', attempts: 0, instanceId: 'slow', outcome: 'missed' } as const
+    const decide = (dueAt: number) => {
+      const record = { ...late, runId: `digest.${dueAt}`, scheduledFor: new Date(dueAt), finishedAt: new Date() }
+      return store.decideNonRun(record, dueAt, 100, dueAt)
+    }
+    await cluster.setDecided('digest', slot)
+    expect(await decide(slot - PERIOD_MS)).toBe(false)
+    expect(await decide(slot)).toBe(false)
+    expect(await decide(slot + PERIOD_MS)).toBe(true)
+    expect(await store.records('digest', undefined)).toMatchObject([{ runId: `digest.${slot + PERIOD_MS}` }])
   })
 
   it('is told once, also when its run ends while the records are read', async () => {

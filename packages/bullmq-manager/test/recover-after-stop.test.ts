@@ -34,7 +34,7 @@ describe.concurrent('a run that a stop has aborted', () => {
     await first.stop()
 
     const second = await startManager(applicationName, 'recover', calls)
-    await waitForRun(second, 'export', { runId, outcome: 'succeeded', timeoutMs: 20_000 })
+    await waitForRun(second, 'export', { runId, outcome: 'succeeded', timeoutMs: 60_000 })
     expect(calls).toEqual([runId, runId])
     const records = await second.runs('export')
     expect(records.map(({ runId: id, outcome, reason }) => [id, outcome, reason])).toEqual([
@@ -55,7 +55,7 @@ describe.concurrent('a run that a stop has aborted', () => {
 
     const second = await startManager(applicationName, 'next-slot', calls)
     const next = await second.trigger('export')
-    await waitForRun(second, 'export', { runId: next, outcome: 'succeeded', timeoutMs: 20_000 })
+    await waitForRun(second, 'export', { runId: next, outcome: 'succeeded', timeoutMs: 60_000 })
     expect(calls).toEqual([runId, next])
     await second.stop()
     await removeApplication(connection, applicationName)
@@ -72,7 +72,7 @@ describe.concurrent('a run that is cancelled on another instance', () => {
     const runId = await other.trigger('export')
     await expect.poll(() => calls).toEqual([runId])
     expect(await other.cancel(runId, { by: 'ann' })).toBe(true)
-    const record = await waitForRun(other, 'export', { runId, timeoutMs: 25_000 })
+    const record = await waitForRun(other, 'export', { runId, timeoutMs: 60_000 })
     expect(record).toMatchObject({ outcome: 'aborted', reason: 'cancelled', by: 'ann' })
     expect(await other.cancel(runId)).toBe(false)
     await Promise.all([runner.stop(), other.stop()])

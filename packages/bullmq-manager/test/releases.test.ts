@@ -2,7 +2,7 @@ import { cron, every } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it, vi } from 'vitest'
 import type { BullMqBackgroundWorkerManager } from '../src/index.ts'
-import { TestCluster, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
+import { TestCluster, listen, rarely, untilOver } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { passed, until } from './fixtures/until.ts'
 
@@ -23,7 +23,7 @@ describe.concurrent('two releases side by side', () => {
 
     const next = await bootNew(cluster, probe)
     await expectNewInForce(next)
-    await until('the removed worker is orphaned', async () => (await next.get('gone'))?.state === 'orphaned')
+    await untilOrphaned(cluster, next, 'gone')
     const stored = await definitions(cluster)
     const schedulers = await cluster.storedSchedulers()
 
@@ -45,14 +45,13 @@ describe.concurrent('two releases side by side', () => {
     const probe = new Probe()
     const old = await cluster.start([probe.worker('gone', every('1s'), { on: 'r1' })], { release: 1 })
     await until('it runs in release 1', () => probe.callsOf('gone').length > 0)
-    const next = await cluster.start(
-      [probe.worker('added', every('1s'), { on: 'r2', policy: { catchUpWindowMs: 600_000 } })],
-      { release: 2 },
-    )
-    await until('the removed worker is orphaned', async () => (await next.get('gone'))?.state === 'orphaned')
-    await cluster.runsSettle()
+    const next = await cluster.start([probe.worker('added', every('1s'), { on: 'r2' })], { release: 2 })
+    await untilOrphaned(cluster, next, 'gone')
+    await cluster.settles('gone')
     const calls = probe.callsOf('gone').length
-    // Its runs may come to release 1 as long as that lives, and go back.
+    await until('a run of the new worker has come to release 1 and gone back', async () =>
+      (await old.health()).reasons.some(({ code, worker }) => code === 'no-handler' && worker === 'added'),
+    )
     await passed(Date.now() + 1_500)
     await old.stop()
     await until('the new worker runs', () => probe.callsOf('added').length >= 2)
@@ -95,7 +94,8 @@ describe.concurrent('a release that is rolled back', () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     const logger = new RecordingLogger()
-    const old = await bootOld(cluster, probe, { orphanGraceMs: 1_000, logger })
+    const orphanGraceMs = 5_000
+    const old = await bootOld(cluster, probe, { orphanGraceMs, logger })
     const orphaned = listen(old, 'worker-orphaned')
     const next = await bootNew(cluster, probe)
     await untilOver(next, await triggerSoon(next, 'same'))
@@ -107,9 +107,10 @@ describe.concurrent('a release that is rolled back', () => {
     await until('the new worker is orphaned', () => orphaned.some(({ worker }) => worker === 'added'))
     expect((await old.health()).reasons).toMatchObject([{ code: 'orphaned', worker: 'added' }])
     // Whatever leads to the next full check: an instance that joins, a control call, or five quiet minutes.
-    await passed(Date.now() + 1_100)
+    await passed(Date.now() + orphanGraceMs + 100)
     await old.reschedule('same', undefined)
-    await until('it is deleted', async () => (await old.get('added')) === undefined)
+    await until('it is deleted', () => logger.linesOf('orphaned worker deleted with its records').length > 0)
+    expect(await old.get('added')).toBeUndefined()
 
     expect((await old.list()).map(({ name, state }) => `${name} ${state}`).toSorted()).toEqual([
       'changed idle',
@@ -150,12 +151,8 @@ describe.concurrent('a release that is rolled back', () => {
     await untilOver(old, await old.trigger('gone'))
     await old.pause('gone', { note: 'audit' })
     const next = await bootNew(cluster, probe)
-    const status = await until('it is orphaned', async () => {
-      const found = await next.get('gone')
-      return found?.state === 'orphaned' && found
-    })
-    expect(status.nextDueAt).toBeUndefined()
-    expect(Object.keys(await cluster.storedSchedulers())).not.toContain('gone')
+    await untilOrphaned(cluster, next, 'gone')
+    expect((await next.get('gone'))?.nextDueAt).toBeUndefined()
     expect(await next.runs('gone')).toHaveLength(1)
 
     await next.stop()
@@ -166,27 +163,6 @@ describe.concurrent('a release that is rolled back', () => {
     await until('its schedule is back', async () => 'gone' in (await cluster.storedSchedulers()))
     await old.resume('gone')
     await untilOver(old, await old.trigger('gone'))
-  })
-})
-
-describe.concurrent('a worker that is added a little after the start', () => {
-  it('keeps its overdue slot', async () => {
-    await using cluster = await TestCluster.open()
-    const probe = new Probe()
-    const policy = { catchUpWindowMs: 600_000 }
-    const before = await cluster.start([probe.worker('late', every('2s'), { policy })])
-    await untilRecords(before, 'late', ([newest]) => newest?.outcome)
-    await before.stop()
-    const [last] = probe.calls.slice(-1)
-    await passed((last?.slot ?? 0) + 4_100)
-
-    const after = await cluster.start([])
-    await passed(Date.now() + 500)
-    await after.add(probe.worker('late', every('2s'), { policy }))
-
-    const call = await until('it runs', () => probe.calls[probe.calls.indexOf(last!) + 1])
-    expect(call).toMatchObject({ kind: 'catch-up' })
-    expect(call.slot).toBe((last?.slot ?? 0) + 2_000 * (call.missedSlots + 1))
   })
 })
 
@@ -207,6 +183,16 @@ async function expectNewInForce(manager: BullMqBackgroundWorkerManager): Promise
 
 async function declared(manager: BullMqBackgroundWorkerManager, worker: string): Promise<string> {
   return JSON.stringify((await manager.get(worker))?.schedule?.declared)
+}
+
+/** Waits until a worker is orphaned, and has no ticks any more. */
+async function untilOrphaned(
+  cluster: TestCluster,
+  manager: BullMqBackgroundWorkerManager,
+  worker: string,
+): Promise<void> {
+  await until(`${worker} is orphaned`, async () => (await manager.get(worker))?.state === 'orphaned')
+  await until(`${worker} has no ticks`, async () => !(worker in (await cluster.storedSchedulers())))
 }
 
 async function definitions(cluster: TestCluster): Promise<Record<string, string>> {

@@ -2,9 +2,18 @@ import { cron, every } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { startRedis } from 'test-redis'
 import { describe, expect, it } from 'vitest'
-import { TestCluster, hourlyFrom, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
+import {
+  TestCluster,
+  dailyAt,
+  decidedSlots,
+  hourlyAt,
+  rarely,
+  slotsFrom,
+  untilOver,
+  untilRecords,
+} from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
-import { passed } from './fixtures/until.ts'
+import { passed, until } from './fixtures/until.ts'
 import { WriteWatch } from './fixtures/watch-writes.ts'
 
 describe.concurrent('a restart of the application', () => {
@@ -43,34 +52,31 @@ describe.concurrent('a restart of the application', () => {
   it('decides the slots that came due meanwhile once for each worker, by its policy', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
-    const { schedule, firstSlot } = hourlyFrom(1_500)
-    const at = new Date(Math.ceil(firstSlot / 1_000) * 1_000)
-    const daily = cron(`${at.getUTCSeconds()} ${at.getUTCMinutes()} ${at.getUTCHours()} * * *`)
-    const workers = () => [
-      probe.worker('hourly', schedule),
-      probe.worker('cron', daily),
-      probe.worker('skipping', schedule, { policy: { misfire: 'skip' } }),
-      probe.worker('cron-skipping', daily, { policy: { misfire: 'skip' } }),
-      probe.worker('beyond', schedule, { policy: { catchUpWindowMs: 1_000 } }),
-      probe.worker('paused', schedule),
-      probe.worker('frequent', every('1s'), { policy: { catchUpWindowMs: 60_000 } }),
+    const frequent = () => probe.worker('frequent', every('1s'))
+    const workers = (slot: Date) => [
+      probe.worker('hourly', hourlyAt(slot)),
+      probe.worker('cron', dailyAt(slot)),
+      probe.worker('skipping', hourlyAt(slot), { policy: { misfire: 'skip' } }),
+      probe.worker('cron-skipping', dailyAt(slot), { policy: { misfire: 'skip' } }),
+      probe.worker('beyond', hourlyAt(slot), { policy: { catchUpWindowMs: 1_000 } }),
+      probe.worker('paused', hourlyAt(slot)),
+      frequent(),
       probe.worker('rare', rarely()),
     ]
-    const before = await cluster.start(workers())
+    const before = await cluster.start([frequent(), probe.worker('paused', rarely())])
     await before.pause('paused')
-    await untilRecords(before, 'frequent', ([newest]) => newest?.outcome)
+    await until('the frequent one has run', () => probe.calls.length > 0)
     await before.stop()
-    const [last] = await untilStoppedRecords()
+    const at = await cluster.passSlot(workers)
     const callsBefore = probe.calls.length
     await passed(at.getTime() + 2_500)
 
-    const after = await cluster.start(workers())
+    const after = await cluster.start(workers(at))
     const startedAt = Date.now()
     for (const name of ['hourly', 'cron']) {
       const [record, ...more] = await untilRecords(after, name, ([newest]) => newest?.outcome)
       expect(more).toEqual([])
-      const slot = name === 'hourly' ? firstSlot : at.getTime()
-      expect(record).toMatchObject({ runId: `${name}.${slot}`, kind: 'catch-up', outcome: 'succeeded' })
+      expect(record).toMatchObject({ runId: `${name}.${at.getTime()}`, kind: 'catch-up', outcome: 'succeeded' })
       expect(record?.lateByMs).toBeGreaterThan(1_000)
       expect(record?.missedSlots ?? 0).toBe(0)
     }
@@ -79,24 +85,17 @@ describe.concurrent('a restart of the application', () => {
       expect(more).toEqual([])
       expect(record).toMatchObject({ kind: 'scheduled', outcome: 'missed', reason: 'late', attempts: 0 })
       expect(record?.lateByMs).toBeGreaterThan(1_000)
-      expect(record?.runId).toBe(`${name}.${name === 'cron-skipping' ? at.getTime() : firstSlot}`)
+      expect(record?.runId).toBe(`${name}.${at.getTime()}`)
     }
-    const frequent = await untilRecords(
-      after,
-      'frequent',
-      (records) => (records[0]?.startedAt ?? 0) > new Date(startedAt + 1_500),
+    await until('the frequent one goes on', () => probe.callsOf('frequent').some(({ slot }) => slot > startedAt))
+    // Every slot since the first has one decision, and those that came due while nobody was there share it.
+    const slots = await decidedSlots(cluster, after, 'frequent', 1_000)
+    expect(slots).toEqual(slotsFrom(slots[0] as number, slots.length, 1_000))
+    const [first = 0, second = 0] = slots.filter((slot) => slot > at.getTime())
+    const shared = (await after.runs('frequent')).filter(
+      ({ scheduledFor, missedSlots = 0 }) => +scheduledFor >= second && +scheduledFor - missedSlots * 1_000 <= first,
     )
-    const since = frequent.filter(({ scheduledFor }) => scheduledFor > (last?.scheduledFor ?? new Date(0))).toReversed()
-    const [catchUp, ...onTime] = since
-    expect(catchUp).toMatchObject({ kind: 'catch-up', outcome: 'succeeded' })
-    // Every slot since the last decision is either the one that ran late, or one that it counts.
-    expect(catchUp?.missedSlots).toBe(
-      ((catchUp?.scheduledFor.getTime() ?? 0) - (last?.scheduledFor.getTime() ?? 0)) / 1_000 - 1,
-    )
-    expect(catchUp?.missedSlots).toBeGreaterThanOrEqual(2)
-    for (const [index, record] of onTime.entries()) {
-      expect(record.scheduledFor.getTime()).toBe((catchUp?.scheduledFor.getTime() ?? 0) + (index + 1) * 1_000)
-    }
+    expect(shared).toHaveLength(1)
     expect(await after.runs('paused')).toEqual([])
     expect(await after.runs('rare')).toEqual([])
     const calls = probe.calls.slice(callsBefore).filter(({ worker }) => worker !== 'frequent')
@@ -104,35 +103,27 @@ describe.concurrent('a restart of the application', () => {
       'cron catch-up',
       'hourly catch-up',
     ])
-
-    async function untilStoppedRecords() {
-      const reader = await cluster.start([], { isEnabled: false })
-      const records = await reader.runs('frequent')
-      await reader.stop()
-      return records
-    }
   })
 
   it('does not run the slots of a pause, however long it was away', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
-    const workers = () => [probe.worker('frequent', every('1s'), { policy: { catchUpWindowMs: 60_000 } })]
+    const workers = () => [probe.worker('frequent', every('1s'))]
     const before = await cluster.start(workers())
     await before.pause('frequent')
-    await cluster.runsSettle()
+    await cluster.settles('frequent')
     await before.stop()
     const calls = probe.calls.length
     await cluster.setDecided('frequent', Date.now() - 3_600_000)
 
     const after = await cluster.start(workers())
     await passed(Date.now() + 1_500)
-    await after.resume('frequent')
+    expect(probe.calls).toHaveLength(calls)
     const resumedAt = Date.now()
-    const records = await untilRecords(after, 'frequent', (all) => all.length > calls)
+    await after.resume('frequent')
+    const call = await until('it runs again', () => probe.calls[calls])
 
-    expect(records[0]).toMatchObject({ kind: 'scheduled', outcome: 'succeeded' })
-    expect(records[0]?.missedSlots ?? 0).toBe(0)
-    expect(records[0]?.scheduledFor.getTime()).toBeGreaterThan(resumedAt - 1_000)
+    expect(call.slot - call.missedSlots * 1_000).toBeGreaterThan(resumedAt - 1_000)
   })
 
   it('writes nothing but its heartbeat when nothing has changed', async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
+import { type RunRecord, every } from '@background-workers/abstractions'
 import type { RedisServer } from 'test-redis'
 import { describe, it } from 'vitest'
 import {
@@ -14,7 +16,7 @@ import {
 } from './fixtures/fault-manager.ts'
 import { Keys } from '../src/keys.ts'
 import { Store } from '../src/store.ts'
-import { TestCluster, hourlyFrom, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
+import { HOUR_MS, TestCluster, lastRareSlot, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
 
@@ -65,25 +67,35 @@ describe.concurrent('when the connection breaks after Redis has executed a comma
     await expect.poll(() => tidy.runs.length, PATIENCE).toBe(2)
     await expect.poll(async () => (await manager.get('tidy'))?.state, PATIENCE).toBe('idle')
     const stopped = performance.now()
-    expect(await manager.stop({ timeoutMs: 15_000 })).toMatchObject({ abandoned: [] })
-    expect(performance.now() - stopped).toBeLessThan(10_000)
+    expect(await manager.stop({ timeoutMs: 60_000 })).toMatchObject({ abandoned: [] })
+    expect(performance.now() - stopped).toBeLessThan(50_000)
   })
 
   it('a slot that was skipped is told once', async (test) => {
     const { expect } = test
     const { redis, lose } = await losingRedis(test)
-    const { manager, countEvents } = faultManager(test, { connection: redis })
+    const { manager, events } = faultManager(test, { connection: redis })
     const gate = Promise.withResolvers<void>()
     test.onTestFinished(() => gate.resolve())
-    const dueAt = Date.now() + 2_000
-    const hourly = { kind: 'every', periodMs: 3_600_000, offsetMs: dueAt % 3_600_000 } as const
-    const tidy = countingWorker('tidy', hourly, () => gate.promise)
+    const tidy = countingWorker('tidy', rarely(), () => gate.promise)
     await manager.add(tidy.worker)
     await manager.start()
     await manager.trigger('tidy')
-    await lose((command) => command.includes(':records:tidy:non-runs'))
-    await expect.poll(() => countEvents('run-skipped'), PATIENCE).toBe(1)
-    expect((await manager.get('tidy'))?.recentOutcomes).toEqual(['skipped'])
+    const lost = lose((command) => command.includes(':records:tidy:non-runs'))
+    await manager.reschedule('tidy', every(1_000))
+    await lost
+    const told = () =>
+      events.flatMap(({ name, payload }) => (name === 'run-skipped' ? [(payload as RunRecord).runId] : []))
+    await expect.poll(() => told().length, PATIENCE).toBeGreaterThan(1)
+    await manager.reschedule('tidy', undefined)
+    const stored = async () => {
+      const [records, status] = [await manager.runs('tidy'), await manager.get('tidy')]
+      const runIds = records.flatMap(({ outcome, runId }) => (outcome === 'skipped' ? [runId] : []))
+      return { runIds: runIds.toSorted(), outcomes: status?.recentOutcomes }
+    }
+    const isTold = async () =>
+      isDeepStrictEqual(await stored(), { runIds: told().toSorted(), outcomes: told().map(() => 'skipped') })
+    await expect.poll(isTold, PATIENCE).toBe(true)
   })
 
   it('a worker that was removed is said to be removed', async (test) => {
@@ -108,7 +120,8 @@ describe.concurrent('when the connection breaks after Redis has executed a comma
     const lost = lose((command) => command.includes(':write-lock'))
     const from = performance.now()
     await Promise.all([manager.add(countingWorker('tidy', rarely()).worker), lost])
-    expect(performance.now() - from).toBeLessThan(4_000)
+    // Else it waits until its own lock has run out, 10 s.
+    expect(performance.now() - from).toBeLessThan(9_000)
     // It is declared by then.
     expect(await manager.trigger('tidy')).toContain('tidy.m-')
   })
@@ -191,8 +204,8 @@ describe.concurrent('a run', () => {
     await expect.poll(async () => (await manager.get('long'))?.state, PATIENCE).toBe('idle')
     expect(most).toBe(1)
     const stopped = performance.now()
-    await manager.stop({ timeoutMs: 15_000 })
-    expect(performance.now() - stopped).toBeLessThan(10_000)
+    await manager.stop({ timeoutMs: 60_000 })
+    expect(performance.now() - stopped).toBeLessThan(50_000)
   })
 })
 
@@ -233,8 +246,9 @@ describe.concurrent('a worker whose queue has changed', () => {
   it('runs again when its run died on the former queue, which nobody takes any more', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
-    const { schedule, firstSlot } = hourlyFrom(4_000)
-    const manager = await cluster.start([probe.worker('digest', schedule)])
+    const slot = lastRareSlot()
+    const policy = { catchUpWindowMs: 48 * HOUR_MS }
+    const manager = await cluster.start([probe.worker('digest', rarely(), { policy })])
     const record = {
       runId: 'digest.m-1',
       worker: 'digest',
@@ -249,11 +263,13 @@ describe.concurrent('a worker whose queue has changed', () => {
       'active:digest',
       `former/dead/1\nrunning\n${JSON.stringify(record)}`,
     )
+    await cluster.setDecided('digest', slot - 1)
+    await cluster.deliverTick('digest', slot)
     const records = await untilRecords(manager, 'digest', ([latest]) => latest?.outcome === 'succeeded')
     assert.deepEqual(
       records.map(({ runId, outcome }) => [runId, outcome]),
       [
-        [`digest.${firstSlot}`, 'succeeded'],
+        [`digest.${slot}`, 'succeeded'],
         ['digest.m-1', 'lost'],
       ],
     )

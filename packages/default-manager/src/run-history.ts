@@ -12,6 +12,7 @@ export class RunHistory {
   #consecutiveFailures = 0
   #decisions = 0
   #lastSlotMs: number | undefined
+  #runsElsewhere = false
 
   get lastRun(): RunRecord | undefined {
     return this.#lastRun
@@ -32,6 +33,11 @@ export class RunHistory {
   /** The slot that was decided last. */
   get lastSlotMs(): number | undefined {
     return this.#lastSlotMs
+  }
+
+  /** Whether anything has ever run, here or (as a lock says) elsewhere. */
+  get hasRun(): boolean {
+    return this.#runs.length > 0 || this.#runsElsewhere
   }
 
   get consecutiveFailures(): number {
@@ -66,6 +72,7 @@ export class RunHistory {
   /** Records a slot that does not run. */
   skip(record: RunRecord, keepRuns: number): void {
     append(this.#nonRuns, this.#keep(record), keepRuns)
+    if (record.reason === 'held-elsewhere') this.#runsElsewhere = true
     this.#noteOutcome(record)
   }
 

@@ -16,6 +16,8 @@ class Item implements Appointment {
 function createTimetable(clock = new ManualClock(0)) {
   const rung: [string, number][] = []
   const counts = { steppedBack: 0, armed: 0 }
+  const steps: number[] = []
+  const overdue: [string, number | undefined][] = []
   const counting = {
     now: () => clock.now(),
     monotonicNow: () => clock.monotonicNow(),
@@ -33,8 +35,14 @@ function createTimetable(clock = new ManualClock(0)) {
     steppedBack: () => {
       counts.steppedBack++
     },
+    ringing: (steppedMs: number) => {
+      if (steppedMs !== 0) steps.push(steppedMs)
+    },
+    overdue: (item: Item): void => {
+      overdue.push([item.name, item.dueAt])
+    },
   }
-  return { clock, rung, counts, host, timetable: new Timetable<Item>(host) }
+  return { clock, rung, counts, steps, overdue, host, timetable: new Timetable<Item>(host) }
 }
 
 describe('Timetable', () => {
@@ -250,5 +258,81 @@ describe('Timetable', () => {
       }),
       { seed: 7, numRuns: 300 },
     )
+  })
+})
+
+describe('what a Timetable notices', () => {
+  it('tells once that the wall clock was set, and by how much, and nothing of a small drift', async () => {
+    const { clock, steps, timetable } = createTimetable()
+    timetable.open()
+    timetable.set(new Item('a'), 3_600_000)
+    clock.step(900)
+    await clock.advance(60_000)
+    clock.step(-1_000)
+    await clock.advance(60_000)
+    expect(steps).toEqual([])
+    clock.step(5_000)
+    await clock.advance(180_000)
+    clock.sleep(120_000)
+    await clock.advance(60_000)
+    clock.step(-30_000)
+    await clock.advance(60_000)
+    expect(steps).toEqual([5_000, 120_000, -30_000])
+  })
+
+  it('tells nothing of a clock that drifted while nothing was to come', async () => {
+    const { clock, steps, timetable } = createTimetable()
+    timetable.open()
+    timetable.set(new Item('a'), 10)
+    await clock.advance(10)
+    clock.step(5_000)
+    timetable.set(new Item('b'), clock.now() + 10)
+    await clock.advance(10)
+    expect(steps).toEqual([])
+  })
+
+  it('tells of the first that was due more than 10 s ago, and of no other', async () => {
+    const { clock, overdue, rung, timetable } = createTimetable()
+    timetable.open()
+    timetable.set(new Item('a'), 60_000)
+    timetable.set(new Item('b'), 60_001)
+    clock.sleep(10_000)
+    await clock.advance(60_000)
+    expect(overdue).toEqual([])
+    timetable.set(new Item('c'), clock.now() + 30_000)
+    timetable.set(new Item('d'), clock.now() + 30_001)
+    const dueAt = clock.now() + 30_000
+    clock.sleep(10_001)
+    await clock.advance(30_000)
+    expect(overdue).toEqual([['c', dueAt]])
+    expect(rung.map(([name]) => name)).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it('knows that its alarm has not rung, until one rings by itself', async () => {
+    const manual = new ManualClock(0)
+    let isDead = true
+    const { host } = createTimetable(manual)
+    const deaf = {
+      ...host.clock,
+      setTimer: (callback: () => void, delayMs: number) => manual.setTimer(() => !isDead && callback(), delayMs),
+    }
+    const timetable = new Timetable<Item>({ ...host, clock: deaf })
+    timetable.open()
+    expect(timetable.isRingingInTime).toBe(true)
+    timetable.set(new Item('a'), 1_000)
+    timetable.set(new Item('b'), 12_000)
+    timetable.set(new Item('c'), 3_600_000)
+    await manual.advance(11_000)
+    expect(timetable.isRingingInTime).toBe(true)
+    await manual.advance(1)
+    expect(timetable.isRingingInTime).toBe(false)
+    // Whoever rings it does not heal it.
+    timetable.ring()
+    expect(timetable.isRingingInTime).toBe(false)
+    isDead = false
+    await manual.advance(60_000)
+    expect(timetable.isRingingInTime).toBe(true)
+    timetable.close()
+    expect(manual.timerCount).toBe(0)
   })
 })

@@ -1,5 +1,5 @@
 import type { Clock, TimerHandle } from '@background-workers/abstractions'
-import { Run } from '@background-workers/abstractions/for-managers'
+import { OVERDUE_AFTER_MS, Run } from '@background-workers/abstractions/for-managers'
 
 /** Something with a due time. The timetable keeps both fields. */
 export interface Appointment {
@@ -14,6 +14,9 @@ export const MAX_WAIT_MS = 60_000
 /** A smaller step back than this is the clock being trimmed; no schedule has finer slots that matter. */
 const STEP_BACK_MS = 1_000
 
+/** By so much the wall clock may drift from the monotonic one between two rings; more is a step. */
+const MAX_DRIFT_MS = 1_000
+
 /** What the timetable tells its owner. */
 export interface TimetableHost<T> {
   readonly clock: Clock
@@ -21,6 +24,10 @@ export interface TimetableHost<T> {
   due(appointment: T, dueAt: number): void
   /** The wall clock was set back. */
   steppedBack(): void
+  /** It rings: told before anything has come due. The wall clock was set by so many ms since it last looked; 0 when it was not. */
+  ringing(steppedMs: number): void
+  /** It is still in the timetable, and was due long ago: the first that comes due in this ring, and not the others. */
+  overdue(appointment: T): void
 }
 
 /**
@@ -36,6 +43,11 @@ export class Timetable<T extends Appointment> {
   #alarmAt = Number.POSITIVE_INFINITY
   /** The latest time that was seen since the last step back. */
   #latestNow = Number.NEGATIVE_INFINITY
+  /** When the alarm ought to ring, on the monotonic clock. */
+  #ringsAt = Number.POSITIVE_INFINITY
+  /** How far the wall clock was ahead of the monotonic one when it was looked at; none while nothing is to come. */
+  #aheadMs: number | undefined
+  #hasMissedAlarm = false
 
   constructor(host: TimetableHost<T>) {
     this.#host = host
@@ -44,6 +56,12 @@ export class Timetable<T extends Appointment> {
   /** The one that is due first. */
   get first(): T | undefined {
     return this.#heap[0]
+  }
+
+  /** Whether the alarm rings when it is due. Once it has not, that is so until it rings by itself again. */
+  get isRingingInTime(): boolean {
+    if (this.#host.clock.monotonicNow() - this.#ringsAt > OVERDUE_AFTER_MS) this.#hasMissedAlarm = true
+    return !this.#hasMissedAlarm
   }
 
   /** From now on what comes due is told. */
@@ -59,6 +77,8 @@ export class Timetable<T extends Appointment> {
     for (const item of this.#heap) item.dueAt = undefined
     this.#heap.length = 0
     this.#latestNow = Number.NEGATIVE_INFINITY
+    this.#aheadMs = undefined
+    this.#hasMissedAlarm = false
   }
 
   /** Enters an appointment, or moves it. `undefined` takes it out. */
@@ -85,7 +105,10 @@ export class Timetable<T extends Appointment> {
       const now = this.#host.clock.now()
       const isSetBack = this.#isSetBack(now)
       this.#latestNow = isSetBack ? now : Math.max(this.#latestNow, now)
+      this.#host.ringing(this.#steppedMs(now))
       if (isSetBack) this.#host.steppedBack()
+      const first = this.#heap[0]
+      if (first !== undefined && now - dueAtOf(first) > OVERDUE_AFTER_MS) this.#host.overdue(first)
       for (const { item, dueAt } of this.#takeDue(now)) this.#host.due(item, dueAt)
     } finally {
       this.#isRinging = false
@@ -106,12 +129,29 @@ export class Timetable<T extends Appointment> {
   #arm(): void {
     this.#disarm()
     const first = this.#heap[0]
-    if (!this.#isOpen || first === undefined) return
+    if (!this.#isOpen || first === undefined) {
+      this.#aheadMs = undefined
+      return
+    }
     const now = this.#host.clock.now()
     // A step back that shows here is seen to at once: an alarm that is moved again and again must not put it off.
     const waitMs = this.#isSetBack(now) ? 1 : Math.min(Math.max(1, dueAtOf(first) - now), MAX_WAIT_MS)
     this.#alarmAt = dueAtOf(first)
-    this.#alarm = this.#host.clock.setTimer(() => Run.outside(() => this.ring()), waitMs)
+    const monotonicNow = this.#host.clock.monotonicNow()
+    this.#ringsAt = monotonicNow + waitMs
+    // While nothing was to come nobody looked, and a clock that is trimmed drifts.
+    this.#aheadMs ??= now - monotonicNow
+    this.#alarm = this.#host.clock.setTimer(() => {
+      this.#hasMissedAlarm = false
+      Run.outside(() => this.ring())
+    }, waitMs)
+  }
+
+  #steppedMs(now: number): number {
+    const aheadMs = now - this.#host.clock.monotonicNow()
+    const steppedMs = this.#aheadMs === undefined ? 0 : Math.round(aheadMs - this.#aheadMs)
+    this.#aheadMs = aheadMs
+    return Math.abs(steppedMs) > MAX_DRIFT_MS ? steppedMs : 0
   }
 
   #isSetBack(now: number): boolean {
@@ -122,6 +162,7 @@ export class Timetable<T extends Appointment> {
     if (this.#alarm !== undefined) this.#host.clock.clearTimer(this.#alarm)
     this.#alarm = undefined
     this.#alarmAt = Number.POSITIVE_INFINITY
+    this.#ringsAt = Number.POSITIVE_INFINITY
   }
 
   #take(item: T): void {

@@ -1,6 +1,6 @@
 import type { RunRecord, WorkerStatus } from '@background-workers/abstractions'
-import { workerState } from '@background-workers/abstractions/for-managers'
-import { type ManagedWorker, isPeriodic } from './managed-worker.ts'
+import { isPeriodic, workerStatus } from '@background-workers/abstractions/for-managers'
+import type { ManagedWorker } from './managed-worker.ts'
 
 /** What the manager knows of a worker besides its entry. */
 export interface StatusFacts {
@@ -10,32 +10,21 @@ export interface StatusFacts {
 }
 
 /** Says how a worker stands. */
-export function describeWorker(entry: ManagedWorker, { activeRun, isStuck, isOverdue }: StatusFacts): WorkerStatus {
-  const { paused, override, dueAt } = entry
+export function describeWorker(entry: ManagedWorker, facts: StatusFacts): WorkerStatus {
+  const { name, override, paused, dueAt, starter } = entry
   const history = entry.hasHistory ? entry.history : undefined
-  return {
-    name: entry.name,
-    ...(isPeriodic(entry) && {
-      schedule: {
-        declared: entry.definition.schedule,
-        ...(override && { override }),
-      },
-      policy: entry.definition.policy,
-    }),
-    state: workerState({
-      isStuck,
-      isRunning: activeRun !== undefined,
-      isStartFailed: entry.starter.isFailed,
-      isPaused: paused !== undefined,
-      isOverdue,
-    }),
-    ...(dueAt !== undefined && { nextDueAt: new Date(dueAt) }),
-    ...(paused && { paused }),
-    ...(activeRun && { activeRun }),
-    ...(history?.lastRun && { lastRun: history.lastRun }),
-    ...(history?.lastSuccess && { lastSuccess: history.lastSuccess }),
-    ...(history?.lastFailure && { lastFailure: history.lastFailure }),
-    recentOutcomes: [...(history?.recentOutcomes ?? [])],
-    consecutiveFailures: history?.consecutiveFailures ?? 0,
-  }
+  return workerStatus({
+    ...facts,
+    name,
+    declared: isPeriodic(entry) ? entry.definition : undefined,
+    override,
+    paused,
+    nextDueAtMs: dueAt,
+    isStartFailed: starter.isFailed,
+    lastRun: history?.lastRun,
+    lastSuccess: history?.lastSuccess,
+    lastFailure: history?.lastFailure,
+    recentOutcomes: history?.recentOutcomes,
+    consecutiveFailures: history?.consecutiveFailures,
+  })
 }

@@ -678,6 +678,7 @@ describe('a manager with bad options', () => {
       { clock: { now: Date.now } },
       'DefaultBackgroundWorkerManager: "clock" must have the method monotonicNow(), setTimer(), clearTimer().',
     ],
+    [{ distributedLock: {} }, 'DefaultBackgroundWorkerManager: "distributedLock" must have the method acquire().'],
     [thrower('logger'), 'DefaultBackgroundWorkerManager: "logger" throws when it is read.'],
   ])('is not made: case %#', (options, message) => {
     const create = () => new DefaultBackgroundWorkerManager(options as never)

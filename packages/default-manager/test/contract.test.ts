@@ -1,10 +1,29 @@
 import assert from 'node:assert/strict'
-import { every, periodicWorker } from '@background-workers/abstractions'
-import { ManualClock, managerContract, manualClockContract } from '@background-workers/abstractions/testing'
+import {
+  InProcessLock,
+  type PeriodicBackgroundWorkerContext,
+  every,
+  periodicWorker,
+} from '@background-workers/abstractions'
+import {
+  type ContractDeviation,
+  ManualClock,
+  managerContract,
+  manualClockContract,
+} from '@background-workers/abstractions/testing'
 import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
 import { describe, it } from 'vitest'
 
 const runner = { describe, it }
+
+const keepsNothing: ContractDeviation = {
+  reason: 'keeps nothing while down: see "what a new process does instead"',
+  tests: [
+    'runs a slot missed while down',
+    'keeps override, pause and history in a new process',
+    'drops the override when the code declares another schedule, and announces that',
+  ],
+}
 
 describe('managerContract', () => {
   // Nothing is armed on it when a test has ended, so one serves them all.
@@ -15,21 +34,68 @@ describe('managerContract', () => {
     shortPeriodMs: 50,
     advance: (ms) => clock.advance(ms),
     cleanUp: () => assert.equal(clock.timerCount, 0, 'no timer is left after stop'),
-    deviations: [
-      {
-        reason: 'keeps nothing while down: see "what a new process does instead"',
-        tests: [
-          'runs a slot missed while down',
-          'keeps override, pause and history in a new process',
-          'drops the override when the code declares another schedule, and announces that',
-        ],
-      },
-    ],
+    deviations: [keepsNothing],
   })
 })
 
 describe('manualClockContract', () => {
   manualClockContract({ runner, createManager: (options) => new DefaultBackgroundWorkerManager(options) })
+})
+
+describe('managerContract, with a lock', () => {
+  const clock = new ManualClock()
+  const locks = new Map<string | undefined, InProcessLock>()
+  managerContract({
+    runner,
+    // Two managers of one application share its lock, as two processes do.
+    createManager: (options) => {
+      const { applicationName } = options
+      const distributedLock = locks.get(applicationName) ?? new InProcessLock({ clock })
+      locks.set(applicationName, distributedLock)
+      return new DefaultBackgroundWorkerManager({ ...options, clock, distributedLock })
+    },
+    shortPeriodMs: 50,
+    advance: (ms) => clock.advance(ms),
+    cleanUp: () => assert.equal(clock.timerCount, 0, 'no timer is left after stop'),
+    deviations: [keepsNothing],
+  })
+})
+
+describe('manualClockContract, with a lock', () => {
+  manualClockContract({
+    runner,
+    createManager: (options) =>
+      new DefaultBackgroundWorkerManager({
+        ...options,
+        distributedLock: new InProcessLock({ clock: options.clock }),
+      }),
+    deviations: [
+      {
+        reason:
+          'a run waits for its lock, so a doWork that takes a whole turn meets the next slot of a clock that gives one turn',
+        tests: ['runs every slot of a thousand at its very millisecond, without drift'],
+      },
+    ],
+  })
+
+  it('runs every slot of a thousand at its very millisecond when doWork takes less than a turn', async () => {
+    const clock = new ManualClock()
+    const manager = new DefaultBackgroundWorkerManager({ clock, distributedLock: new InProcessLock({ clock }) })
+    const runs: [number, number][] = []
+    const doWork = async ({ startedAt, scheduledFor }: PeriodicBackgroundWorkerContext) => {
+      runs.push([startedAt.getTime(), scheduledFor.getTime()])
+    }
+    await manager.add(periodicWorker({ name: 'tick', schedule: every(50, { offset: 0 }), doWork }))
+    const startedAt = clock.now()
+    await manager.start()
+    await clock.advance(50_000)
+    await manager.stop()
+    const slots = Array.from({ length: 1_000 }, (_, index) => startedAt + (index + 1) * 50)
+    assert.deepEqual(
+      runs,
+      slots.map((slot) => [slot, slot]),
+    )
+  })
 })
 
 describe('what a new process does instead', () => {

@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { TestProcess } from 'test-process'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 /** In bytes for each worker, on top of `alone`. */
@@ -15,11 +13,10 @@ let cost: { readonly cron: Cost; readonly interval: Cost }
 
 // A process of its own: nothing else is in its heap, and it can ask for a collection.
 beforeAll(async () => {
-  const fixture = fileURLToPath(new URL('fixtures/memory.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', '--no-flush-bytecode', fixture], {
-    env: { ...process.env, NODE_OPTIONS: '' },
+  await using script = new TestProcess(new URL('fixtures/memory.ts', import.meta.url), {
+    nodeArgs: ['--expose-gc', '--no-flush-bytecode'],
   })
-  cost = JSON.parse(stdout)
+  cost = JSON.parse(await script.line(/^{/))
 }, 120_000)
 
 describe('10,000 cron workers with distinct expressions', () => {

@@ -1,16 +1,11 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { TestProcess } from 'test-process'
 import { describe, expect, it } from 'vitest'
 
 /** Runs a fixture in a process of its own. It has ended by itself when this resolves. */
 async function run(fixture: string): Promise<string> {
-  const path = fileURLToPath(new URL(`fixtures/${fixture}`, import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, [path], {
-    env: { ...process.env, NODE_OPTIONS: '' },
-    timeout: 20_000,
-  })
-  return stdout.trim()
+  await using script = new TestProcess(new URL(`fixtures/${fixture}`, import.meta.url))
+  expect(await script.exit).toEqual({ code: 0, signal: null })
+  return script.stdout.trim()
 }
 
 describe('a process', () => {

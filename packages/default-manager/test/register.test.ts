@@ -1,8 +1,9 @@
-import { InvalidOptionsError, every, periodicWorker } from '@background-workers/abstractions'
+import { InProcessLock, InvalidOptionsError, every, periodicWorker } from '@background-workers/abstractions'
 import { ManualClock, RecordingLogger } from '@background-workers/abstractions/testing'
 import { InjectionMode, asClass, asFunction, asValue, createContainer } from 'awilix'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { DefaultBackgroundWorkerManager } from '../src/default-background-worker-manager.ts'
+import type { DefaultManagerOptions } from '../src/options.ts'
 import { defaultBackgroundWorkerManager } from '../src/register.ts'
 
 interface Cradle {
@@ -107,6 +108,25 @@ describe('defaultBackgroundWorkerManager', () => {
     await container.resolve('backgroundWorkerManager').start()
     expect([own.lines.length, other.lines.length]).toEqual([1, 0])
     await container.dispose()
+  })
+
+  it('takes the distributedLock of the container, if there is one, unless the options say otherwise', async () => {
+    const lock = new InProcessLock()
+    const acquire = vi.spyOn(lock, 'acquire')
+    const runOnce = async (options: DefaultManagerOptions) => {
+      const container = createContainer<Cradle>({ strict: true })
+      container.register({ distributedLock: asValue(lock) })
+      container.register(defaultBackgroundWorkerManager({ clock: new ManualClock(), ...options }))
+      const manager = container.resolve('backgroundWorkerManager')
+      await manager.add(periodicWorker({ name: 'rare', schedule: every('1d'), async doWork() {} }))
+      await manager.start()
+      await manager.trigger('rare')
+      await container.dispose()
+    }
+    await runOnce({})
+    expect(acquire).toHaveBeenCalledTimes(1)
+    await runOnce({ distributedLock: new InProcessLock() })
+    expect(acquire).toHaveBeenCalledTimes(1)
   })
 
   it('is stopped by container.dispose(), which waits for it', async () => {

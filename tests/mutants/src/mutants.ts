@@ -13,15 +13,17 @@ const abstractions = 'packages/abstractions/src'
 const defaultManager = 'packages/default-manager'
 const contract = `${defaultManager}/test/contract.test.ts`
 const time = `${defaultManager}/test/time.test.ts`
+const locks = `${defaultManager}/test/distributed-lock.test.ts`
 
 function mutantsOf(file: string, tests: readonly string[], faults: Record<string, Mutant['edits']>): Mutant[] {
   return Object.entries(faults).map(([name, edits]) => ({ name, file, edits, tests }))
 }
 
+/** All faults. */
 export const mutants: readonly Mutant[] = [
   ...mutantsOf(`${abstractions}/decide-slot.ts`, [`${abstractions}/decide-slot.test.ts`], {
     'the guard is off': [['if (state.activeRunId !== undefined)', "if (state.activeRunId === 'never')"]],
-    'the window is off by one': [['lateByMs > windowMs ||', 'lateByMs >= windowMs ||']],
+    'the window is off by one': [['now > latestStartAt', 'now >= latestStartAt']],
     'a slot is decided early': [['now < slot.dueAt)', 'now < slot.dueAt - 5)']],
     'missed slots make no catch-up': [['lateByMs > LATE_AFTER_MS || slot.missedSlots > 0', 'lateByMs > LATE_AFTER_MS']],
     'jitter is not capped': [['Math.min(policy.jitterMs, gapMs - 1)', 'policy.jitterMs']],
@@ -126,17 +128,56 @@ export const mutants: readonly Mutant[] = [
     ],
     'a pause lets a jittered slot run': [
       [
-        "if (active?.kind !== 'waiting') return\n    this.#endWaiting(name, active)\n    this.#skip",
-        "if (active?.kind !== 'waiting') return\n    this.#skip",
+        "active.record.kind === 'manual') return\n    this.#endWaiting(",
+        "active.record.kind === 'manual') return\n    void (",
       ],
     ],
-    'a stop leaves a jittered slot waiting': [['      else this.#endWaiting(name, active)\n', '']],
+    'a stop leaves a jittered slot waiting': [['      else this.#endWaiting(', '      else void (']],
     'a trigger does not heed the guard': [
       ['if (active) throw new WorkerBusyError', "if (active?.runId === '') throw new WorkerBusyError"],
     ],
     'a slot that waits blocks itself': [['    if (activeRunId === slotRunId(entry.name, slot)) return\n', '']],
     'a slot that waits is decided again': [['return isWaiting || (entry', 'return (entry']],
     'a set back clock hides missed slots': [["slot.missedSlots > 0 ? 'catch-up' : 'scheduled'", "'scheduled'"]],
+  }),
+  ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, [locks], {
+    'a run does not give its lock back': [['      this.#locks?.release(hold)\n', '']],
+    'a lost lock aborts nothing': [['() => run.abort(leaseLost(run, hold))', '() => undefined']],
+    'a pause ends a trigger that waits for its lock': [[" || active.record.kind === 'manual') return", ') return']],
+    'the claim that comes with a lock ignores the window': [
+      ['startableForMs: latestStartAt - slot.dueAt', 'startableForMs: 0'],
+    ],
+    'a start that can not be locked waits for ever': [
+      [
+        '        untilMs: startWindow(entry.definition, slot).latestStartAt,\n',
+        '        untilMs: Number.MAX_SAFE_INTEGER,\n',
+      ],
+    ],
+  }),
+  ...mutantsOf(`${defaultManager}/src/worker-locks.ts`, [locks], {
+    'a lock that comes late is kept': [["      if (answer.kind === 'held') this.#host.release(answer)\n", '']],
+    'a lock that is lost already is as good': [
+      ["answer.kind === 'held' && answer.signal.aborted", 'answer === undefined'],
+    ],
+    'a lock that fails when nobody waits is not told': [['      if (asked > this.#answered) this.#lost(error)\n', '']],
+    'an old failure of a lock is news': [['if (asked > this.#answered) this', 'this']],
+    'a lock that can not be reached is told again and again': [['    if (this.#lostAt !== undefined) return\n', '']],
+    'a slot waits for its lock beyond its window': [
+      ['Math.max(0, untilMs - clock.now()) + 1', 'Math.max(0, untilMs - clock.now()) + 600_000'],
+    ],
+    'a silent lock is waited for': [['const SILENT_AFTER_MS = 10_000', 'const SILENT_AFTER_MS = 100_000_000']],
+    'what a lock gives is not looked at': [['checkAnswer(await this.#call(async', '(await this.#call(async']],
+    'a stop does not wait for the lock': [
+      ['    if (this.#calls.size > 0) await waitFor', '    if (this.#calls.size < 0) await waitFor'],
+    ],
+  }),
+  ...mutantsOf(`${abstractions}/in-process-lock.ts`, [`${abstractions}/in-process-lock.test.ts`], {
+    'a lock is given twice': [["    if (holder) return { kind: 'refused', blockedBy: holder.runId }\n", '']],
+    'a late release frees the lock of another': [
+      ['if (this.#holds.get(worker) === hold) this.#holds.delete(worker)', 'this.#holds.delete(worker)'],
+    ],
+    'a locked slot can be claimed again': [['    if (claims.has(dueAt)) return false\n', '']],
+    'the claim of a lock ends before its window': [['now + startableForMs + this', 'now + this']],
   }),
   ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [contract, time], {
     'a pause owes its slots': [

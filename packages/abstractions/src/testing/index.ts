@@ -1,4 +1,6 @@
 export type { ContractDeviation, ContractRunner } from './contract-suite.ts'
+export { type DistributedLockContractOptions, distributedLockContract } from './distributed-lock-contract.ts'
+export type { ContractLockOptions } from './distributed-lock-contract/lock-application.ts'
 export { type ManagerContractOptions, managerContract } from './manager-contract.ts'
 export { ManualClock } from './manual-clock.ts'
 export { type ManualClockContractOptions, manualClockContract } from './manual-clock-contract.ts'

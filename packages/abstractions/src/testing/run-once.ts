@@ -1,4 +1,4 @@
-import type { IBackgroundWorker } from '../background-worker.ts'
+import { type IBackgroundWorker, giveLogger } from '../background-worker.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { checkOptions, hasMethods, isOneOf, isWhole } from '../checks.ts'
 import { NotPeriodicError, RunCancelledError } from '../errors.ts'
@@ -9,7 +9,7 @@ import { Run } from '../run.ts'
 import type { RunKind, RunRecord } from '../run-record.ts'
 import { nextDueAt } from '../schedule.ts'
 import type { ServiceScopeFactory } from '../service-scope.ts'
-import { defineWorker, giveLogger } from '../worker-definition.ts'
+import { defineWorker } from '../worker-definition.ts'
 
 /** What `runOnce` takes. */
 export interface RunOnceOptions {

@@ -23,6 +23,7 @@ export type Command =
   | { readonly kind: 'start' }
   | { readonly kind: 'stop'; readonly timeoutMs: number }
 
+/** The names of the workers. */
 export const WORKERS = ['w0', 'w1', 'w2', 'w3', 'w4'] as const
 
 // How often each kind of command comes, in 256 steps.
@@ -168,6 +169,7 @@ export class Script {
   }
 }
 
+/** A command as a report shows it. */
 export function describeCommand({ kind, ...rest }: Command): string {
   const parts = Object.entries(rest).map(([key, value]) => {
     const shown = key === 'slots' && value !== undefined ? (value as Slots).schedule : value

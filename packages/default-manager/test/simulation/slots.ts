@@ -51,6 +51,7 @@ const DAY = 24 * HOUR
 
 const [anyHour, anyMinute, atZero] = [upTo(24), upTo(60), [0]]
 
+/** The crons that a script chooses from. */
 export const CRONS: readonly SimpleCron[] = [
   { expression: '* * * * *', shortestGapMs: MINUTE, hours: anyHour, minutes: anyMinute, seconds: atZero },
   {

@@ -30,7 +30,7 @@ async function assertOverWith(app: TestApplication, manager: IBackgroundWorkerMa
   await app.untilIdle(manager, 'rare')
   assert.deepEqual(await app.records(manager, 'rare'), [fixed])
   assert.deepEqual((await app.status(manager, 'rare')).lastRun, fixed)
-  await manager.trigger('rare')
+  await app.trigger(manager, 'rare')
 }
 
 /** Waits for the signal and fails with its reason, as most libraries do. */
@@ -42,6 +42,7 @@ export function untilAborted(signal: AbortSignal): Promise<void> {
   })
 }
 
+/** The tests of promise 7. */
 export const aborts: ContractGroup<TestApplication> = {
   title: '7. Timeout, cancel, stop',
   tests: {
@@ -67,9 +68,10 @@ export const aborts: ContractGroup<TestApplication> = {
       assertAborted(worker, 'run-timeout')
       await assertStillActive(app, manager, runId)
       gate.open()
+      await app.untilIdle(manager, 'rare')
+      assert.equal((await app.status(manager, 'rare')).consecutiveFailures, 1)
       await assertOverWith(app, manager, record)
       assert.deepEqual(finished[0], record)
-      assert.equal((await app.status(manager, 'rare')).consecutiveFailures, 1)
     },
 
     async 'aborts a cancelled run, and keeps it active until doWork returns'(app) {
@@ -105,8 +107,9 @@ export const aborts: ContractGroup<TestApplication> = {
       await manager.cancel(runId)
       const record = await app.untilFinished(manager, 'rare', runId)
       gate.open()
-      await assertOverWith(app, manager, record)
+      await app.untilIdle(manager, 'rare')
       const status = await app.status(manager, 'rare')
+      await assertOverWith(app, manager, record)
       assert.deepEqual([record.outcome, status.consecutiveFailures, status.lastFailure], ['aborted', 0, undefined])
       assert.equal(worker.calls[0]?.attempt, 1)
     },
@@ -133,8 +136,7 @@ export const aborts: ContractGroup<TestApplication> = {
       const manager = await app.start([worker])
       await app.run(manager, 'rare')
       isBroken = false
-      await app.untilIdle(manager, 'rare')
-      const runId = await manager.trigger('rare')
+      const runId = await app.trigger(manager, 'rare')
       await app.untilCalled(worker, 2)
       await manager.cancel(runId)
       await app.untilFinished(manager, 'rare', runId)
@@ -143,14 +145,7 @@ export const aborts: ContractGroup<TestApplication> = {
     },
 
     async 'ends a cancelled run that waits for its retry at once'(app) {
-      const worker = app.rareWorker({
-        policy: { retry: { attempts: 2, backoffMs: 3_600_000 } },
-        doWork: () => Promise.reject(new Error('not yet')),
-      })
-      const manager = await app.start([worker])
-      const retries = app.listen(manager, 'run-retrying')
-      const runId = await manager.trigger('rare')
-      await app.until('the run waits for its retry', () => retries.length)
+      const { manager, runId } = await app.startWithRetry()
       assert.equal(await manager.cancel(runId), true)
       const record = await app.untilFinished(manager, 'rare', runId)
       assert.deepEqual([record.outcome, record.reason, record.attempts], ['aborted', 'cancelled', 1])
@@ -158,15 +153,13 @@ export const aborts: ContractGroup<TestApplication> = {
     },
 
     async 'ends a cancelled slot that waits for its jitter, and never starts it'(app) {
-      const worker = app.frequentWorker({ policy: { jitterMs: app.periodMs } })
-      const manager = await app.start([worker])
-      const { runId } = await app.untilWaiting(manager, worker)
+      const { manager, worker, runId } = await app.startWaiting()
       assert.equal(await manager.cancel(runId, { by: 'ann' }), true)
-      const record = await app.untilFinished(manager, 'frequent', runId)
+      const record = await app.untilFinished(manager, 'rare', runId)
       assert.deepEqual([record.outcome, record.reason, record.by], ['aborted', 'cancelled', 'ann'])
       assert.deepEqual([record.attempts, record.startedAt], [0, undefined])
-      const count = worker.calls.length
-      await app.untilCalled(worker, count + 1)
+      await app.run(manager, 'rare')
+      await app.pass(11)
       assert.ok(worker.calls.every((call) => call.runId !== runId))
     },
 

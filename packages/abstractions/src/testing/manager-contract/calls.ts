@@ -15,6 +15,7 @@ const callsAboutSchedules: Readonly<Record<string, Call>> = {
   reschedule: (manager, name) => manager.reschedule(name, rarely),
 }
 
+/** The tests of what the calls of a manager promise besides. */
 export const calls: ContractGroup<TestApplication> = {
   title: 'The calls of a manager',
   tests: {
@@ -149,11 +150,9 @@ export const calls: ContractGroup<TestApplication> = {
     },
 
     async 'remove forgets a slot that waits for its jitter'(app) {
-      const worker = app.frequentWorker({ policy: { jitterMs: app.periodMs } })
-      const manager = await app.start([worker])
-      const { runId } = await app.untilWaiting(manager, worker)
-      await manager.remove('frequent')
-      await app.pass(2)
+      const { manager, worker, runId } = await app.startWaiting()
+      await manager.remove('rare')
+      await app.pass(11)
       assert.ok(worker.calls.every((call) => call.runId !== runId))
     },
 

@@ -29,6 +29,7 @@ const untouchable = new Proxy(
   },
 )
 
+/** The tests of promise 11. */
 export const failures: ContractGroup<TestApplication> = {
   title: '11. Failure',
   tests: {
@@ -131,6 +132,34 @@ export const failures: ContractGroup<TestApplication> = {
         changes.map(({ status }) => status),
         ['degraded', 'ok'],
       )
+    },
+
+    async 'tells each health reason once when it comes and once when it goes'(app) {
+      let isBroken = true
+      const worker = app.rareWorker({
+        doWork: () => {
+          if (isBroken) throw new Error('broken')
+        },
+      })
+      const manager = await app.start([worker])
+      const added = app.listen(manager, 'health-reason-added')
+      const cleared = app.listen(manager, 'health-reason-cleared')
+      for (let failures = 1; failures <= 4; failures++) await app.run(manager, 'rare')
+      await app.untilStatus(manager, 'rare', 'has 4 failures', (status) => status.consecutiveFailures === 4)
+      const { reasons } = await manager.health()
+      assert.deepEqual(
+        added.map(({ code, worker: name }) => [code, name]),
+        [['failing', 'rare']],
+      )
+      assert.deepEqual(
+        reasons.map(({ code, worker: name }) => [code, name]),
+        [['failing', 'rare']],
+      )
+      assert.deepEqual(cleared, [])
+      isBroken = false
+      await app.run(manager, 'rare')
+      await app.until('the reason is gone', () => cleared.length > 0)
+      assert.deepEqual([added.length, cleared], [1, [{ worker: 'rare', code: 'failing' }]])
     },
 
     async 'repeats a failed run inside the run: one runId, one record'(app) {

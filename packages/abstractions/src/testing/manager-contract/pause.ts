@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { WorkerBusyError } from '../../errors.ts'
 import type { ContractGroup } from '../contract-suite.ts'
 import { assertRefused } from './shapes.ts'
 import type { TestApplication } from './test-application.ts'
 
-const retry = { attempts: 3, backoffMs: 3_600_000 }
-
+/** The tests of promise 14. */
 export const pause: ContractGroup<TestApplication> = {
   title: '14. Pause',
   tests: {
@@ -13,12 +11,12 @@ export const pause: ContractGroup<TestApplication> = {
       const worker = app.frequentWorker()
       const manager = await app.start([worker])
       await manager.pause('frequent')
-      await app.untilIdle(manager, 'frequent')
-      const count = worker.calls.length
+      const { paused } = await app.status(manager, 'frequent')
+      const laterCalls = () => worker.calls.filter(({ scheduledFor }) => scheduledFor > (paused?.since as Date))
       await app.pass(2)
-      assert.equal(worker.calls.length, count)
+      assert.deepEqual(laterCalls(), [])
       await manager.resume('frequent')
-      await app.untilCalled(worker, count + 1)
+      await app.until('it runs again', () => laterCalls().length)
     },
 
     async 'shows who paused it, since when and why, and announces both'(app) {
@@ -79,11 +77,7 @@ export const pause: ContractGroup<TestApplication> = {
     },
 
     async 'fails a run that waits for its retry with its last error'(app) {
-      const worker = app.rareWorker({ policy: { retry }, doWork: () => Promise.reject(new Error('not yet')) })
-      const manager = await app.start([worker])
-      const retries = app.listen(manager, 'run-retrying')
-      const runId = await manager.trigger('rare')
-      await app.until('the run waits for its retry', () => retries.length)
+      const { manager, runId } = await app.startWithRetry()
       await manager.pause('rare')
       const record = await app.untilFinished(manager, 'rare', runId)
       assert.deepEqual(
@@ -113,37 +107,26 @@ export const pause: ContractGroup<TestApplication> = {
     },
 
     async 'records a slot that waits for its jitter as skipped, and never starts it'(app) {
-      const worker = app.frequentWorker({ policy: { jitterMs: app.periodMs } })
-      const manager = await app.start([worker])
+      const { manager, worker, runId } = await app.startWaiting()
       const skips = app.listen(manager, 'run-skipped')
-      const { runId } = await app.untilWaiting(manager, worker)
-      await manager.pause('frequent')
-      const record = await app.untilFinished(manager, 'frequent', runId)
+      await manager.pause('rare')
+      const record = await app.untilFinished(manager, 'rare', runId)
       assert.deepEqual([record.outcome, record.reason], ['skipped', 'paused'])
-      assert.deepEqual(skips.at(-1), record)
-      await app.pass(1)
+      await app.until('it is told', () => skips.length)
+      assert.deepEqual(skips, [record])
+      await app.pass(11)
       assert.ok(worker.calls.every((call) => call.runId !== runId))
     },
 
     async 'counts a slot that waits for its jitter as an active run'(app) {
-      const worker = app.frequentWorker({ policy: { jitterMs: app.periodMs } })
-      const manager = await app.start([worker])
-      const { runId } = await app.untilWaiting(manager, worker)
-      await assert.rejects(manager.trigger('frequent'), (error) => {
-        assert.ok(error instanceof WorkerBusyError)
-        assert.equal(error.activeRunId, runId)
-        return true
-      })
-      await app.untilFinished(manager, 'frequent', runId)
+      const { manager, worker, runId } = await app.startWaiting()
+      await assertRefused(manager.trigger('rare'), 'worker-busy', runId)
+      await app.untilFinished(manager, 'rare', runId)
       assert.ok(worker.calls.some((call) => call.runId === runId))
     },
 
     async 'counts a run that waits for its retry as an active run'(app) {
-      const worker = app.rareWorker({ policy: { retry }, doWork: () => Promise.reject(new Error('not yet')) })
-      const manager = await app.start([worker])
-      const retries = app.listen(manager, 'run-retrying')
-      const runId = await manager.trigger('rare')
-      await app.until('the run waits for its retry', () => retries.length)
+      const { manager, runId } = await app.startWithRetry()
       await assertRefused(manager.trigger('rare'), 'worker-busy', runId)
       const { state, activeRun } = await app.status(manager, 'rare')
       assert.deepEqual([state, activeRun?.runId, activeRun?.outcome], ['running', runId, undefined])

@@ -16,6 +16,7 @@ export class Gate {
   }
 }
 
+/** What a `ProbeWorker` is made of. */
 export interface ProbeParts {
   readonly name: string
   readonly schedule: Schedule
@@ -53,6 +54,7 @@ export class ProbeWorker extends AsyncPeriodicBackgroundWorkerBase {
   }
 }
 
+/** What a `PlainProbe` does. */
 export interface PlainProbeParts {
   /** May throw at once. @default returns */
   readonly start?: (signal?: AbortSignal) => unknown

@@ -29,6 +29,7 @@ const everyMs = (periodMs: unknown, offsetMs?: unknown) => ({
 
 const cronOf = (expression: unknown, timeZone: unknown = 'UTC') => ({ kind: 'cron', expression, timeZone })
 
+/** The tests of promise 1. */
 export const refusals: ContractGroup<TestApplication> = {
   title: '1. Refusals',
   tests: {

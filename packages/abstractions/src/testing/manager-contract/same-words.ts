@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { tracingChannel } from 'node:diagnostics_channel'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import type { RunRecord } from '../../run-record.ts'
-import { RUN_CHANNEL_NAME, type RunTrace } from '../../tracing.ts'
+import { RUN_CHANNEL_NAME, type RunTrace, TRIGGER_CHANNEL_NAME, type TriggerTrace } from '../../tracing.ts'
 import type { ContractGroup } from '../contract-suite.ts'
 import { PlainProbe } from './probe-worker.ts'
 import type { TestApplication } from './test-application.ts'
@@ -10,17 +11,19 @@ const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/
 
 const idsOf = (records: readonly RunRecord[]) => records.map(({ runId }) => runId)
 
+/** The tests of promise 15. */
 export const sameWords: ContractGroup<TestApplication> = {
   title: '15. Same words',
   tests: {
     async 'names runs after worker and slot, or worker and an id of their own'(app) {
       const worker = app.frequentWorker({ name: 'named', policy: { runOnStart: true } })
       const manager = await app.start([worker])
-      const isSlotRun = ({ kind }: { kind: string }) => kind === 'scheduled'
+      const isSlotRun = ({ kind }: { kind: string }) => kind !== 'start'
       await app.until('a slot has run', () => worker.calls.some(isSlotRun))
       const slotRun = worker.calls.find(isSlotRun)
       assert.equal(slotRun?.runId, `named.${slotRun?.scheduledFor.getTime()}`)
-      assert.match(worker.calls[0]?.runId as string, /^named\.start-.+$/)
+      const start = await app.untilRecord(manager, 'named', { kind: 'start' })
+      assert.match(start.runId, /^named\.start-.+$/)
       await manager.pause('named')
       const { runId } = await app.run(manager, 'named')
       assert.match(runId, new RegExp(`^named\\.m-${UUID.source}$`))
@@ -201,6 +204,63 @@ export const sameWords: ContractGroup<TestApplication> = {
         assert.deepEqual(toldOf(sound.runId)[1]?.[1].record, sound)
       } finally {
         channel.unsubscribe(subscribers)
+      }
+    },
+
+    async 'calls a run in the context that a subscriber of its channel sets, after `run-started`'(app) {
+      const context = new AsyncLocalStorage<string>()
+      const started: string[] = []
+      const seen: unknown[] = []
+      const setContext = (message: unknown) => {
+        const trace = message as RunTrace
+        const { runId, instanceId } = trace
+        trace.within = (run) => context.run(`${runId} ${started.includes(`${runId} ${instanceId}`)}`, run)
+      }
+      const { start } = tracingChannel<string, RunTrace>(RUN_CHANNEL_NAME)
+      start.subscribe(setContext)
+      try {
+        const manager = await app.start([
+          app.rareWorker({
+            name: 'at-work',
+            doWork: async () => {
+              await Promise.resolve()
+              seen.push(context.getStore())
+            },
+          }),
+        ])
+        manager.on('run-started', ({ runId, instanceId }) => started.push(`${runId} ${instanceId}`))
+        const { runId } = await app.run(manager, 'at-work')
+        assert.deepEqual(seen, [`${runId} true`])
+      } finally {
+        start.unsubscribe(setContext)
+      }
+    },
+
+    async 'hands over to a run what a subscriber says of its trigger'(app) {
+      const caller = new AsyncLocalStorage<string>()
+      const causes = new Map<string, string | undefined>()
+      const noteCause = (message: unknown) => {
+        const { runId, cause } = message as RunTrace
+        causes.set(runId, cause)
+      }
+      const setCause = (message: unknown) => {
+        const trace = message as TriggerTrace
+        const name = caller.getStore()
+        if (name !== undefined) trace.cause = `${name} of ${trace.worker}`
+      }
+      const { start } = tracingChannel<string, RunTrace>(RUN_CHANNEL_NAME)
+      start.subscribe(noteCause)
+      subscribe(TRIGGER_CHANNEL_NAME, setCause)
+      try {
+        const manager = await app.start([app.rareWorker({ name: 'asked' })])
+        const asked = await caller.run('the caller', () => app.run(manager, 'asked'))
+        const again = await app.run(manager, 'asked')
+        assert.equal(causes.get(asked.runId), 'the caller of asked')
+        assert.equal(causes.has(again.runId), true)
+        assert.equal(causes.get(again.runId), undefined)
+      } finally {
+        start.unsubscribe(noteCause)
+        unsubscribe(TRIGGER_CHANNEL_NAME, setCause)
       }
     },
   },

@@ -30,6 +30,7 @@ class ScopeRecorder implements ServiceScopeFactory {
   }
 }
 
+/** The tests of promise 10. */
 export const scopes: ContractGroup<TestApplication> = {
   title: '10. Scope',
   tests: {

@@ -18,6 +18,7 @@ async function assertStartFailed(app: TestApplication, manager: IBackgroundWorke
   assert.ok(reasons[0]?.message.includes(name))
 }
 
+/** The tests of promise 12. */
 export const start: ContractGroup<TestApplication> = {
   title: '12. Start',
   tests: {
@@ -103,7 +104,7 @@ export const start: ContractGroup<TestApplication> = {
 
     async 'reports a worker whose start is silent for too long, and takes it up when it comes after all'(app) {
       const gate = app.gate()
-      const manager = await app.create({ startTimeoutMs: 2 * app.periodMs })
+      const manager = await app.create({ startTimeoutMs: 5 * app.periodMs })
       const failed = app.listen(manager, 'worker-start-failed')
       const recovered = app.listen(manager, 'worker-recovered')
       await manager.add(new PlainProbe('silent', { start: () => gate.passed }))

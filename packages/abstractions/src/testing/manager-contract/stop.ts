@@ -9,6 +9,7 @@ import type { TestApplication } from './test-application.ts'
 
 const NOTHING: StopReport = { finished: 0, abandoned: [] }
 
+/** The tests of promise 13. */
 export const stop: ContractGroup<TestApplication> = {
   title: '13. Stop',
   tests: {
@@ -70,15 +71,8 @@ export const stop: ContractGroup<TestApplication> = {
     },
 
     async 'ends a run that waits for its retry with its last error'(app) {
-      const worker = app.rareWorker({
-        policy: { retry: { attempts: 2, backoffMs: 3_600_000 } },
-        doWork: () => Promise.reject(new Error('not yet')),
-      })
-      const manager = await app.start([worker])
-      const retries = app.listen(manager, 'run-retrying')
+      const { manager, worker } = await app.startWithRetry()
       const finished = app.listen(manager, 'run-finished')
-      await manager.trigger('rare')
-      await app.until('the run waits for its retry', () => retries.length)
       await app.stop(manager)
       const [record] = finished
       assert.deepEqual([record?.outcome, record?.attempts, record?.error?.message], ['failed', 1, 'not yet'])
@@ -86,11 +80,9 @@ export const stop: ContractGroup<TestApplication> = {
     },
 
     async 'never starts a slot that waited for its jitter'(app) {
-      const worker = app.frequentWorker({ policy: { jitterMs: app.periodMs } })
-      const manager = await app.start([worker])
-      const { runId } = await app.untilWaiting(manager, worker)
+      const { manager, worker, runId } = await app.startWaiting()
       await app.stop(manager)
-      await app.pass(2)
+      await app.pass(11)
       assert.ok(worker.calls.every((call) => call.runId !== runId))
     },
 

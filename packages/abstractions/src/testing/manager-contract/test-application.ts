@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { IBackgroundWorker } from '../../background-worker.ts'
 import { decideSlot } from '../../decide-slot.ts'
+import { WorkerBusyError } from '../../errors.ts'
 import type { IBackgroundWorkerManager, StopOptions, StopReport } from '../../manager.ts'
 import type { ManagerEventName, ManagerEvents } from '../../manager-events.ts'
 import type { ManagerOptions } from '../../manager-options.ts'
 import type { RunRecord } from '../../run-record.ts'
-import { type Schedule, cron, every, nextDueAt } from '../../schedule.ts'
+import { type Schedule, cron, every } from '../../schedule.ts'
 import type { WorkerStatus } from '../../worker-status.ts'
 import { type LogLine, RecordingLogger } from '../recording-logger.ts'
 import { Gate, type ProbeParts, ProbeWorker } from './probe-worker.ts'
@@ -99,7 +100,7 @@ export class TestApplication {
 
   /** Lets time pass until `fact` gives something, and gives that. */
   async until<T>(what: string, fact: () => T | Promise<T>): Promise<Exclude<T, undefined | null | false | 0>> {
-    const mostMs = Math.max(15 * this.periodMs, 3_000)
+    const mostMs = Math.max(60 * this.periodMs, 3_000)
     for (let passedMs = 0; ; passedMs += this.#stepMs) {
       const value = await fact()
       if (value) return value as Exclude<T, undefined | null | false | 0>
@@ -162,9 +163,30 @@ export class TestApplication {
 
   /** Triggers a run and lets time pass until it has its outcome. */
   async run(manager: IBackgroundWorkerManager, name: string): Promise<RunRecord> {
-    await this.untilIdle(manager, name)
-    const runId = await manager.trigger(name)
-    return this.untilFinished(manager, name, runId)
+    return this.untilFinished(manager, name, await this.trigger(manager, name))
+  }
+
+  /** Triggers a run as soon as none is in its way: one that is no longer active may be, for a moment. */
+  trigger(manager: IBackgroundWorkerManager, name: string): Promise<string> {
+    return this.until(`"${name}" can be triggered`, () =>
+      manager.trigger(name).catch((error) => {
+        if (error instanceof WorkerBusyError) return undefined
+        throw error
+      }),
+    )
+  }
+
+  /** Starts a manager with the worker `rare`, of which a triggered run has failed and waits for its retry in an hour. */
+  async startWithRetry(): Promise<{ manager: IBackgroundWorkerManager; worker: ProbeWorker; runId: string }> {
+    const worker = this.rareWorker({
+      policy: { retry: { attempts: 2, backoffMs: 3_600_000 } },
+      doWork: () => Promise.reject(new Error('not yet')),
+    })
+    const manager = await this.start([worker])
+    const retries = this.listen(manager, 'run-retrying')
+    const runId = await manager.trigger('rare')
+    await this.until('the run waits for its retry', () => retries.length)
+    return { manager, worker, runId }
   }
 
   /** Lets time pass until no run is active: only then the worker may run again. */
@@ -193,20 +215,34 @@ export class TestApplication {
     })
   }
 
-  /** Lets time pass until a slot waits for its jitter, for long enough to act on that. Gives its record. */
-  async untilWaiting(manager: IBackgroundWorkerManager, worker: ProbeWorker): Promise<RunRecord> {
-    const { policy } = await this.status(manager, worker.name)
+  /**
+   * Starts a manager with the worker `rare`, of which a slot waits for its jitter: for at least 5 short periods, so that a slow
+   * machine can act on that, and for at most 10.
+   */
+  async startWaiting(): Promise<{ manager: IBackgroundWorkerManager; worker: ProbeWorker; runId: string }> {
+    const worker = this.rareWorker({ policy: { jitterMs: 120_000 } })
+    const manager = await this.start([worker])
+    const { policy } = await this.status(manager, 'rare')
     assert.ok(policy)
-    const waitsLong = ({ scheduledFor }: RunRecord) => {
-      const dueAt = scheduledFor.getTime()
-      const slot = { dueAt, nextDueAt: nextDueAt(worker.schedule, dueAt, worker.name), missedSlots: 0 }
-      const decision = decideSlot({ name: worker.name, policy }, { paused: false }, slot, dueAt)
-      return decision.kind === 'run' && decision.startAt - dueAt > this.periodMs / 2
+    const waitMs = (dueAt: number) => {
+      const slot = { dueAt, nextDueAt: dueAt + DAY_MS, missedSlots: 0 }
+      const decision = decideSlot({ name: 'rare', policy }, { paused: false }, slot, dueAt)
+      return decision.kind === 'run' ? decision.startAt - dueAt : 0
     }
-    return this.until(`a slot of "${worker.name}" waits for its jitter`, async () => {
-      const { activeRun } = await this.status(manager, worker.name)
-      return activeRun && !activeRun.startedAt && waitsLong(activeRun) ? activeRun : undefined
+    for (let lead = 2; ; lead *= 2) {
+      const { scheduledFor: now } = await this.run(manager, 'rare')
+      let dueAt = now.getTime() + lead * this.periodMs
+      while (waitMs(dueAt) < 5 * this.periodMs || waitMs(dueAt) > 10 * this.periodMs) dueAt++
+      await manager.reschedule('rare', every(DAY_MS, { offset: dueAt % DAY_MS }))
+      const { nextDueAt: armedFor } = await this.status(manager, 'rare')
+      // On a slow machine it may have passed before.
+      if (armedFor?.getTime() === dueAt) break
+    }
+    const { runId } = await this.until('a slot waits for its jitter', async () => {
+      const { activeRun } = await this.status(manager, 'rare')
+      return activeRun && !activeRun.startedAt ? activeRun : undefined
     })
+    return { manager, worker, runId }
   }
 
   /** The payloads of an event from now on, oldest first. */
@@ -233,5 +269,7 @@ export class TestApplication {
   }
 }
 
+const DAY_MS = 86_400_000
+
 /** Longer than any time limit that a test sets. */
-const MOST_WAIT_MS = 20_000
+const MOST_WAIT_MS = 60_000

@@ -10,6 +10,7 @@ import { ManualClock } from '../manual-clock.ts'
 /** The common options, and the clock of the test. */
 export type ManualClockManagerOptions = ManagerOptions & { readonly clock: Clock }
 
+/** What the application of a test is made of. */
 export interface ClockApplicationParts {
   readonly createManager: (
     options: ManualClockManagerOptions,
@@ -27,6 +28,7 @@ class TestClock extends ManualClock {
   }
 }
 
+/** Spans of time, in ms. */
 export const SECOND_MS = 1_000
 export const MINUTE_MS = 60_000
 export const HOUR_MS = 3_600_000

@@ -82,6 +82,7 @@ const stepTests: ContractGroup<ClockApplication>['tests'] = Object.fromEntries(
   ]),
 )
 
+/** The tests of promise 6 that set the clock. */
 export const clockSteps: ContractGroup<ClockApplication> = {
   title: '6. Clock steps and sleep',
   tests: {

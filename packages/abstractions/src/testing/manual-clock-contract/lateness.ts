@@ -35,6 +35,7 @@ const short = (record: RunRecord | undefined) =>
     record.missedSlots ?? 0,
   ]
 
+/** The tests of promise 6 that let time pass. */
 export const clockLateness: ContractGroup<ClockApplication> = {
   title: '6. Lateness',
   tests: {

@@ -15,6 +15,7 @@ async function runCron(app: ClockApplication, expression: string, from: string, 
   return timesOf(worker.calls)
 }
 
+/** The tests of promise 2 that need months. */
 export const clockIntervals: ContractGroup<ClockApplication> = {
   title: '2. Intervals',
   tests: {
@@ -131,6 +132,7 @@ export const clockIntervals: ContractGroup<ClockApplication> = {
   },
 }
 
+/** The tests of promise 3 that need months. */
 export const clockCrons: ContractGroup<ClockApplication> = {
   title: '3. Cron',
   tests: {

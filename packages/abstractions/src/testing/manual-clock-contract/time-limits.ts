@@ -6,6 +6,7 @@ import { type ClockApplication, HOUR_MS, MINUTE_MS, SECOND_MS } from './clock-ap
 /** When a run that is aborted does not end, its worker is stuck after this time. */
 const STUCK_AFTER_MS = 30_000
 
+/** The tests of promises 7, 11, 12 and 13 that are about time limits. */
 export const timeLimits: ContractGroup<ClockApplication> = {
   title: '7, 11, 12, 13. Time limits',
   tests: {

@@ -1,6 +1,6 @@
 import { cron, every } from '@background-workers/abstractions'
 import { expect, it } from 'vitest'
-import { startWindowMs } from './start-window.ts'
+import { startRunWindowMs } from './start-run-window.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 
@@ -10,5 +10,5 @@ it.each([
   [cron('*/3 * * * * *'), 3_000],
   [cron('0 3 * * *'), 600_000],
 ])('is the period of %o, at most 10 min', (schedule, windowMs) => {
-  expect(startWindowMs(schedule, 'digest', NOW)).toBe(windowMs)
+  expect(startRunWindowMs(schedule, 'digest', NOW)).toBe(windowMs)
 })

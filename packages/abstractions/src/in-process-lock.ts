@@ -1,0 +1,94 @@
+import { checkOptions, hasMethods, isWhole } from './checks.ts'
+import { type Clock, systemClock } from './clock.ts'
+import {
+  DEFAULT_SLOT_CLAIM_TTL_MS,
+  type IDistributedLock,
+  type LockHold,
+  type LockRefusal,
+  type LockRequest,
+  type SlotToClaim,
+} from './distributed-lock.ts'
+import { LeaseLostError } from './errors.ts'
+
+/** What the in-process lock takes. */
+export interface InProcessLockOptions {
+  /** How long a claim outlives the time in which its slot may start, in ms. @default 600_000 (10 min) */
+  readonly slotClaimTtlMs?: number
+  /** By whose monotonic time claims expire. @default the system's clock */
+  readonly clock?: Clock
+}
+
+/**
+ * A lock in the memory of this process: for several managers in one process, and for tests of what a manager does with a
+ * lock. It reaches no other process.
+ */
+export class InProcessLock implements IDistributedLock {
+  readonly #slotClaimTtlMs: number
+  readonly #clock: Clock
+  readonly #holds = new Map<string, InProcessHold>()
+  /** By worker and slot: when the claim expires, on the monotonic clock. */
+  readonly #claims = new Map<string, Map<number, number>>()
+
+  /** @throws InvalidOptionsError */
+  constructor(options: InProcessLockOptions = {}) {
+    checkOptions('InProcessLock', options, {
+      slotClaimTtlMs: isWhole(0, Number.MAX_SAFE_INTEGER, 'ms'),
+      clock: hasMethods('now', 'monotonicNow', 'setTimer', 'clearTimer'),
+    })
+    this.#slotClaimTtlMs = options.slotClaimTtlMs ?? DEFAULT_SLOT_CLAIM_TTL_MS
+    this.#clock = options.clock ?? systemClock
+  }
+
+  async acquire({ worker, runId, slot }: LockRequest): Promise<LockHold | LockRefusal> {
+    const holder = this.#holds.get(worker)
+    if (holder) return { kind: 'refused', blockedBy: holder.runId }
+    if (slot && !this.#claim(worker, slot)) return { kind: 'refused' }
+    const hold = new InProcessHold(runId, () => {
+      if (this.#holds.get(worker) === hold) this.#holds.delete(worker)
+    })
+    this.#holds.set(worker, hold)
+    return hold
+  }
+
+  /** Takes a worker's lock from whoever holds it, as a store does that loses it: for tests. Gives `false` when nobody holds it. */
+  lose(worker: string): boolean {
+    const hold = this.#holds.get(worker)
+    this.#holds.delete(worker)
+    hold?.lose(new LeaseLostError(worker, hold.runId))
+    return hold !== undefined
+  }
+
+  #claim(worker: string, { dueAt, startableForMs }: SlotToClaim): boolean {
+    const now = this.#clock.monotonicNow()
+    const claims = this.#claims.get(worker) ?? new Map<number, number>()
+    this.#claims.set(worker, claims)
+    for (const [claimed, expiresAt] of claims) if (expiresAt <= now) claims.delete(claimed)
+    if (claims.has(dueAt)) return false
+    claims.set(dueAt, now + startableForMs + this.#slotClaimTtlMs)
+    return true
+  }
+}
+
+class InProcessHold implements LockHold {
+  readonly kind = 'held'
+  readonly runId: string
+  readonly #controller = new AbortController()
+  readonly #released: () => void
+
+  constructor(runId: string, released: () => void) {
+    this.runId = runId
+    this.#released = released
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  lose(error: LeaseLostError): void {
+    this.#controller.abort(error)
+  }
+
+  async release(): Promise<void> {
+    this.#released()
+  }
+}

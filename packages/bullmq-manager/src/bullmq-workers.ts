@@ -1,0 +1,150 @@
+import { type Job, Worker, type WorkerOptions } from 'bullmq'
+import { BlockingClients } from './blocking-clients.ts'
+import type { Connection } from './connection.ts'
+import type { FetchedJob } from './hand-back.ts'
+import { type Keys, TICK_QUEUE, runQueueName } from './keys.ts'
+import { LEASE_MS } from './leases.ts'
+import type { FilledOptions } from './options.ts'
+import { repeatStrategy } from './schedulers.ts'
+
+/** A tick takes milliseconds and does no harm when it comes twice, so one that was lost comes back soon. */
+const TICK_LEASE_MS = 10_000
+
+const STALLED_CHECK_MS = 5_000
+
+/** What BullMQ's workers need of their session, and tell it. */
+export interface BullMqWorkersParts {
+  readonly options: FilledOptions
+  readonly instanceId: string
+  readonly connection: Connection
+  readonly keys: Keys
+  readonly processTick: (jobId: string | undefined) => Promise<void>
+  readonly processRun: (queue: string, fetched: FetchedJob) => Promise<void>
+  readonly leasesLost: (runIds: readonly string[]) => void
+  readonly leasesRenewed: (runIds: readonly string[]) => void
+  /** BullMQ has given up on a run whose process died again and again. */
+  readonly stalledTooOften: (job: Job) => void
+  /** BullMQ is done with the job of a run. */
+  readonly jobDone: (job: Job) => void
+  readonly onError: (error: unknown) => void
+}
+
+/** BullMQ's own workers: one for the ticks, and one for each run queue that this instance takes. */
+export class BullMqWorkers {
+  readonly #parts: BullMqWorkersParts
+  readonly #blockingClients: BlockingClients
+  #ticks: Worker | undefined
+  readonly #runs: RunWorker[] = []
+
+  constructor(parts: BullMqWorkersParts) {
+    this.#parts = parts
+    this.#blockingClients = new BlockingClients(parts.connection.client)
+  }
+
+  /** Whether ticks and runs are taken. */
+  get isTaking(): boolean {
+    return this.#ticks !== undefined
+  }
+
+  /** Takes ticks and runs from now on. */
+  take(): void {
+    const { options, instanceId, connection, keys, onError } = this.#parts
+    const shared: WorkerOptions = {
+      connection: connection.client as never,
+      prefix: keys.prefix,
+      // No skipVersionCheck: without the version BullMQ rounds its waits up to whole seconds.
+      name: instanceId,
+      stalledInterval: STALLED_CHECK_MS,
+      runRetryDelay: 1_000,
+    }
+    this.#ticks = this.#createTickWorker(shared)
+    for (const queue of options.queues) this.#runs.push(this.#createRunWorker(queue, shared))
+    for (const worker of this.#all) worker.on('error', onError)
+  }
+
+  /** Takes nothing new; resolves when the ticks that were taken are processed. */
+  async drain(): Promise<void> {
+    const pauses = this.#all.map((worker) => worker.pause(true))
+    await Promise.all([...pauses, this.#takenBack(this.#ticks ? [this.#ticks] : [])])
+  }
+
+  /** Resolves when BullMQ has taken back every job. */
+  jobsTakenBack(): Promise<void> {
+    return this.#takenBack(this.#all)
+  }
+
+  /** `close(true)` must be the first close call of a worker: a plain one hangs while Redis is away, and this one then too. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#all.map((worker) => worker.close(true)))
+  }
+
+  /** Leaves no connection behind. */
+  disconnect(): void {
+    this.#blockingClients.end()
+  }
+
+  /**
+   * Resolves when BullMQ has taken back every job that these workers were given. A job that is cut off is taken up only
+   * when its lock has run out: until then its slot, or its guard, is lost.
+   */
+  async #takenBack(workers: readonly Worker[]): Promise<void> {
+    if (!this.#parts.connection.isReady) return
+    // `pause()` without `true` waits for the same, and then connects anew.
+    await Promise.allSettled(
+      workers.map((worker) => (worker as unknown as WaitingWorker).whenCurrentJobsFinished(false)),
+    )
+  }
+
+  get #all(): Worker[] {
+    return this.#ticks ? [this.#ticks, ...this.#runs] : []
+  }
+
+  #createTickWorker(shared: WorkerOptions): Worker {
+    // Three plain parameters, or BullMQ passes no signal.
+    const process = (job: Job, _token?: string, _signal?: AbortSignal) => this.#parts.processTick(job.id)
+    const settings = { repeatStrategy }
+    return this.#blockingClients.lend(
+      () => new Worker(TICK_QUEUE, process, { ...shared, concurrency: 50, lockDuration: TICK_LEASE_MS, settings }),
+    )
+  }
+
+  #createRunWorker(queue: string, shared: WorkerOptions): RunWorker {
+    const { options, leasesLost, leasesRenewed, stalledTooOften, jobDone } = this.#parts
+    const process = (job: Job, token?: string, _signal?: AbortSignal) => this.#parts.processRun(queue, { job, token })
+    const { concurrency } = options
+    const worker = this.#blockingClients.lend(
+      () =>
+        new RunWorker(runQueueName(queue), process, {
+          ...shared,
+          concurrency,
+          lockDuration: LEASE_MS,
+          maxStalledCount: 1,
+        }),
+    )
+    worker.on('lockRenewalFailed', leasesLost)
+    worker.on('locksRenewed', ({ jobIds }) => leasesRenewed(jobIds))
+    worker.on('failed', (job) => {
+      if (job?.failedReason === 'job stalled more than allowable limit') stalledTooOften(job)
+    })
+    worker.jobDone = jobDone
+    return worker
+  }
+}
+
+/** Tells of each job when BullMQ is done with it, also of one that was gone when it was given back: no event tells that. */
+class RunWorker extends Worker {
+  jobDone: (job: Job) => void = () => {}
+
+  override async processJob(...args: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {
+    try {
+      return await super.processJob(...args)
+    } finally {
+      this.jobDone(args[0])
+    }
+  }
+}
+
+/** A protected method of BullMQ's worker, whose version is pinned. */
+interface WaitingWorker {
+  whenCurrentJobsFinished(reconnect: boolean): Promise<void>
+}

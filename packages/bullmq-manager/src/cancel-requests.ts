@@ -1,0 +1,62 @@
+import { RunCancelledError } from '@background-workers/abstractions'
+import type { Run } from '@background-workers/abstractions/for-managers'
+import type { Keys } from './keys.ts'
+import type { RedisClient } from './redis-client.ts'
+import type { RedisClock } from './redis-clock.ts'
+
+/** A request to cancel is kept for so long. */
+const CANCEL_KEPT_MS = 60_000
+
+/** Somebody wants a run cancelled that another instance runs. */
+export interface CancelRequest {
+  readonly by: string | undefined
+  /** When, by Redis time. */
+  readonly at: number
+}
+
+/** What is needed to cancel across instances. */
+export interface CancelRequestsParts {
+  readonly client: RedisClient
+  readonly keys: Keys
+  readonly clock: RedisClock
+  /** The run, if it is active on this instance. */
+  readonly activeRun: (runId: string) => Run | undefined
+}
+
+/** Asks the instance that runs it to cancel a run, and heeds what others ask of this one. */
+export class CancelRequests {
+  readonly #parts: CancelRequestsParts
+
+  constructor(parts: CancelRequestsParts) {
+    this.#parts = parts
+  }
+
+  async send(runId: string, by: string | undefined): Promise<void> {
+    const { client, keys, clock } = this.#parts
+    await client.hset(keys.cancels, runId, `${clock.now()} ${by ?? ''}`)
+  }
+
+  /** Looks for requests between two heartbeats, which bring them too. */
+  async look(): Promise<void> {
+    const { client, keys } = this.#parts
+    const requests = Object.entries(await client.hgetall(keys.cancels))
+    await this.heed(new Map(requests.map(([runId, text]) => [runId, readCancelRequest(text)])))
+  }
+
+  /** Cancels what runs here. A request that nobody has taken up for a while is about a run that has ended. */
+  async heed(requests: ReadonlyMap<string, CancelRequest>): Promise<void> {
+    const { client, keys, clock, activeRun } = this.#parts
+    for (const [runId, { by, at }] of requests) {
+      const run = activeRun(runId)
+      run?.abort(new RunCancelledError(run.record.worker, runId, by))
+      if (run || clock.now() - at > CANCEL_KEPT_MS) await client.hdel(keys.cancels, runId)
+    }
+  }
+}
+
+/** What can not be read is old, so that it is cleared. */
+export function readCancelRequest(text: string): CancelRequest {
+  const space = text.indexOf(' ')
+  const at = Number(text.slice(0, space))
+  return { at: Number.isFinite(at) ? at : 0, by: text.slice(space + 1) || undefined }
+}

@@ -1,0 +1,35 @@
+import { DelayedError, type Job, WaitingError } from 'bullmq'
+
+/** How long a run that is handed back waits, in ms, so that another instance can take it. */
+export const HAND_BACK_MS = 2_000
+
+/** How often that may happen. */
+export const MAX_HAND_BACKS = 5
+
+/** A run job that was fetched, and the token of the lease on it. */
+export interface FetchedJob {
+  readonly job: Job
+  readonly token: string | undefined
+}
+
+/** A run that was fetched and not started goes back to the queue, for another instance or the next start. */
+export async function giveBack({ job, token }: FetchedJob): Promise<never> {
+  await job.moveToWait(token)
+  throw new WaitingError()
+}
+
+/** It comes again later. Never moveToWait: that would be a hot loop of 870 hand-backs a second. */
+export async function putOff({ job, token }: FetchedJob, delayMs: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, token)
+  throw new DelayedError()
+}
+
+/** Whether the error says to BullMQ that the job has gone back. */
+export function isGivenBack(error: unknown): boolean {
+  return error instanceof DelayedError || error instanceof WaitingError
+}
+
+/** How often the job was handed back before: its starts without this one and those that a dead process had begun. */
+export function handBacksOf(job: Job): number {
+  return job.attemptsStarted - 1 - job.stalledCounter
+}

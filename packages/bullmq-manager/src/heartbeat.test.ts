@@ -1,0 +1,48 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Heartbeat, type HeartbeatParts } from './heartbeat.ts'
+
+/** A heartbeat without Redis. */
+function createHeartbeat(beat: () => Promise<unknown>) {
+  const parts = {
+    connection: {
+      client: { on: () => undefined, off: () => undefined },
+      isReady: true,
+      isRefusing: false,
+      noteAnswer: () => undefined,
+      checkSilence: async () => undefined,
+    },
+    reconciler: { beat, noteStale: () => undefined, isSettled: true },
+    cancelRequests: { heed: async () => undefined },
+    onError: () => undefined,
+  }
+  return new Heartbeat(parts as unknown as HeartbeatParts)
+}
+
+describe('Heartbeat', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('comes round while its beats end, well or not', async () => {
+    let beats = 0
+    const heartbeat = createHeartbeat(async () => {
+      if (++beats % 2 === 0) throw new Error('refused')
+      return { cancels: new Map() }
+    })
+    heartbeat.start()
+    await vi.advanceTimersByTimeAsync(300_000)
+    expect(beats).toBe(30)
+    expect(heartbeat.isComingRound).toBe(true)
+    heartbeat.stop()
+  })
+
+  it('does not come round when a beat has not ended for a minute; a stop is no concern', async () => {
+    const heartbeat = createHeartbeat(() => new Promise(() => {}))
+    heartbeat.start()
+    await vi.advanceTimersByTimeAsync(59_999)
+    expect(heartbeat.isComingRound).toBe(true)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(heartbeat.isComingRound).toBe(false)
+    heartbeat.stop()
+    expect(heartbeat.isComingRound).toBe(true)
+  })
+})

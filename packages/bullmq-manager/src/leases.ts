@@ -1,0 +1,41 @@
+/** How long a run's lock holds without being renewed, in ms. */
+export const LEASE_MS = 20_000
+
+/** The leases of the runs here. While Redis can not be reached no renewal fails, yet a lease runs out: that is noticed here. */
+export class Leases {
+  readonly #renewedAt = new Map<string, number>()
+  readonly #runOut: (runIds: readonly string[]) => void
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(runOut: (runIds: readonly string[]) => void) {
+    this.#runOut = runOut
+  }
+
+  /** From now on leases that have run out are told. */
+  watch(): void {
+    this.#timer = setInterval(() => this.#check(), LEASE_MS / 4)
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** A run has started. */
+  add(runId: string): void {
+    this.#renewedAt.set(runId, performance.now())
+  }
+
+  renewed(runIds: readonly string[]): void {
+    for (const runId of runIds) if (this.#renewedAt.has(runId)) this.add(runId)
+  }
+
+  /** A run has ended. */
+  remove(runId: string): void {
+    this.#renewedAt.delete(runId)
+  }
+
+  #check(): void {
+    const now = performance.now()
+    this.#runOut([...this.#renewedAt].filter(([, renewedAt]) => now - renewedAt > LEASE_MS).map(([runId]) => runId))
+  }
+}

@@ -1,0 +1,100 @@
+import type { RunRecord } from '@background-workers/abstractions'
+import type { GuardedLogger } from '@background-workers/abstractions/for-managers'
+import type { Job } from 'bullmq'
+import type { RedisClock } from './redis-clock.ts'
+import { type RunQueues, readRunJob } from './run-queues.ts'
+import type { Store } from './store.ts'
+import type { StoredWorker } from './stored-worker.ts'
+
+/** What is needed to find out what became of a run, and who is told. */
+export interface LostRunsParts {
+  readonly clock: RedisClock
+  readonly store: Store
+  readonly runQueues: RunQueues
+  readonly logger: GuardedLogger
+  /** Whether a live instance takes this queue. */
+  isQueueTaken(queue: string): boolean
+  runFinished(record: RunRecord): void
+  /** Its outcome is in the store: so many runs in a row have failed. */
+  failuresCounted(record: RunRecord, consecutiveFailures: number): void
+}
+
+/** What is left to do of a run that was started before. */
+export type EarlierStart = 'never-started' | 'ended' | 'to-recover'
+
+/** Runs whose process died, or that a stop aborted: records the first start, and says whether they are started once more. */
+export class LostRuns {
+  readonly #parts: LostRunsParts
+
+  constructor(parts: LostRunsParts) {
+    this.#parts = parts
+  }
+
+  /** What became of earlier starts of this run. */
+  async earlierStart(job: Job, runId: string, stored: StoredWorker): Promise<EarlierStart> {
+    if (job.stalledCounter > 0) return this.#settle(runId, stored)
+    // It has been given back: unstarted, or by a stop that aborted it.
+    const wasAborted = job.attemptsStarted > 1 && (await this.#isToBeRecovered(runId, stored))
+    return wasAborted ? 'to-recover' : 'never-started'
+  }
+
+  /**
+   * The run that is active on the worker's former queue. When nobody takes that queue any more, nobody there finds out that
+   * the process of the run has died: then it is recorded as lost here.
+   */
+  async activeElsewhere(stored: StoredWorker): Promise<string | undefined> {
+    const { active, definition } = stored
+    const { runQueues } = this.#parts
+    const queue = active && runQueues.queueOf(active.token)
+    if (!active || queue === undefined || queue === definition?.policy.queue) return undefined
+    const { runId } = active.record
+    if (this.#parts.isQueueTaken(queue) || (await runQueues.isLeased(queue, runId))) return runId
+    await this.#settle(runId, stored)
+    return undefined
+  }
+
+  /** BullMQ has given up on a run whose process died again and again. */
+  async giveUp(job: Job): Promise<void> {
+    const data = readRunJob(job)
+    if (data && job.id !== undefined) await this.#settle(job.id, await this.#parts.store.read(data.worker))
+  }
+
+  /** A run with `onCrash: 'recover'` whose first start has ended, and that has not been started again. */
+  async #isToBeRecovered(runId: string, { name, definition }: StoredWorker): Promise<boolean> {
+    const { store } = this.#parts
+    if (definition?.policy.onCrash !== 'recover') return false
+    return (await store.hasRecord(name, firstStartOf(runId))) && !(await store.hasRecord(name, runId))
+  }
+
+  /** The process of the run died: its first start is recorded as lost. Says what is left to do. */
+  async #settle(runId: string, stored: StoredWorker): Promise<EarlierStart> {
+    const { store, clock, logger } = this.#parts
+    const { active, definition, name } = stored
+    if (active?.record.runId !== runId) return (await store.hasRecord(name, runId)) ? 'ended' : 'never-started'
+    if (active.isFinished) {
+      await store.settleRun(name, active.token)
+      return (await this.#isToBeRecovered(runId, stored)) ? 'to-recover' : 'ended'
+    }
+    const lostField = firstStartOf(runId)
+    const mayRecover = definition?.policy.onCrash === 'recover' && !(await store.hasRecord(name, lostField))
+    const lost: RunRecord = {
+      ...active.record,
+      finishedAt: new Date(clock.now()),
+      outcome: 'lost',
+      reason: 'crash',
+    }
+    const keepRuns = definition?.policy.keepRuns ?? 100
+    const failures = await store.finishRun(lost, active.token, keepRuns, true, mayRecover ? lostField : runId)
+    if (failures !== undefined) {
+      logger.error({ worker: name, runId, instanceId: lost.instanceId }, 'run lost: its process died')
+      this.#parts.runFinished(lost)
+      this.#parts.failuresCounted(lost, failures)
+    }
+    return mayRecover ? 'to-recover' : 'ended'
+  }
+}
+
+/** The record of the first start of a run that is started again goes under this name. */
+export function firstStartOf(runId: string): string {
+  return `${runId}~first`
+}

@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto'
+import type { RedisClient } from './redis-client.ts'
+
+/**
+ * A Lua script: Redis runs it in one piece, so what it checks still holds when it writes. When the connection breaks before
+ * the answer has come, the client sends it again: whoever was told nothing must then get the same answer.
+ */
+export class LuaScript {
+  readonly #lua: string
+  readonly #sha: string
+
+  constructor(lua: string) {
+    this.#lua = lua
+    this.#sha = createHash('sha1').update(lua).digest('hex')
+  }
+
+  async run(client: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    try {
+      return await client.evalsha(this.#sha, keys.length, ...keys, ...args)
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+      return await client.eval(this.#lua, keys.length, ...keys, ...args)
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+
+/** An ioredis client. */
+export type RedisClient = Redis | Cluster
+
+/** Reconnects within 2 s at most (BullMQ's own default backs off to 20 s), and at once after a fail-over to a replica. */
+export function createClient(connection: string | RedisOptions): Redis {
+  const ours = {
+    lazyConnect: true,
+    maxRetriesPerRequest: null,
+    retryStrategy: (times: number) => Math.min(times * 200, 2_000),
+    reconnectOnError: (error: Error) => (error.message.includes('READONLY') ? 2 : false),
+  } as const
+  if (typeof connection === 'string') return disconnectingOnce(new Redis(connection, ours))
+  const options: Omit<RedisOptions, 'replyMapping'> = {
+    ...ours,
+    ...connection,
+    lazyConnect: true,
+    maxRetriesPerRequest: null,
+  }
+  return disconnectingOnce(new Redis(options))
+}
+
+/**
+ * Makes a client ignore a disconnect of a connection that is closing or closed already. For each of them ioredis adds a listener
+ * to the socket and arms a timer of 2 s: a read-only Redis, which refuses many commands at once, makes Node warn of a leak, and
+ * what BullMQ and we both disconnect keeps the process alive after a stop.
+ */
+export function disconnectingOnce(client: Redis): Redis {
+  const disconnect = client.disconnect.bind(client)
+  client.disconnect = (reconnect = false) => {
+    // There is none before the first connection.
+    const stream: Redis['stream'] | undefined = client.stream
+    const isDone = reconnect ? stream?.writableEnded : client.status === 'end' && stream?.destroyed
+    if (!isDone) disconnect(reconnect)
+  }
+  return client
+}
+
+/** Where Redis is, without credentials. */
+export function addressOf(client: RedisClient): string {
+  if (client instanceof Cluster) return 'the cluster'
+  const { host, port, path } = client.options
+  return path ?? `${host ?? '127.0.0.1'}:${port ?? 6379}`
+}
+
+/** Closes a client for good. */
+export function endClient(client: RedisClient): void {
+  // What a connection that ends still has to say concerns nobody.
+  client.on('error', () => {})
+  client.on('connecting', () => client.disconnect())
+  client.disconnect()
+}

@@ -1,0 +1,121 @@
+import type { PauseInfo, RunRecord, Schedule, ScheduleOverride } from '@background-workers/abstractions'
+import {
+  type PeriodicWorkerDefinition,
+  checkPolicy,
+  checkSchedule,
+  fillPolicy,
+} from '@background-workers/abstractions/for-managers'
+
+// How the values of a worker's fields are read. What is malformed gives `undefined`, or throws as `JSON.parse` does.
+
+/** A definition and who declared it. */
+export interface StoredDefinition extends Pick<PeriodicWorkerDefinition, 'schedule' | 'policy'> {
+  readonly release: number
+  /** When the declaring instance started, by Redis time: of two with one release the later wins. */
+  readonly declaredAt: number
+  readonly instanceId: string
+  /** When the worker was first declared; the order of `list`. */
+  readonly since: number
+  /** The order among those that were first declared at one time. */
+  readonly order: number
+}
+
+/** The run that holds the guard, and whether its outcome is fixed. */
+export interface ActiveInStore {
+  readonly token: string
+  readonly isFinished: boolean
+  readonly record: RunRecord
+}
+
+/** Reads the record of a slot or run. */
+export function parseRecord(text: string): RunRecord | undefined {
+  const value = parseObject(text)
+  if (!value || typeof value.runId !== 'string' || typeof value.worker !== 'string') return undefined
+  const scheduledFor = parseDate(value.scheduledFor)
+  if (!scheduledFor) return undefined
+  const startedAt = parseDate(value.startedAt)
+  const finishedAt = parseDate(value.finishedAt)
+  const { startedAt: _startedAt, finishedAt: _finishedAt, ...rest } = value
+  return {
+    ...(rest as unknown as RunRecord),
+    scheduledFor,
+    ...(startedAt && { startedAt }),
+    ...(finishedAt && { finishedAt }),
+  }
+}
+
+/** Reads what was declared of a worker, and by whom. */
+export function parseDefinition(text: string): StoredDefinition | undefined {
+  const value = parseObject(text)
+  if (!value) return undefined
+  checkPolicy('stored policy', value.policy)
+  const { release, declaredAt, since, order, instanceId } = value
+  if (
+    typeof release !== 'number' ||
+    typeof declaredAt !== 'number' ||
+    typeof since !== 'number' ||
+    typeof order !== 'number' ||
+    typeof instanceId !== 'string'
+  )
+    return undefined
+  return {
+    schedule: parseSchedule(value.schedule),
+    policy: fillPolicy(value.policy as object),
+    release,
+    declaredAt,
+    since,
+    order,
+    instanceId,
+  }
+}
+
+function parseSchedule(value: unknown): Schedule {
+  return checkSchedule(value, 'stored schedule')
+}
+
+/** Reads what `reschedule` has set. */
+export function parseOverride(text: string): ScheduleOverride | undefined {
+  const value = parseObject(text)
+  const since = parseDate(value?.since)
+  if (!value || !since) return undefined
+  return { schedule: parseSchedule(value.schedule), since, ...(typeof value.by === 'string' && { by: value.by }) }
+}
+
+/** Reads why a worker is paused, by whom and since when. */
+export function parsePause(text: string): PauseInfo | undefined {
+  const value = parseObject(text)
+  const since = parseDate(value?.since)
+  if (!value || !since) return undefined
+  return {
+    since,
+    ...(typeof value.note === 'string' && { note: value.note }),
+    ...(typeof value.by === 'string' && { by: value.by }),
+  }
+}
+
+/** Reads the run that holds the guard. */
+export function parseActive(text: string): ActiveInStore | undefined {
+  const [token, phase, ...json] = text.split('\n')
+  const record = parseRecord(json.join('\n'))
+  if (!token || !record || (phase !== 'running' && phase !== 'finished')) return undefined
+  return { token, isFinished: phase === 'finished', record }
+}
+
+/** Reads a time in ms since the epoch, or a count. */
+export function parseNumber(text: string): number | undefined {
+  // Anything else would give dates that can not be.
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined
+}
+
+function parseDate(value: unknown): Date | undefined {
+  if (typeof value !== 'string') return undefined
+  const date = new Date(value)
+  return Number.isNaN(date.getTime()) ? undefined : date
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  const value: unknown = JSON.parse(text)
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined
+}

@@ -1,0 +1,69 @@
+import { type RunRecord, every } from '@background-workers/abstractions'
+import { fillPolicy } from '@background-workers/abstractions/for-managers'
+import { expect, it } from 'vitest'
+import { type TickParts, processTick } from './tick-processor.ts'
+
+const PERIOD_MS = 2_000
+const slot = 1_767_225_600_000
+
+/** A worker whose late slot is missed, or is skipped for a run that is in the way, and what is told of it. */
+function lateWorker(marks: { readonly decidedUpTo: number; readonly startedUpTo?: number }, blockedBy?: string) {
+  let { decidedUpTo } = marks
+  const told: RunRecord[] = []
+  const parts = {
+    clock: { now: () => slot + 1_500 },
+    instanceId: 'one',
+    ticking: new Map(),
+    store: {
+      readForTick: async () => ({
+        ...marks,
+        name: 'digest',
+        decidedUpTo,
+        definition: {
+          schedule: every(PERIOD_MS, { offset: 0 }),
+          policy: fillPolicy(blockedBy === undefined ? { misfire: 'skip' } : { catchUpWindowMs: PERIOD_MS }),
+        },
+      }),
+      // The same record is written twice with success: the answer to the first may have been lost.
+      decideNonRun: async () => {
+        decidedUpTo = slot
+        return true
+      },
+    },
+    runQueues: { add: async () => blockedBy },
+    activeElsewhere: async () => undefined,
+    slotSkipped: (record: RunRecord) => told.push(record),
+  } as unknown as TickParts
+  return { told, tick: () => processTick(`repeat:digest:${slot}`, parts), parts }
+}
+
+it('tells once of a slot whose tick comes twice at the same time', async () => {
+  const { told, tick, parts } = lateWorker({ decidedUpTo: slot - 1 })
+  await Promise.all([tick(), tick()])
+  expect(told.map(({ runId }) => runId)).toEqual([`digest.${slot}`])
+  expect(parts.ticking.size).toBe(0)
+})
+
+it('does not count a slot as missed that has started, though its tick was cut off before it could say so', async () => {
+  const decidedUpTo = slot - 3 * PERIOD_MS
+  const counting = lateWorker({ decidedUpTo })
+  await counting.tick()
+  expect(counting.told).toMatchObject([{ runId: `digest.${slot}`, missedSlots: 2 }])
+  const started = lateWorker({ decidedUpTo, startedUpTo: slot - PERIOD_MS })
+  await started.tick()
+  expect(started.told).toHaveLength(1)
+  expect(started.told[0]).not.toHaveProperty('missedSlots')
+})
+
+it.each([
+  ['counts what came after a slot whose run is in the way', `digest.${slot - 2 * PERIOD_MS}`, 1],
+  ['counts nothing when that is the slot before', `digest.${slot - PERIOD_MS}`, undefined],
+  ['counts all when it is a manual run', 'digest.m-1', 2],
+  ['counts all when it is the run of a slot long ago', `digest.${slot - 9 * PERIOD_MS}`, 2],
+])('%s', async (_title, blockedBy, missedSlots) => {
+  const { told, tick } = lateWorker({ decidedUpTo: slot - 3 * PERIOD_MS }, blockedBy)
+  await tick()
+  expect(told).toHaveLength(1)
+  expect(told[0]).toMatchObject({ outcome: 'skipped', reason: 'overlap', blockedBy })
+  expect(told[0]?.missedSlots).toBe(missedSlots)
+})

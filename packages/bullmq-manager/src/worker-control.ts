@@ -1,0 +1,161 @@
+import {
+  type ByOption,
+  type PauseOptions,
+  RunCancelledError,
+  type Schedule,
+  UnknownWorkerError,
+  WorkerBusyError,
+  WorkerNotReadyError,
+} from '@background-workers/abstractions'
+import {
+  causeOfTrigger,
+  checkSchedule,
+  effectiveSchedule,
+  isSameSchedule,
+  manualRunId,
+  workerOfRunId,
+} from '@background-workers/abstractions/for-managers'
+import type { CancelRequests } from './cancel-requests.ts'
+import type { Connection } from './connection.ts'
+import type { LostRuns } from './lost-runs.ts'
+import type { ManagedWorker } from './managed-worker.ts'
+import type { FilledOptions } from './options.ts'
+import type { Reconciler } from './reconciler.ts'
+import type { RedisClock } from './redis-clock.ts'
+import type { RunProcessor } from './run-processor.ts'
+import type { RunQueues } from './run-queues.ts'
+import { MIN_PERIOD_MS, type TickSchedulers } from './schedulers.ts'
+import type { Store } from './store.ts'
+import { type KnownWorker, isKnown } from './stored-worker.ts'
+import type { UnstartedRuns } from './unstarted-runs.ts'
+
+/** What the control calls need of their session. */
+export interface WorkerControlParts {
+  readonly options: FilledOptions
+  readonly connection: Connection
+  readonly clock: RedisClock
+  readonly store: Store
+  readonly schedulers: TickSchedulers
+  readonly reconciler: Reconciler
+  readonly runQueues: RunQueues
+  readonly runProcessor: RunProcessor
+  readonly lostRuns: LostRuns
+  readonly unstartedRuns: UnstartedRuns
+  readonly cancelRequests: CancelRequests
+  /** The workers that were added here. */
+  readonly entries: ReadonlyMap<string, ManagedWorker>
+}
+
+/**
+ * What the control calls do in Redis: to every worker of the application, whether it was added here or not. What they
+ * take has been checked, but for schedules. Each rejects with `StoreUnavailableError` when Redis can not be reached; those that name a worker, but
+ * for `remove`, with `UnknownWorkerError` when Redis has none of that name.
+ */
+export class WorkerControl {
+  readonly #parts: WorkerControlParts
+
+  constructor(parts: WorkerControlParts) {
+    this.#parts = parts
+  }
+
+  /** Gives `false` when Redis has no such worker. */
+  remove(name: string): Promise<boolean> {
+    const { connection, store, clock, schedulers, unstartedRuns } = this.#parts
+    return connection.send('remove', async () => {
+      await unstartedRuns.forget(await store.read(name))
+      const removed = await store.remove(name, clock.now())
+      if (removed) await schedulers.remove(name)
+      return removed
+    })
+  }
+
+  /** @throws WorkerNotReadyError, WorkerBusyError */
+  async trigger(name: string, { by }: ByOption): Promise<string> {
+    const { options, connection, clock, reconciler, runQueues, lostRuns, entries } = this.#parts
+    const stored = await this.#read(name, 'trigger')
+    const entry = entries.get(name)
+    const isOnlyHere = reconciler.live.length <= 1
+    if (entry && options.isEnabled && isOnlyHere && !entry.starter.isReady) throw new WorkerNotReadyError(name)
+    const runId = manualRunId(name)
+    const blockedBy = await connection.send(
+      'trigger',
+      async () =>
+        (await lostRuns.activeElsewhere(stored)) ??
+        runQueues.add(stored.definition.policy.queue, {
+          runId,
+          worker: name,
+          kind: 'manual',
+          slot: clock.now(),
+          missedSlots: 0,
+          delayMs: 0,
+          cause: causeOfTrigger(name),
+          ...(by !== undefined && { by }),
+        }),
+    )
+    if (blockedBy !== undefined) throw new WorkerBusyError(name, blockedBy)
+    return runId
+  }
+
+  /** Gives `false` when no such run is active. */
+  async cancel(runId: string, { by }: ByOption): Promise<boolean> {
+    const { connection, store, runProcessor, unstartedRuns, cancelRequests } = this.#parts
+    const name = workerOfRunId(runId)
+    const local = runProcessor.activeRun(runId)
+    if (local) return local.abort(new RunCancelledError(name, runId, by))
+    return connection.send('cancel', async () => {
+      const stored = await store.read(name)
+      if (stored.active?.record.runId === runId) {
+        if (stored.active.isFinished) return false
+        await cancelRequests.send(runId, by)
+        return true
+      }
+      return stored.definition ? unstartedRuns.cancel(runId, stored, by) : false
+    })
+  }
+
+  async pause(name: string, options: PauseOptions): Promise<void> {
+    const { connection, clock, store, runProcessor, unstartedRuns } = this.#parts
+    const stored = await this.#read(name, 'pause')
+    await connection.send('pause', async () => {
+      await store.setPause(name, { ...options, since: stored.paused?.since ?? new Date(clock.now()) })
+      await unstartedRuns.skipPaused(stored)
+    })
+    runProcessor.endRetries(name)
+  }
+
+  /** Gives `false` when it was not paused. */
+  async resume(name: string): Promise<boolean> {
+    const { connection, clock, store } = this.#parts
+    const { paused } = await this.#read(name, 'resume')
+    if (!paused) return false
+    await connection.send('resume', () => store.clearPause(name, clock.now()))
+    return true
+  }
+
+  /**
+   * Gives the schedule that is in force now.
+   *
+   * @throws InvalidScheduleError
+   */
+  async reschedule(name: string, schedule: Schedule | undefined, options: ByOption): Promise<Schedule> {
+    const { connection, clock, store, schedulers } = this.#parts
+    const stored = await this.#read(name, 'reschedule')
+    const checked = schedule === undefined ? undefined : checkSchedule(schedule, `Worker "${name}"`, MIN_PERIOD_MS)
+    const after = checked ?? stored.definition.schedule
+    const isChanged = !isSameSchedule(effectiveSchedule(stored), after)
+    const now = clock.now()
+    await connection.send('reschedule', async () => {
+      const override = checked && { schedule: checked, ...options, since: new Date(now) }
+      await store.setOverride(name, override, isChanged ? now : undefined)
+      if (isChanged) await schedulers.write(name, after, false)
+    })
+    return after
+  }
+
+  async #read(name: string, call: string): Promise<KnownWorker> {
+    const { connection, store } = this.#parts
+    const stored = await connection.send(call, () => store.read(name))
+    if (!isKnown(stored)) throw new UnknownWorkerError(name)
+    return stored
+  }
+}

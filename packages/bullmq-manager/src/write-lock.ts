@@ -1,0 +1,31 @@
+import { randomUUID } from 'node:crypto'
+import type { Keys } from './keys.ts'
+import { LuaScript } from './lua-script.ts'
+import type { RedisClient } from './redis-client.ts'
+
+/** A process that dies while it writes holds up the others for so long. */
+const WRITE_LOCK_MS = 10_000
+
+/** One instance of the application at a time writes. Gives `false`, and does nothing, while another one does. */
+export async function withWriteLock(client: RedisClient, keys: Keys, work: () => Promise<void>): Promise<boolean> {
+  const token = randomUUID()
+  const isSet = (await client.set(keys.writeLock, token, 'PX', WRITE_LOCK_MS, 'NX')) === 'OK'
+  // It is ours all the same when the connection broke before the answer, and the client asked again.
+  if (!isSet && (await client.get(keys.writeLock)) !== token) return false
+  const renewal = setInterval(() => {
+    client.pexpire(keys.writeLock, WRITE_LOCK_MS).catch(() => {})
+  }, WRITE_LOCK_MS / 3)
+  try {
+    await work()
+  } finally {
+    clearInterval(renewal)
+    await releaseLock.run(client, [keys.writeLock], [token])
+  }
+  return true
+}
+
+/** Takes a lock back that is still the caller's. KEYS lock · ARGV token */
+const releaseLock = new LuaScript(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+`)

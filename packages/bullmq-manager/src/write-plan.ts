@@ -1,0 +1,62 @@
+import type { EventHub, GuardedLogger, WorkerReports } from '@background-workers/abstractions/for-managers'
+import type { Instances } from './instances.ts'
+import type { ReconcilePlan } from './reconcile-plan.ts'
+import type { RedisClock } from './redis-clock.ts'
+import { isRefusal } from './redis-error.ts'
+import type { TickSchedulers } from './schedulers.ts'
+import type { Store } from './store.ts'
+import type { StoredWorker } from './stored-worker.ts'
+
+const WRITES_AT_A_TIME = 25
+
+/** What is needed to write a plan, and to say what it changes. */
+export interface WritePlanParts {
+  readonly store: Store
+  readonly schedulers: TickSchedulers
+  readonly instances: Instances
+  readonly clock: RedisClock
+  readonly events: EventHub
+  readonly logger: GuardedLogger
+  readonly reports: WorkerReports
+}
+
+/** Writes a plan and announces what it changes. Gives `false` when BullMQ would not write a scheduler; the next check tries again. */
+export async function writePlan(
+  plan: ReconcilePlan,
+  stored: ReadonlyMap<string, StoredWorker>,
+  { store, schedulers, instances, clock, events, logger, reports }: WritePlanParts,
+): Promise<boolean> {
+  await store.declare(plan.declarations)
+  for (const name of plan.orphans) await store.setOrphaned(name, clock.now())
+  for (const name of plan.markRepairs) await store.setMarksBack(name, clock.now())
+  let isWritten = true
+  await inBatches(plan.writes, async ({ name, schedule, isNew }) => {
+    try {
+      await schedulers.write(name, schedule, isNew)
+    } catch (err) {
+      // What Redis itself refuses (no right, no room) it refuses again.
+      if (isRefusal(err)) throw err
+      isWritten = false
+      logger.warn({ err, worker: name }, 'a schedule could not be written, it will be written again')
+    }
+  })
+  await inBatches(plan.removals, (name) => schedulers.remove(name))
+  for (const name of plan.expired) await store.delete(name)
+  await instances.forget(plan.deadInstances)
+  for (const { name, definition, dropsOverride } of plan.declarations) {
+    const override = stored.get(name)?.override
+    if (!dropsOverride || !override) continue
+    logger.warn({ worker: name }, 'the declared schedule has changed, the override is dropped')
+    events.emit('override-dropped', { worker: name, override: override.schedule, declared: definition.schedule })
+  }
+  reports.schedulesRepaired(plan.markRepairs, 'schedules were ahead of the clock: they go on from now')
+  reports.schedulesRepaired(plan.restored, 'schedules had lost their pending job: they go on')
+  for (const name of plan.expired) logger.warn({ worker: name }, 'orphaned worker deleted with its records')
+  return isWritten
+}
+
+async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (let index = 0; index < items.length; index += WRITES_AT_A_TIME) {
+    await Promise.all(items.slice(index, index + WRITES_AT_A_TIME).map(work))
+  }
+}

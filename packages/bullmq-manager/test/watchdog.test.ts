@@ -1,0 +1,130 @@
+import type { HealthReason } from '@background-workers/abstractions'
+import { RecordingLogger } from '@background-workers/abstractions/testing'
+import { describe, expect, it, vi } from 'vitest'
+import type { BullMqBackgroundWorkerManager } from '../src/index.ts'
+import { TestCluster, listen, rarely, untilOver } from './fixtures/cluster.ts'
+import { Probe } from './fixtures/probe.ts'
+import { until } from './fixtures/until.ts'
+
+// What others do is seen at a heartbeat.
+vi.mock('../src/reconciler.ts', async (original) => ({ ...(await original<object>()), BEAT_MS: 300 }))
+
+const named = ({ code, worker }: Pick<HealthReason, 'code' | 'worker'>) => `${code} ${worker}`
+
+async function reasonsOf(manager: BullMqBackgroundWorkerManager): Promise<string[]> {
+  return (await manager.health()).reasons.map(named)
+}
+
+/** What an instance without workers is told, and what the one with the worker tells as it comes and goes. */
+async function startWatched(cluster: TestCluster, probe: Probe) {
+  const logger = new RecordingLogger()
+  const manager = await cluster.start([probe.worker('digest', rarely())], { logger })
+  const added = listen(manager, 'health-reason-added')
+  const cleared = listen(manager, 'health-reason-cleared')
+  const web = await cluster.start([], { isEnabled: false })
+  return { manager, web, logger, added, cleared }
+}
+
+/** Changes what is stored of the worker as time or an accident would, and lets the instances look at it. */
+async function change(cluster: TestCluster, fields: Record<string, string>): Promise<void> {
+  await cluster.redis.hset(cluster.key('workers'), fields)
+  await cluster.redis.hincrby(cluster.key('meta'), 'version', 1)
+}
+
+describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
+  it('never ran: two slots were decided, and nothing of it has run', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const { manager, web, logger, added, cleared } = await startWatched(cluster, probe)
+    await change(cluster, { 'recent:digest': 'm' })
+    expect(await reasonsOf(web)).toEqual([])
+    await change(cluster, { 'recent:digest': 'mk' })
+    expect(await reasonsOf(web)).toEqual(['never-ran digest'])
+    expect((await web.health()).status).toBe('degraded')
+
+    // Just started it does not judge yet; then it tells, and once.
+    await until('it is told', async () => {
+      if (added.length > 0) return true
+      await cluster.redis.hincrby(cluster.key('meta'), 'version', 1)
+      return false
+    })
+    expect(added.map(named)).toEqual(['never-ran digest'])
+    expect(logger.lines.filter(({ data }) => data.code === 'never-ran')).toHaveLength(1)
+
+    await untilOver(manager, await manager.trigger('digest'))
+    await until('that is over', () => cleared.length > 0)
+    expect([...cleared.map(named), ...(await reasonsOf(web))]).toEqual(['never-ran digest'])
+  })
+
+  it('lost: the process of a run died, until a run succeeds', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const { manager, web, added, cleared } = await startWatched(cluster, probe)
+    await untilOver(manager, await manager.trigger('digest'))
+    await change(cluster, { 'recent:digest': 'slf', 'failures:digest': '2' })
+    expect(await reasonsOf(web)).toEqual(['lost digest'])
+    await until('it is told', () => added.length > 0)
+    expect(added.map(named)).toEqual(['lost digest'])
+    await untilOver(manager, await manager.trigger('digest'))
+    await until('that is over', () => cleared.length > 0)
+    expect(await reasonsOf(web)).toEqual([])
+  })
+
+  it('no handler: nobody takes its queue, until somebody does', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const report = () => probe.worker('report', rarely(), { policy: { queue: 'heavy' } })
+    const light = await cluster.start([report()])
+    const web = await cluster.start([], { isEnabled: false })
+    const added = listen(light, 'health-reason-added')
+    const cleared = listen(light, 'health-reason-cleared')
+    expect(await reasonsOf(web)).toEqual(['no-handler report'])
+    await until('it is told', async () => {
+      if (added.length > 0) return true
+      await cluster.redis.hincrby(cluster.key('meta'), 'version', 1)
+      return false
+    })
+    expect(added.map(named)).toEqual(['no-handler report'])
+    await cluster.start([report()], { queues: ['heavy'] })
+    await until('it is known', () => cleared.length > 0)
+    expect([...cleared.map(named), ...(await reasonsOf(web))]).toEqual(['no-handler report'])
+  })
+
+  it('no next slot: a job scheduler of its name is not ours, until that is gone', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    await cluster.redis.zadd(cluster.key('ticks:repeat'), Date.now() + 86_400_000, 'digest')
+    await cluster.redis.hset(cluster.key('ticks:repeat:digest'), { every: '86400000', data: '{"theirs":1}' })
+    const { manager, logger, added, cleared } = await startWatched(cluster, probe)
+    expect(await manager.get('digest')).not.toHaveProperty('nextDueAt')
+    await until('it is told', async () => {
+      if (added.length > 0) return true
+      await cluster.redis.hincrby(cluster.key('meta'), 'version', 1)
+      return false
+    })
+    expect(added).toMatchObject([
+      { code: 'no-next-slot', worker: 'digest', message: expect.stringContaining('not ours') },
+    ])
+    expect(logger.lines.filter(({ message }) => message?.includes('is not ours'))).toHaveLength(1)
+
+    await cluster.redis.del(cluster.key('ticks:repeat:digest'))
+    await cluster.redis.zrem(cluster.key('ticks:repeat'), 'digest')
+    await until('it has ticks of its own', () => cleared.length > 0)
+    expect(await reasonsOf(manager)).toEqual([])
+    expect((await manager.get('digest'))?.nextDueAt).toBeInstanceOf(Date)
+  })
+
+  it('orphaned, overdue and failing are told by an instance that has no worker, too', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const { web } = await startWatched(cluster, probe)
+    const dayAgo = Date.now() - 3 * 86_400_000
+    // Nobody is told to look, so nobody repairs it.
+    await cluster.redis.hset(cluster.key('workers'), { 'decided:digest': String(dayAgo), 'failures:digest': '3' })
+    const { status, reasons } = await web.health()
+    expect([status, reasons.map(named).toSorted()]).toEqual(['unhealthy', ['failing digest', 'overdue digest']])
+    expect(reasons.every((reason) => !('dueAt' in reason))).toBe(true)
+    await cluster.redis.hset(cluster.key('workers'), { 'orphaned:digest': String(dayAgo), 'failures:digest': '0' })
+    expect(await reasonsOf(web)).toEqual(['orphaned digest'])
+  })
+})

@@ -1,0 +1,47 @@
+import { InvalidOptionsError } from '@background-workers/abstractions'
+import { describe, expect, it } from 'vitest'
+import { fillOptions } from './options.ts'
+
+const connection = 'redis://127.0.0.1:6379'
+
+describe('the options of the Redis lock', () => {
+  it('have defaults', () => {
+    expect(fillOptions({ connection })).toEqual({
+      connection,
+      applicationName: 'application',
+      lockTimeoutMs: 20_000,
+      refreshIntervalMs: 6_667,
+      slotClaimTtlMs: 600_000,
+      commandTimeoutMs: 5_000,
+      disposeTimeoutMs: 35_000,
+      logger: undefined,
+    })
+  })
+
+  it('follow a short lease', () => {
+    expect(fillOptions({ connection, lockTimeoutMs: 2_000 })).toMatchObject({
+      refreshIntervalMs: 667,
+      commandTimeoutMs: 500,
+    })
+  })
+
+  it.each<[object, string]>([
+    [{}, '"connection" must be a redis:// URL, ioredis options or an ioredis client, got null.'],
+    [
+      { connection: 'localhost' },
+      '"connection" must be a redis:// URL, ioredis options or an ioredis client, got "localhost".',
+    ],
+    [{ connection: [] }, '"connection" must be a redis:// URL, ioredis options or an ioredis client, got an array.'],
+    [{ connection, applicationName: 'My App' }, '"applicationName" must be 1 to 100 of a-z'],
+    [{ connection, lockTimeoutMs: 999 }, '"lockTimeoutMs" must be a whole number of ms from 1000'],
+    [{ connection, refreshIntervalMs: 10_001 }, '"refreshIntervalMs" must be at most half of lockTimeoutMs (10000 ms)'],
+    [{ connection, commandTimeoutMs: 20_000 }, '"commandTimeoutMs" must be below lockTimeoutMs (20000 ms)'],
+    [{ connection, slotClaimTtlMs: -1 }, '"slotClaimTtlMs" must be a whole number of ms from 0'],
+    [{ connection, disposeTimeoutMs: 0.5 }, '"disposeTimeoutMs" must be a whole number of ms from 0'],
+    [{ connection, logger: {} }, '"logger" must have the method debug(), info(), warn(), error().'],
+    [{ connection, lockTimeout: 5 }, 'unknown option "lockTimeout". Known are: connection, applicationName'],
+  ])('refuse %j', (options, message) => {
+    expect(() => fillOptions(options as never)).toThrow(InvalidOptionsError)
+    expect(() => fillOptions(options as never)).toThrow(`RedisDistributedLock: ${message}`)
+  })
+})

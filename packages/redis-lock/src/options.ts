@@ -1,0 +1,83 @@
+import { DEFAULT_SLOT_CLAIM_TTL_MS, InvalidOptionsError, type Logger } from '@background-workers/abstractions'
+import {
+  type Check,
+  checkOptions,
+  hasMethods,
+  isSlug,
+  isWhole,
+  show,
+} from '@background-workers/abstractions/for-managers'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
+
+/** How to reach Redis: a URL, ioredis options, or a client of yours (it stays open when the lock is disposed). */
+export type RedisLockConnection = string | RedisOptions | Redis | Cluster
+
+/** What the Redis lock takes. */
+export interface RedisLockOptions {
+  readonly connection: RedisLockConnection
+  /** The owner of the workers: all keys begin with it. Instances of one application share it. @default 'application' */
+  readonly applicationName?: string
+  /** The lease: how long a lock outlives an instance that died, in ms; from 1,000. It is renewed while the run goes on. @default 20_000 */
+  readonly lockTimeoutMs?: number
+  /** How often the lease is renewed, in ms; at most half of it. @default a third of lockTimeoutMs */
+  readonly refreshIntervalMs?: number
+  /**
+   * How long a claim outlives the time in which its slot may start, in ms: the clocks of the instances may be apart by so
+   * much. A claim is a key of some 150 bytes for each slot. @default 600_000 (10 min)
+   */
+  readonly slotClaimTtlMs?: number
+  /** How long one command may take, the wait for a connection included, in ms; below lockTimeoutMs. @default 5_000, at most a quarter of lockTimeoutMs */
+  readonly commandTimeoutMs?: number
+  /** How long dispose waits for the runs that hold a lock, in ms. @default 35_000: longer than a manager's stop takes */
+  readonly disposeTimeoutMs?: number
+  /** Where what goes wrong in the background is reported; a pino logger fits. @default a logger that writes nothing */
+  readonly logger?: Logger
+}
+
+/** The options with their defaults. */
+export type FilledOptions = Required<Omit<RedisLockOptions, 'logger'>> & { readonly logger: Logger | undefined }
+
+const MAX_MS = 2 ** 31 - 1
+
+const isConnection: Check = (value) =>
+  (typeof value === 'string' && /^rediss?:\/\//.test(value)) ||
+  (typeof value === 'object' && value !== null && !Array.isArray(value))
+    ? undefined
+    : `must be a redis:// URL, ioredis options or an ioredis client, got ${show(value)}.`
+
+/** @throws InvalidOptionsError */
+export function fillOptions(options: RedisLockOptions): FilledOptions {
+  checkOptions('RedisDistributedLock', options, {
+    connection: isConnection,
+    applicationName: isSlug,
+    lockTimeoutMs: isWhole(1_000, MAX_MS, 'ms'),
+    refreshIntervalMs: isWhole(1, MAX_MS, 'ms'),
+    slotClaimTtlMs: isWhole(0, MAX_MS, 'ms'),
+    commandTimeoutMs: isWhole(1, MAX_MS, 'ms'),
+    disposeTimeoutMs: isWhole(0, MAX_MS, 'ms'),
+    logger: hasMethods('debug', 'info', 'warn', 'error'),
+  })
+  checkOptions('RedisDistributedLock', { connection: options.connection ?? null }, { connection: isConnection })
+  const lockTimeoutMs = options.lockTimeoutMs ?? 20_000
+  const filled = {
+    connection: options.connection,
+    applicationName: options.applicationName ?? 'application',
+    lockTimeoutMs,
+    refreshIntervalMs: options.refreshIntervalMs ?? Math.round(lockTimeoutMs / 3),
+    slotClaimTtlMs: options.slotClaimTtlMs ?? DEFAULT_SLOT_CLAIM_TTL_MS,
+    commandTimeoutMs: options.commandTimeoutMs ?? Math.min(5_000, Math.round(lockTimeoutMs / 4)),
+    disposeTimeoutMs: options.disposeTimeoutMs ?? 35_000,
+    logger: options.logger,
+  }
+  if (filled.refreshIntervalMs > lockTimeoutMs / 2) {
+    throw new InvalidOptionsError(
+      `RedisDistributedLock: "refreshIntervalMs" must be at most half of lockTimeoutMs (${lockTimeoutMs / 2} ms), or one late answer loses a lock.`,
+    )
+  }
+  if (filled.commandTimeoutMs >= lockTimeoutMs) {
+    throw new InvalidOptionsError(
+      `RedisDistributedLock: "commandTimeoutMs" must be below lockTimeoutMs (${lockTimeoutMs} ms), or a lock is lost before its renewal is given up.`,
+    )
+  }
+  return filled
+}

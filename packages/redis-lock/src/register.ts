@@ -1,0 +1,32 @@
+import type { DisposableResolverOptions, Resolver } from 'awilix'
+import type { RedisLockOptions } from './options.ts'
+import { RedisDistributedLock } from './redis-distributed-lock.ts'
+
+/** Options, or a function that makes them of the cradle when the lock is first resolved. */
+export type RegisterOptions = RedisLockOptions | ((cradle: never) => RedisLockOptions)
+
+/** What `container.register` takes. */
+export type Registration = {
+  readonly distributedLock: Resolver<RedisDistributedLock>
+}
+
+/**
+ * Registers the Redis lock in an awilix container, as the singleton `distributedLock`, where the default manager finds it:
+ * `container.register(redisDistributedLock({ connection, applicationName }))`. The container's registration `logger`, if
+ * there is one, is its logger, unless the options say otherwise. `container.dispose()` disposes it.
+ */
+export function redisDistributedLock(options: RegisterOptions): Registration {
+  const resolver: Resolver<RedisDistributedLock> & DisposableResolverOptions<RedisDistributedLock> = {
+    lifetime: 'SINGLETON',
+    resolve: (container) => {
+      const given = typeof options === 'function' ? options(container.cradle as never) : options
+      return new RedisDistributedLock({
+        // A name that is missing from the cradle throws, so it is asked for first.
+        ...(container.hasRegistration('logger') && { logger: container.resolve('logger') }),
+        ...given,
+      })
+    },
+    dispose: (lock) => lock[Symbol.asyncDispose](),
+  }
+  return { distributedLock: resolver }
+}

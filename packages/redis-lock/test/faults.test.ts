@@ -1,0 +1,412 @@
+import { StoreUnavailableError } from '@background-workers/abstractions'
+import { RecordingLogger } from '@background-workers/abstractions/testing'
+import type { Redis } from 'ioredis'
+import { TestProcess } from 'test-process'
+import { type RedisServer, type TcpProxy, sharedRedis, startRedis, startTcpProxy } from 'test-redis'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { TestLocks, hold, until, untilHeld } from './test-locks.ts'
+
+const { url } = await sharedRedis()
+const slot = { dueAt: 1_767_225_600_000, startableForMs: 30_000 }
+const slotRun = `sweep.${slot.dueAt}`
+
+let locks: TestLocks
+beforeEach(() => {
+  locks = new TestLocks(url)
+})
+afterEach(() => locks[Symbol.asyncDispose]())
+
+describe('the keys', () => {
+  it('begin with the application, and expire: the lock with its lease, the claim slotClaimTtlMs after its window', async () => {
+    const lock = locks.create({ slotClaimTtlMs: 50_000 })
+    const held = await hold(lock, slotRun, slot)
+    const { applicationName, redis } = locks
+    const [claimKey, lockKey] = [`{${applicationName}}:claim:sweep:${slot.dueAt}`, `{${applicationName}}:lock:sweep`]
+    expect(await locks.keys()).toEqual([claimKey, lockKey])
+    expect(await redis.get(lockKey)).toMatch(new RegExp(`^${slotRun}#1#`))
+    const [claimMs, lockMs] = [await redis.pttl(claimKey), await redis.pttl(lockKey)]
+    expect(claimMs).toBeGreaterThan(20_000)
+    expect(claimMs).toBeLessThanOrEqual(80_000)
+    expect(lockMs).toBeGreaterThan(0)
+    expect(lockMs).toBeLessThanOrEqual(20_000)
+    await held.release()
+    expect(await locks.keys()).toEqual([claimKey])
+  })
+})
+
+describe('an answer that is lost', () => {
+  let client: Redis
+  beforeEach(() => {
+    client = locks.createClient()
+  })
+
+  /** The next such commands are carried out, and their answer does not come. */
+  function loseAnswers(command: 'set' | 'eval' | 'evalsha', times = 1): void {
+    const original = client[command].bind(client) as (...args: unknown[]) => Promise<unknown>
+    const spy = vi.spyOn(client, command)
+    for (let time = 0; time < times; time++) {
+      spy.mockImplementationOnce((async (...args: unknown[]) => {
+        await original(...args)
+        throw new Error('Connection is closed.')
+      }) as never)
+    }
+  }
+
+  it('of a lock leaves none behind', async () => {
+    const [lock, other] = [locks.create({ connection: client }), locks.create()]
+    loseAnswers('set')
+    await expect(hold(lock, 'sweep.m-1')).rejects.toThrow(StoreUnavailableError)
+    await untilHeld(other, 'sweep.m-2')
+  })
+
+  it('of a lock does not refuse the same run when it asks again, its slot included', async () => {
+    const lock = locks.create({ connection: client })
+    loseAnswers('set')
+    await expect(hold(lock, slotRun, slot)).rejects.toThrow(StoreUnavailableError)
+    await hold(lock, slotRun, slot)
+  })
+
+  it('of a lock, and of what would give it back, leaves one that its own process removes', async () => {
+    const [lock, other] = [locks.create({ connection: client }), locks.create()]
+    loseAnswers('set')
+    const evalsha = vi.spyOn(client, 'evalsha').mockRejectedValueOnce(new Error('Connection is closed.'))
+    await expect(hold(lock, slotRun, slot)).rejects.toThrow(StoreUnavailableError)
+    await until(() => evalsha.mock.calls.length > 0)
+    expect(await other.acquire({ worker: 'sweep', runId: 'sweep.m-2' })).toEqual({
+      kind: 'refused',
+      blockedBy: slotRun,
+    })
+    const held = await hold(lock, slotRun, slot)
+    await held.release()
+    expect(await locks.keys()).toHaveLength(1)
+  })
+
+  it('of a claim does not lose the slot', async () => {
+    const [lock, other] = [locks.create({ connection: client }), locks.create()]
+    loseAnswers('eval')
+    await expect(hold(lock, slotRun, slot)).rejects.toThrow(StoreUnavailableError)
+    expect(await other.acquire({ worker: 'sweep', runId: slotRun, slot })).toEqual({ kind: 'refused' })
+    const held = await hold(lock, slotRun, slot)
+    await held.release()
+    // It has led to a run now.
+    expect(await lock.acquire({ worker: 'sweep', runId: slotRun, slot })).toEqual({ kind: 'refused' })
+  })
+
+  it('of a claim does not lose the slot when it was asked for again before', async () => {
+    const lock = locks.create({ connection: client })
+    const gate = Promise.withResolvers<void>()
+    const original = client.eval.bind(client) as (...args: unknown[]) => Promise<unknown>
+    vi.spyOn(client, 'eval').mockImplementationOnce((async (...args: unknown[]) => {
+      await original(...args)
+      await gate.promise
+      throw new Error('Connection is closed.')
+    }) as never)
+    const first = lock.acquire({ worker: 'sweep', runId: slotRun, slot }).catch((thrown: unknown) => thrown)
+    await until(async () => (await locks.keys()).length > 0)
+    const second = lock.acquire({ worker: 'sweep', runId: slotRun, slot })
+    await client.ping()
+    gate.resolve()
+    expect(await first).toBeInstanceOf(StoreUnavailableError)
+    expect(await second).toMatchObject({ kind: 'held' })
+  })
+
+  it('of a claim gives the slot to one of two managers that share the lock', async () => {
+    const lock = locks.create({ connection: client })
+    loseAnswers('eval')
+    await expect(hold(lock, slotRun, slot)).rejects.toThrow(StoreUnavailableError)
+    const ask = async () => {
+      const answer = await lock.acquire({ worker: 'sweep', runId: slotRun, slot })
+      if (answer.kind === 'held') await answer.release()
+      return answer.kind
+    }
+    expect((await Promise.all([ask(), ask(), ask()])).sort()).toEqual(['held', 'refused', 'refused'])
+  })
+
+  it('of a renewal loses nothing while the next one comes in time', async () => {
+    const lock = locks.create({ connection: client, lockTimeoutMs: 6_000, refreshIntervalMs: 100 })
+    const held = await hold(lock, 'sweep.m-1')
+    const evalsha = vi
+      .spyOn(client, 'evalsha')
+      .mockRejectedValueOnce(new Error('x'))
+      .mockRejectedValueOnce(new Error('x'))
+    await until(() => evalsha.mock.calls.length >= 4)
+    expect(held.signal.aborted).toBe(false)
+  })
+
+  it('of a release is logged; the next run of this process gets the lock at once', async () => {
+    const logger = new RecordingLogger()
+    const lock = locks.create({ connection: client, logger })
+    const held = await hold(lock, 'sweep.m-1')
+    vi.spyOn(client, 'evalsha').mockRejectedValueOnce(new Error('gone'))
+    await held.release()
+    const [line] = logger.linesOf('a lock could not be released, it is held until it expires')
+    expect([line?.level, line?.data.worker]).toEqual(['warn', 'sweep'])
+    expect(await locks.create().acquire({ worker: 'sweep', runId: 'sweep.m-2' })).toMatchObject({ kind: 'refused' })
+    await hold(lock, 'sweep.m-3')
+  })
+})
+
+describe('while Redis can not be reached', () => {
+  let proxy: TcpProxy
+  beforeEach(async () => {
+    proxy = await startTcpProxy(url)
+  })
+  afterEach(() => proxy.close())
+
+  it.each(['frozen', 'cut'])(
+    'a lock is lost before another can have it, and no rejection is left unhandled: %s',
+    async (how) => {
+      const [lock, other] = [locks.create({ connection: proxy.url, lockTimeoutMs: 2_000 }), locks.create()]
+      const held = await hold(lock, 'sweep.m-1')
+      if (how === 'frozen') proxy.freeze()
+      else {
+        proxy.refuse()
+        proxy.cut()
+      }
+      await untilHeld(other, 'sweep.m-2')
+      // What this process could know, it knew before the other one got the lock.
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(held.signal.aborted).toBe(true)
+      expect(held.signal.reason).toMatchObject({ code: 'lease-lost' })
+      await held.release()
+      expect(await locks.create().acquire({ worker: 'sweep', runId: 'sweep.m-3' })).toMatchObject({
+        blockedBy: 'sweep.m-2',
+      })
+    },
+  )
+
+  it('for less than a lease, a lock is kept', async () => {
+    const lock = locks.create({ connection: proxy.url, lockTimeoutMs: 30_000, refreshIntervalMs: 100 })
+    const held = await hold(lock, 'sweep.m-1')
+    const renewedMs = () => locks.redis.pttl(`{${locks.applicationName}}:lock:sweep`)
+    proxy.refuse()
+    proxy.cut()
+    await until(async () => (await renewedMs()) < 29_000)
+    await proxy.accept()
+    await until(async () => (await renewedMs()) > 29_500)
+    expect(held.signal.aborted).toBe(false)
+  })
+
+  it('a call is refused and nothing of it is sent later', async () => {
+    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 200 })
+    await (await hold(lock, 'sweep.m-1')).release()
+    proxy.refuse()
+    proxy.cut()
+    const error = await lock.acquire({ worker: 'sweep', runId: slotRun, slot }).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(StoreUnavailableError)
+    expect((error as Error).message).toMatch(/^Redis at 127\.0\.0\.1:\d+ /)
+    await proxy.accept()
+    // The connection is back: what had been queued would have been sent by now.
+    const held = await untilReachable(() => hold(lock, 'sweep.m-2'))
+    await held.release()
+    expect(await locks.keys()).toEqual([])
+  })
+
+  it('a connection that is silent is given up, and the next one works', async () => {
+    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 500 })
+    await (await hold(lock, 'sweep.m-1')).release()
+    proxy.freeze()
+    await expect(hold(lock, 'sweep.m-2')).rejects.toThrow('did not answer within 500 ms')
+    proxy.thaw()
+    await untilReachable(() => hold(lock, 'sweep.m-3'))
+  })
+
+  it('a connection that is silent is given up once, however many calls wait for it', async () => {
+    const warnings: Error[] = []
+    const noteWarning = (warning: Error) => warnings.push(warning)
+    process.on('warning', noteWarning)
+    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 500 })
+    await (await hold(lock, 'sweep.m-1')).release()
+    proxy.freeze()
+    const workers = Array.from({ length: 20 }, (_, index) => `worker-${index}`)
+    await Promise.allSettled(workers.map((worker) => lock.acquire({ worker, runId: `${worker}.m-1` })))
+    proxy.thaw()
+    await untilReachable(() => hold(lock, 'sweep.m-2'))
+    process.off('warning', noteWarning)
+    expect(warnings).toEqual([])
+  })
+
+  it('a client of the caller queues nothing of ours either, and stays open', async () => {
+    const { Redis } = await import('ioredis')
+    const client = new Redis(proxy.url, { disconnectTimeout: 100, maxRetriesPerRequest: null })
+    client.on('error', () => {})
+    const lock = locks.create({ connection: client, commandTimeoutMs: 200 })
+    await (await hold(lock, 'sweep.m-1')).release()
+    proxy.refuse()
+    proxy.cut()
+    await until(() => client.status !== 'ready')
+    await expect(hold(lock, slotRun, slot)).rejects.toThrow('is not reachable, so nothing was sent')
+    await proxy.accept()
+    await until(() => client.status === 'ready')
+    expect(await locks.keys()).toEqual([])
+    await lock[Symbol.asyncDispose]()
+    expect(await client.ping()).toBe('PONG')
+    client.disconnect()
+  })
+
+  it('a client of the caller that is silent is left as it is', async () => {
+    const { Redis } = await import('ioredis')
+    const client = new Redis(proxy.url, { disconnectTimeout: 100 })
+    const lock = locks.create({ connection: client, commandTimeoutMs: 200 })
+    await (await hold(lock, 'sweep.m-1')).release()
+    let closed = 0
+    client.on('close', () => closed++)
+    const errors: unknown[] = []
+    proxy.freeze()
+    const theirs = client.ping().catch((error: unknown) => errors.push(error))
+    await expect(hold(lock, slotRun, slot)).rejects.toThrow('did not answer within 200 ms')
+    proxy.thaw()
+    await theirs
+    await (await hold(lock, 'sweep.m-2')).release()
+    expect([closed, errors]).toEqual([0, []])
+    client.disconnect()
+  })
+
+  async function untilReachable<T>(call: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await call()
+      } catch (error) {
+        if (!(error instanceof StoreUnavailableError)) throw error
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+    }
+  }
+})
+
+describe('a process that stands still for longer than its lease', () => {
+  it('does not get a lock that was granted before, but is told to ask again', async () => {
+    const client = locks.createClient()
+    const set = client.set.bind(client) as (...args: unknown[]) => Promise<unknown>
+    vi.spyOn(client, 'set').mockImplementationOnce((async (...args: unknown[]) => {
+      const answer = await set(...args)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000)
+      return answer
+    }) as never)
+    const lock = locks.create({ connection: client, lockTimeoutMs: 1_000 })
+    await expect(hold(lock, 'sweep.m-1')).rejects.toThrow(StoreUnavailableError)
+  })
+
+  it('finds its lock lost when its event loop goes on', async () => {
+    const held = await hold(locks.create({ lockTimeoutMs: 1_000 }), 'sweep.m-1')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    expect(held.signal.aborted).toBe(true)
+  })
+
+  it('finds its lock lost when it is continued', async () => {
+    const args = [url, locks.applicationName, '2000']
+    await using holder = new TestProcess(new URL('fixtures/holder.ts', import.meta.url), { args })
+    await holder.line('held')
+    holder.signal('SIGSTOP')
+    const next = await untilHeld(locks.create(), 'sweep.m-next')
+    expect(holder.lines).toEqual(['held'])
+    holder.signal('SIGCONT')
+    await holder.line('LeaseLostError')
+    expect(next.signal.aborted).toBe(false)
+  })
+
+  it('leaves its lock to another when it is killed', async () => {
+    const args = [url, locks.applicationName, '1000']
+    await using holder = new TestProcess(new URL('fixtures/holder.ts', import.meta.url), { args })
+    await holder.line('held')
+    holder.signal('SIGKILL')
+    await holder.exit
+    await untilHeld(locks.create(), 'sweep.m-next')
+  })
+})
+
+describe('a Redis that refuses', () => {
+  let server: RedisServer
+  beforeEach(async () => {
+    server = await startRedis({ password: 'secret-of-redis' })
+  })
+  afterEach(() => server.cleanUp())
+
+  it('is said to, without the password', async () => {
+    const wrong = new URL(server.url)
+    wrong.password = 'wrong-password'
+    const lock = locks.create({ connection: wrong.href, commandTimeoutMs: 3_000 })
+    const error = await lock.acquire({ worker: 'sweep', runId: 'sweep.m-1' }).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(StoreUnavailableError)
+    const { message, cause } = error as Error
+    expect(message).toContain('WRONGPASS')
+    expect(JSON.stringify([message, cause, Object.entries(cause as object)])).not.toMatch(
+      /wrong-password|secret-of-redis/,
+    )
+  })
+
+  it('is said to when it is full, and nothing is held', async () => {
+    const lock = locks.create({ connection: server.url })
+    await (await hold(lock, 'sweep.m-1')).release()
+    await server.cli('config', 'set', 'maxmemory', '1')
+    await expect(hold(lock, slotRun, slot)).rejects.toThrow(/^Redis at 127\.0\.0\.1:\d+ refuses \(OOM/)
+    await server.cli('config', 'set', 'maxmemory', '0')
+    await hold(lock, slotRun, slot)
+  })
+
+  it('has forgotten its scripts after a restart, which disturbs nobody', async () => {
+    const lock = locks.create({ connection: server.url })
+    const held = await hold(lock, slotRun, slot)
+    await server.cli('script', 'flush')
+    await held.release()
+    await server.cli('script', 'flush')
+    expect(await lock.acquire({ worker: 'sweep', runId: slotRun, slot })).toEqual({ kind: 'refused' })
+  })
+})
+
+describe('dispose', () => {
+  it('waits for the runs that hold a lock, and then refuses', async () => {
+    const lock = locks.create({ disposeTimeoutMs: 60_000 })
+    const held = await hold(lock, 'sweep.m-1')
+    let isDisposed = false
+    const disposed = lock[Symbol.asyncDispose]().then(() => {
+      isDisposed = true
+    })
+    await locks.redis.ping()
+    expect([isDisposed, held.signal.aborted]).toEqual([false, false])
+    await expect(hold(lock, 'sweep.m-2')).rejects.toThrow('The Redis lock is disposed, so it locks nothing.')
+    await held.release()
+    await disposed
+    expect(await locks.keys()).toEqual([])
+  })
+
+  it('tells the runs that it does not wait for, whose locks expire', async () => {
+    const lock = locks.create({ disposeTimeoutMs: 1 })
+    const held = await hold(lock, 'sweep.m-1')
+    await Promise.all([lock[Symbol.asyncDispose](), lock[Symbol.asyncDispose]()])
+    expect(held.signal.reason).toMatchObject({ code: 'lease-lost', cause: { message: 'The Redis lock was disposed.' } })
+    expect(await locks.keys()).toHaveLength(1)
+    await held.release()
+  })
+
+  it('does not wait for a lock that is not got', async () => {
+    const client = locks.createClient()
+    const lock = locks.create({ connection: client, disposeTimeoutMs: 2 ** 31 - 1 })
+    const gate = Promise.withResolvers<null>()
+    const set = vi.spyOn(client, 'set').mockReturnValueOnce(gate.promise as never)
+    const asked = lock.acquire({ worker: 'sweep', runId: 'sweep.m-1' }).catch((thrown: unknown) => thrown)
+    await until(() => set.mock.calls.length > 0)
+    const disposed = lock[Symbol.asyncDispose]()
+    gate.reject(new Error('Connection is closed.'))
+    await disposed
+    expect(await asked).toBeInstanceOf(StoreUnavailableError)
+  })
+
+  it('waits for a lock that is being taken, so that none is left behind', async () => {
+    const client = locks.createClient()
+    const lock = locks.create({ connection: client, disposeTimeoutMs: 60_000 })
+    const get = vi.spyOn(client, 'eval')
+    const asked = lock.acquire({ worker: 'sweep', runId: slotRun, slot })
+    await until(() => get.mock.calls.length > 0)
+    const disposed = lock[Symbol.asyncDispose]()
+    const held = await asked
+    if (held.kind === 'held') await held.release()
+    await disposed
+    expect([held.kind, await locks.keys()]).toEqual(['held', [expect.stringContaining(':claim:')]])
+  })
+
+  it('ends a lock that was never used', async () => {
+    await locks.create()[Symbol.asyncDispose]()
+  })
+})
