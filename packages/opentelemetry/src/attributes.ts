@@ -1,0 +1,50 @@
+import type { RecordedError, RunRecord } from '@background-workers/abstractions'
+import type { Attributes } from '@opentelemetry/api'
+
+/** Under which name spans and metrics are given to a provider. */
+export const INSTRUMENTATION_NAME = '@background-workers/opentelemetry'
+
+export const APPLICATION_NAME = 'background_workers.application.name'
+export const INSTANCE_ID = 'background_workers.instance.id'
+export const WORKER_NAME = 'background_workers.worker.name'
+export const WORKER_STATE = 'background_workers.worker.state'
+export const HEALTH_CODE = 'background_workers.health.code'
+export const RUN_ID = 'background_workers.run.id'
+export const RUN_KIND = 'background_workers.run.kind'
+export const RUN_SCHEDULED_FOR = 'background_workers.run.scheduled_for'
+const RUN_OUTCOME = 'background_workers.run.outcome'
+const RUN_REASON = 'background_workers.run.reason'
+export const RUN_ATTEMPT = 'background_workers.run.attempt'
+export const RUN_ATTEMPTS = 'background_workers.run.attempts'
+export const RUN_RETRY_AT = 'background_workers.run.retry_at'
+export const RUN_LATENESS = 'background_workers.run.lateness'
+export const RUN_MISSED_SLOTS = 'background_workers.run.missed_slots'
+export const RUN_BY = 'background_workers.run.by'
+/** A semantic convention; stable. */
+const ERROR_TYPE = 'error.type'
+
+/** How a run ended: on its span, and (all but a few values) as the dimensions of metrics. */
+export function outcomeAttributes({ outcome, reason }: RunRecord): Attributes {
+  return {
+    ...(outcome !== undefined && { [RUN_OUTCOME]: outcome }),
+    ...(reason !== undefined && { [RUN_REASON]: reason }),
+  }
+}
+
+/** `error.type` of what ended in an error; nothing for the others. */
+export function errorAttributes(record: RunRecord): Attributes {
+  return isError(record) ? { [ERROR_TYPE]: errorType(record.error) } : {}
+}
+
+/** Whether something went wrong: a stop or somebody's cancel is an end that was asked for. */
+export function isError({ outcome, reason }: RunRecord): boolean {
+  return outcome === 'failed' || outcome === 'lost' || reason === 'lease-lost'
+}
+
+/** The code of an error, or the name of its class. What does not look like one of these is `_OTHER`, so that there are few. */
+export function errorType(error: RecordedError | undefined): string {
+  const type = error?.code ?? error?.name
+  return type !== undefined && TYPE.test(type) && type !== 'NonError' ? type : '_OTHER'
+}
+
+const TYPE = /^[A-Za-z][\w.:-]{0,63}$/

@@ -1,0 +1,18 @@
+import { diag } from '@opentelemetry/api'
+
+/** A listener that never throws: on a diagnostics channel that would end the process. What fails goes to OpenTelemetry's `diag`. */
+export function guarded<Arguments extends unknown[]>(
+  listener: (...args: Arguments) => void,
+): (...args: Arguments) => void {
+  return (...args) => {
+    try {
+      listener(...args)
+    } catch (error) {
+      reportFailure(error)
+    }
+  }
+}
+
+export function reportFailure(error: unknown): void {
+  diag.error('background workers could not be observed', error)
+}
