@@ -1,0 +1,147 @@
+import { Hono } from 'hono'
+import { secureHeaders } from 'hono/secure-headers'
+import { addActionRoutes } from './action-routes.ts'
+import { Activity } from './activity.ts'
+import { Audit } from './audit.ts'
+import { askPermission } from './authorize.ts'
+import {
+  type DashboardContext,
+  type DashboardEnv,
+  type DashboardParts,
+  frameOf,
+  purposeOf,
+} from './dashboard-context.ts'
+import { LiveUpdates } from './live-updates.ts'
+import { type NodeHandler, createNodeHandler } from './node-handler.ts'
+import { type DashboardOptions, fillOptions } from './options.ts'
+import { messagePage, refusalPage } from './pages/layout.ts'
+import { describeProblem, errorCode } from './problem.ts'
+import { Refusal } from './refusal.ts'
+import { SharedList } from './shared-list.ts'
+import { addViewRoutes } from './view-routes.ts'
+
+/** Pages, actions and live updates for one manager. */
+export interface Dashboard extends Disposable {
+  /** Answers a web-standard request: for Hono, Bun, Deno and whatever else speaks it. Never rejects. */
+  readonly fetch: (request: Request) => Promise<Response>
+  /** Answers a request of Node's `http`: for Node itself, Express and Fastify. */
+  readonly nodeHandler: NodeHandler
+  /** Ends all live pages and takes back all listeners. Requests are answered with 503 from then on. */
+  close(): void
+}
+
+/**
+ * Makes a dashboard. It starts nothing and opens no port: mount `fetch` or `nodeHandler` in a server of yours.
+ *
+ * @throws InvalidOptionsError, without `authorize` above all.
+ */
+export function createDashboard(options: DashboardOptions): Dashboard {
+  const parts = createParts(options)
+  const { basePath } = parts.options
+  const app = createApp(parts)
+  let isClosed = false
+
+  async function fetch(request: Request): Promise<Response> {
+    if (isClosed) return new Response('The dashboard is closed.', { status: 503 })
+    const { pathname } = new URL(request.url)
+    if (pathname === basePath && basePath !== '') {
+      // Pages link relatively, so the root has to end with a slash. A proxy may call it otherwise up to there.
+      return new Response(null, { status: 302, headers: { location: `./${basePath.split('/').at(-1)}/` } })
+    }
+    if (!pathname.startsWith(`${basePath}/`)) return new Response('Not found', { status: 404 })
+    return app.fetch(request)
+  }
+
+  function close(): void {
+    isClosed = true
+    parts.live.close()
+    parts.activity.close()
+  }
+
+  return {
+    fetch,
+    nodeHandler: createNodeHandler({ fetch, usesFullPath: basePath !== '' }),
+    close,
+    [Symbol.dispose]: close,
+  }
+}
+
+function createParts(options: DashboardOptions): DashboardParts {
+  const filled = fillOptions(options)
+  const { manager, logger, onAudit, pollIntervalMs, maxStreams } = filled
+  const activity = new Activity(manager)
+  const list = new SharedList(manager, (workers) => activity.look(workers))
+  const live = new LiveUpdates({ manager, list, pollIntervalMs, maxStreams })
+  return { options: filled, audit: new Audit(logger, onAudit), list, activity, live }
+}
+
+function createApp(parts: DashboardParts): Hono<DashboardEnv> {
+  const { basePath, authorize } = parts.options
+  const app = new Hono<DashboardEnv>({
+    getPath: (request) => new URL(request.url).pathname.slice(basePath.length),
+  })
+
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+      },
+      xFrameOptions: 'DENY',
+      // With `no-referrer` browsers send forms with the origin `null`.
+      referrerPolicy: 'same-origin',
+      // Whether the host has TLS is not ours to say.
+      strictTransportSecurity: false,
+    }),
+  )
+
+  app.use(async (c, next) => {
+    c.header('cache-control', 'no-store')
+    const purpose = purposeOf(c.req.method, c.req.path)
+    c.set('purpose', purpose)
+    const permission = await askPermission(authorize, c.req.raw, purpose.action, purpose.worker)
+    if (permission.kind === 'refused') {
+      const { reason, response, by, error: cause } = permission
+      const text = reason === 'read-only' ? 'You may look, and change nothing.' : 'You may not do this here.'
+      throw new Refusal({ ...purpose, status: 403, reason, text, by, response, cause })
+    }
+    c.set('operator', permission.operator)
+    await next()
+  })
+
+  addViewRoutes(app, parts)
+  addActionRoutes(app, parts)
+  app.notFound((c) => answerNotFound(c, parts))
+  app.onError((error, c) => answerError(error, c, parts))
+  return app
+}
+
+function answerNotFound(c: DashboardContext, { options, audit }: DashboardParts) {
+  const isLooking = c.req.method === 'GET' || c.req.method === 'HEAD'
+  if (!isLooking) {
+    audit.write({ ...c.get('purpose'), by: c.get('operator').by, outcome: 'refused', reason: 'no such page' })
+  }
+  const page = { heading: 'Not found', text: 'There is no such page, or no worker of that name.' }
+  return c.html(messagePage(frameOf(c, options), page), 404)
+}
+
+function answerError(error: Error, c: DashboardContext, { options, audit }: DashboardParts) {
+  if (error instanceof Refusal) {
+    const { action, worker, by, reason, response, text, status, cause } = error.facts
+    audit.write({ action, outcome: 'refused', reason, ...(by && { by }), ...(worker && { worker }) }, cause)
+    // A copy, because the headers of a redirect can not be added to.
+    if (response) return new Response(response.body, response)
+    // Who may not look gets no page of the dashboard.
+    if (!c.get('operator')) return c.html(refusalPage(text), status)
+    return c.html(messagePage(frameOf(c, options), { heading: 'Refused', text }), status)
+  }
+  const { status, heading, text } = describeProblem(error)
+  if (status === 500) audit.error({ err: error, code: errorCode(error) }, 'the dashboard failed to answer')
+  return c.html(messagePage(frameOf(c, options), { heading, text, isLive: status === 503 }), status)
+}

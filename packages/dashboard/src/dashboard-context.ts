@@ -1,0 +1,54 @@
+import type { Context } from 'hono'
+import type { Activity } from './activity.ts'
+import type { Audit } from './audit.ts'
+import type { DashboardAction, Operator } from './authorize.ts'
+import type { LiveUpdates } from './live-updates.ts'
+import { findOperation } from './operations.ts'
+import type { FilledOptions } from './options.ts'
+import type { PageFrame } from './pages/layout.ts'
+import { isWorkerName } from './pages/parts.ts'
+import type { SharedList } from './shared-list.ts'
+
+/** What all routes share. */
+export interface DashboardParts {
+  readonly options: FilledOptions
+  readonly audit: Audit
+  readonly list: SharedList
+  readonly activity: Activity
+  readonly live: LiveUpdates
+}
+
+/** What a request carries from its permission to its route. */
+export interface DashboardEnv {
+  Variables: { purpose: Purpose; operator: Operator }
+}
+
+/** A request of the dashboard. */
+export type DashboardContext = Context<DashboardEnv>
+
+/** What a request is for. */
+export interface Purpose {
+  readonly action: DashboardAction
+  readonly worker?: string
+}
+
+/**
+ * Reads from method and path what a request is for, so that one place asks `authorize` for all of them. A name that no
+ * worker can have stays out of it.
+ */
+export function purposeOf(method: string, path: string): Purpose {
+  const [, top, name = '', operationName = '', ...more] = path.split('/')
+  if (top !== 'workers' || !isWorkerName(name)) return { action: 'view' }
+  const operation = method === 'POST' && more.length === 0 ? findOperation(operationName) : undefined
+  return { action: operation?.action ?? 'view', worker: name }
+}
+
+/** What the pages of a request share. */
+export function frameOf(c: DashboardContext, { title, errors }: FilledOptions): PageFrame {
+  return { title, errors, root: rootOf(c.req.path), operator: c.get('operator'), now: Date.now() }
+}
+
+/** From a path to the dashboard's root. */
+export function rootOf(path: string): string {
+  return '../'.repeat(path.split('/').length - 2) || './'
+}

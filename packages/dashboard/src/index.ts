@@ -1,0 +1,5 @@
+export type { AuditEntry } from './audit.ts'
+export type { Authorize, DashboardAction, Operator } from './authorize.ts'
+export { type Dashboard, createDashboard } from './create-dashboard.ts'
+export { type NodeHandler, incomingMessageOf } from './node-handler.ts'
+export type { DashboardOptions } from './options.ts'

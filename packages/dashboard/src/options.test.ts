@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest'
+import { StubManager } from '../test/fixtures/stub-manager.ts'
+import { type DashboardOptions, createDashboard } from './index.ts'
+
+const manager = new StubManager()
+const authorize = () => ({ by: 'ada' })
+
+describe('createDashboard', () => {
+  it('throws without authorize, and says what to write', () => {
+    expect(() => createDashboard({ manager } as never as DashboardOptions)).toThrow(
+      /"authorize" is missing[\s\S]*createDashboard\(\{[\s\S]*async authorize\(request, action\)/,
+    )
+    expect(() => createDashboard(undefined as never)).toThrow('"authorize" is missing')
+    expect(manager.listenerCount).toBe(0)
+  })
+
+  it.each<[string, object, string]>([
+    ['a manager that is none', { manager: {} }, '"manager" must have the method list(), get()'],
+    ['an authorize that is no function', { authorize: true }, '"authorize" must be a function, got true.'],
+    [
+      'a base path that ends with a slash',
+      { basePath: '/dashboard/' },
+      '"basePath" must be a path such as "/dashboard"',
+    ],
+    ['a base path without a slash', { basePath: 'dashboard' }, '"basePath" must be a path'],
+    ['a short secret', { secret: 'secret' }, '"secret" must be a text of 32 characters or more.'],
+    ['an origin with a path', { allowedOrigins: ['https://a.test/'] }, '"allowedOrigins" must be a list of origins'],
+    ['an unknown key', { path: '/x' }, 'unknown option "path"'],
+    ['a word for errors that is none', { errors: 'hidden' }, "must be 'full' or 'redacted'"],
+  ])('refuses %s', (_, options, message) => {
+    expect(() => createDashboard({ manager, authorize, ...options } as DashboardOptions)).toThrow(message)
+  })
+
+  it('does not show a secret that it refuses', () => {
+    expect(() => createDashboard({ manager, authorize, secret: 'my-short-secret' })).toThrow(/^(?!.*my-short-secret)/)
+  })
+})

@@ -1,0 +1,145 @@
+import type { RunOutcome, RunRecord, WorkerState, WorkerStatus } from '@background-workers/abstractions'
+import { FAILING_AFTER, isSlug } from '@background-workers/abstractions/for-managers'
+import { html } from 'hono/html'
+import { scheduleText } from '../schedule-text.ts'
+import { durationText, relativeText, utcText } from '../time-text.ts'
+import type { Html } from './layout.ts'
+
+/** Whether a name is one that `add` takes. Others can only be found in a damaged store; they are shown, and no more. */
+export function isWorkerName(name: string): boolean {
+  return isSlug(name) === undefined
+}
+
+/** The path of a worker's page from the dashboard's root. */
+export function workerPath(name: string): string {
+  return `workers/${encodeURIComponent(name)}`
+}
+
+/** A worker's name that leads to its page. */
+export function workerLink(root: string, name: string): Html {
+  return isWorkerName(name)
+    ? html`<a class="name" href="${root}${workerPath(name)}">${name}</a>`
+    : html`<span class="name" title="Not a valid name">${name}</span>`
+}
+
+/** How far a time is, exact on hover; browsers count on. */
+export function timeTag(time: Date, now: number): Html {
+  return html`<time datetime="${time.toISOString()}" title="${utcText(time)}" data-relative>${relativeText(time.getTime(), now)}</time>`
+}
+
+const STATE_WORDS: Readonly<Record<WorkerState, string>> = {
+  idle: 'Idle',
+  running: 'Running',
+  paused: 'Paused',
+  stuck: 'Stuck',
+  overdue: 'Overdue',
+  orphaned: 'Orphaned',
+  'no-handler': 'No handler',
+  'start-failed': 'Start failed',
+}
+
+/** How a worker stands, in words; it may be several things at once. */
+export function stateBadges({ state, paused, consecutiveFailures }: WorkerStatus): Html {
+  return html`<span class="badges"><span class="badge" data-tone="${STATE_TONES[state]}">${STATE_WORDS[state]}</span>${
+    paused && state !== 'paused' ? html`<span class="badge" data-tone="pause">Paused</span>` : ''
+  }${
+    consecutiveFailures > 0 ? html`<span class="badge" data-tone="bad">${failuresText(consecutiveFailures)}</span>` : ''
+  }</span>`
+}
+
+/** A worker counts as failing from the third failure in a row on. */
+function failuresText(count: number): string {
+  if (count === 1) return 'Failed once'
+  return `${count >= FAILING_AFTER ? 'Failing' : 'Failed'} ${count} times`
+}
+
+const STATE_TONES: Readonly<Record<WorkerState, Tone>> = {
+  idle: 'calm',
+  running: 'run',
+  paused: 'pause',
+  stuck: 'bad',
+  overdue: 'bad',
+  orphaned: 'warn',
+  'no-handler': 'warn',
+  'start-failed': 'bad',
+}
+
+type Tone = 'calm' | 'run' | 'pause' | 'good' | 'warn' | 'bad'
+
+const OUTCOME_TONES: Readonly<Record<RunOutcome, Tone>> = {
+  succeeded: 'good',
+  failed: 'bad',
+  aborted: 'warn',
+  skipped: 'calm',
+  missed: 'warn',
+  lost: 'bad',
+}
+
+/** How a slot or a run ended, in words; a run that is active has not. */
+export function outcomeBadge({ outcome, startedAt }: RunRecord): Html {
+  if (outcome) return html`<span class="outcome" data-tone="${OUTCOME_TONES[outcome]}">${outcome}</span>`
+  return html`<span class="outcome" data-tone="run">${startedAt ? 'running' : 'waiting'}</span>`
+}
+
+/** Who has paused a worker, and why. */
+export function pauseText({ note, by }: NonNullable<WorkerStatus['paused']>): string {
+  return `${by === undefined ? 'Paused' : `Paused by ${by}`}${note === undefined ? '' : `: ${note}`}`
+}
+
+/** The schedule in force: words, what is written, its zone, and whether it is an override. */
+export function scheduleCell({ schedule }: WorkerStatus): Html {
+  if (!schedule) return html`<span class="faint">starts and stops only</span>`
+  const { override, declared } = schedule
+  const { words, raw, timeZone } = scheduleText(override?.schedule ?? declared)
+  return html`<span class="words">${words}</span> <span class="sub"><code>${raw}</code>${timeZone ? html` <span>${timeZone}</span>` : ''}${override ? html` <span class="tag" title="${overrideText(override)}">overridden</span>` : ''}</span>`
+}
+
+/** Who has overridden a schedule, and since when. */
+export function overrideText({ by, since }: { readonly by?: string; readonly since: Date }): string {
+  return `Overridden${by === undefined ? '' : ` by ${by}`} since ${utcText(since)}`
+}
+
+/** The first characters tell instances apart. */
+export function instanceTag(instanceId: string): Html {
+  return html`<span class="instance" title="Instance ${instanceId}">${instanceId.slice(0, 8)}</span>`
+}
+
+const SPARK_WIDTH = 60
+const SPARK_HEIGHT = 18
+/** Failures stand out by height too, for those who do not see the colour. */
+const SPARK_HEIGHTS: Readonly<Record<RunOutcome, number>> = {
+  succeeded: 9,
+  failed: 18,
+  aborted: 13,
+  skipped: 3,
+  missed: 3,
+  lost: 18,
+}
+
+/** How many of each: `57 succeeded, 2 failed`. */
+export function outcomesText(outcomes: readonly RunOutcome[]): string {
+  const counts = new Map<RunOutcome, number>()
+  for (const outcome of outcomes) counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
+  return [...counts].map(([outcome, count]) => `${count} ${outcome}`).join(', ')
+}
+
+/** The recent outcomes as bars, the newest on the right. */
+export function sparkline(outcomes: readonly RunOutcome[]): Html {
+  const shown = outcomes.slice(-SPARK_WIDTH)
+  const first = SPARK_WIDTH - shown.length
+  const bar = (index: number, height: number) => `M${index * 3} ${SPARK_HEIGHT - height}h2v${height}h-2z`
+  const paths = new Map<RunOutcome, string>()
+  for (const [index, outcome] of shown.entries()) {
+    paths.set(outcome, (paths.get(outcome) ?? '') + bar(first + index, SPARK_HEIGHTS[outcome]))
+  }
+  const none = Array.from({ length: first }, (_, index) => bar(index, 1)).join('')
+  const label = shown.length === 0 ? 'No outcome yet' : `Last ${shown.length}: ${outcomesText(shown)}`
+  return html`<svg class="spark" viewBox="0 0 ${SPARK_WIDTH * 3 - 1} ${SPARK_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${label}"><title>${label}</title><path class="none" d="${none}"/>${[
+    ...paths,
+  ].map(([outcome, path]) => html`<path data-outcome="${outcome}" d="${path}"/>`)}</svg>`
+}
+
+/** How long a run took, or that it has not. */
+export function durationCell(ms: number | undefined): Html {
+  return ms === undefined ? html`<span class="faint">–</span>` : html`${durationText(ms)}`
+}

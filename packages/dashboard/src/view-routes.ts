@@ -1,0 +1,117 @@
+import { BackgroundWorkerError, type HealthReport, type WorkerStatus } from '@background-workers/abstractions'
+import type { Hono } from 'hono'
+import { type Asset, assets } from './assets.ts'
+import { askPermission } from './authorize.ts'
+import { type DashboardContext, type DashboardEnv, type DashboardParts, frameOf } from './dashboard-context.ts'
+import { openForm } from './form-session.ts'
+import { OPERATIONS, type OperationName, findOperation } from './operations.ts'
+import { confirmPage } from './pages/confirm.ts'
+import { overviewPage } from './pages/overview.ts'
+import { isWorkerName } from './pages/parts.ts'
+import { workerPage } from './pages/worker.ts'
+import { workersPage } from './pages/workers.ts'
+import { queryWorkers, readWorkerQuery } from './worker-list.ts'
+
+/** More would make a page of megabytes where a policy keeps thousands. */
+const RECORDS_SHOWN = 100
+
+const FILES: ReadonlyMap<string, Asset> = new Map(Object.values(assets).map((asset) => [`/${asset.path}`, asset]))
+
+/** All that only looks. */
+export function addViewRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): void {
+  const { options, list, activity, live } = parts
+  const { manager } = options
+
+  app.get('/', async (c) => {
+    const [workers, health] = await Promise.all([
+      unlessStoreIsAway(list.read(), undefined),
+      unlessStoreIsAway(manager.health(), STORE_AWAY),
+    ])
+    return c.html(overviewPage(frameOf(c, options), { workers, health, activity }), workers ? 200 : 503)
+  })
+
+  app.get('/workers', async (c) => {
+    const query = readWorkerQuery(new URL(c.req.url).searchParams)
+    const workers = await list.read()
+    return c.html(workersPage(frameOf(c, options), query, queryWorkers(workers, query), noticeOf(c)))
+  })
+
+  app.get('/workers/:worker', async (c) => {
+    const worker = await findWorker(parts, c.req.param('worker'))
+    if (!worker) return c.notFound()
+    const [records, offered] = await Promise.all([
+      // One that only starts and stops has none.
+      worker.schedule ? manager.runs(worker.name, { limit: RECORDS_SHOWN }) : [],
+      offeredTo(c, parts, worker),
+    ])
+    return c.html(workerPage(frameOf(c, options), { worker, records, offered, notice: noticeOf(c) }))
+  })
+
+  app.get('/workers/:worker/confirm/:operation', async (c) => {
+    const name = c.req.param('operation')
+    const worker = await findWorker(parts, c.req.param('worker'))
+    if (!worker || !findOperation(name)) return c.notFound()
+    const operation = name as OperationName
+    const token = openForm(c, options.secret)
+    return c.html(confirmPage(frameOf(c, options), { worker, operation, token }))
+  })
+
+  app.get('/events', (c) => {
+    if (c.req.method === 'HEAD') return c.body(null)
+    const stream = live.open(c.req.raw.signal)
+    if (!stream) return c.body(null, 503, { 'retry-after': '10' })
+    return c.body(stream, 200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      // Else nginx keeps events back.
+      'x-accel-buffering': 'no',
+    })
+  })
+
+  app.get('/assets/:file', (c) => {
+    const file = FILES.get(c.req.path)
+    if (!file) return c.notFound()
+    return c.body(file.text, 200, {
+      'content-type': file.type,
+      'cache-control': 'private, max-age=31536000, immutable',
+    })
+  })
+}
+
+/** The worker of that name; a name that no worker can have is not asked for. */
+export async function findWorker({ options }: DashboardParts, name: string): Promise<WorkerStatus | undefined> {
+  return isWorkerName(name) ? options.manager.get(name) : undefined
+}
+
+/** What the operator may do with the worker as it stands. */
+async function offeredTo(c: DashboardContext, parts: DashboardParts, worker: WorkerStatus): Promise<OperationName[]> {
+  if (c.get('operator').readOnly) return []
+  const possible = (Object.keys(OPERATIONS) as OperationName[]).filter((name) => OPERATIONS[name].isOffered(worker))
+  const actions = [...new Set(possible.map((name) => OPERATIONS[name].action))]
+  const permissions = await Promise.all(
+    actions.map(async (action) => {
+      const permission = await askPermission(parts.options.authorize, c.req.raw, action, worker.name)
+      return [action, permission.kind === 'granted'] as const
+    }),
+  )
+  const isGranted = new Map(permissions)
+  return possible.filter((name) => isGranted.get(OPERATIONS[name].action))
+}
+
+/** A link tells by the name of an operation what has been done; it can not bring a text of its own. */
+function noticeOf(c: DashboardContext): string | undefined {
+  return findOperation(c.req.query('done') ?? '')?.done
+}
+
+const STORE_AWAY: HealthReport = {
+  status: 'unhealthy',
+  reasons: [{ code: 'store-lost', message: "The manager's store can not be reached." }],
+}
+
+async function unlessStoreIsAway<T, Else>(asked: Promise<T>, otherwise: Else): Promise<T | Else> {
+  try {
+    return await asked
+  } catch (error) {
+    if (BackgroundWorkerError.is(error) && error.code === 'store-unavailable') return otherwise
+    throw error
+  }
+}

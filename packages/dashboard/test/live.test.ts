@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { type DashboardOptions, createDashboard } from '../src/index.ts'
+import { StubManager, workerStatus } from './fixtures/stub-manager.ts'
+import { Visitor } from './fixtures/visitor.ts'
+
+const CHANGE = 'event: change\ndata: \n\n'
+
+describe('live updates', () => {
+  it('come for an event of this instance', async () => {
+    const { manager, open } = setUp({ pollIntervalMs: 3_600_000 })
+    const page = await open()
+    await page.opened()
+    manager.emit('worker-paused', { worker: 'mailer' })
+    expect(await page.read()).toBe(CHANGE)
+    page.leave()
+  })
+
+  it('come for what another instance has changed', async () => {
+    const { manager, open } = setUp({ pollIntervalMs: 100 })
+    const page = await open()
+    await page.opened()
+    // A look has been, so a change is one against it.
+    await until(() => manager.lists >= 1)
+    await sleep(0)
+    manager.workers = [workerStatus('mailer', { state: 'overdue' })]
+    expect(await page.read()).toBe(CHANGE)
+    page.leave()
+  })
+
+  it('come when the store is away, and when it is back', async () => {
+    const { manager, open } = setUp({ pollIntervalMs: 100 })
+    const page = await open()
+    await page.opened()
+    await until(() => manager.lists >= 1)
+    await sleep(0)
+    manager.failure = new Error('away')
+    expect(await page.read()).toBe(CHANGE)
+    manager.failure = undefined
+    expect(await page.read()).toBe(CHANGE)
+    page.leave()
+  })
+
+  it('are one for many events', async () => {
+    const { manager, open } = setUp({ pollIntervalMs: 3_600_000 })
+    const page = await open()
+    await page.opened()
+    for (let count = 0; count < 1_000; count++) manager.emit('worker-added', { worker: `w${count}` })
+    expect(await page.read()).toBe(CHANGE)
+    manager.emit('worker-removed', { worker: 'w1' })
+    expect(await page.read()).toBe(CHANGE)
+    page.leave()
+  })
+
+  it('look at the list once for all pages, and not at all while there is none', async () => {
+    const { manager, dashboard, open } = setUp({ pollIntervalMs: 100 })
+    const idle = manager.listenerCount
+    expect(manager.lists).toBe(0)
+    const pages = [await open(), await open(), await open()]
+    for (const page of pages) await page.opened()
+    await until(() => manager.lists >= 2)
+    for (const page of pages) page.leave()
+    await until(() => manager.listenerCount === idle)
+    const { lists } = manager
+    await sleep(350)
+    expect(manager.lists).toBe(lists)
+    dashboard.close()
+    expect(manager.listenerCount).toBe(0)
+  })
+
+  it('do not pile up for a page that reads none', async () => {
+    const { manager, open } = setUp({ pollIntervalMs: 3_600_000 })
+    const slow = await open()
+    const fast = await open()
+    await fast.opened()
+    for (let count = 0; count < 3; count++) {
+      manager.emit('worker-paused', { worker: 'mailer' })
+      expect(await fast.read()).toBe(CHANGE)
+    }
+    fast.leave()
+    slow.leave()
+    // What was waiting when it left: the opening, and one change for all three.
+    await slow.opened()
+    expect(await slow.read()).toBe(CHANGE)
+    expect(await slow.read()).toBeUndefined()
+  })
+
+  it('are refused above the limit, until a page has left', async () => {
+    const { visitor, open } = setUp({ maxStreams: 1 })
+    const page = await open()
+    const refused = await visitor.fetch('/events')
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '10'])
+    page.leave()
+    await until(async () => {
+      const next = await visitor.fetch('/events')
+      await next.body?.cancel()
+      return next.status === 200
+    })
+  })
+
+  it('end with the dashboard', async () => {
+    const { dashboard, open, manager } = setUp()
+    const page = await open()
+    await page.opened()
+    dashboard.close()
+    expect(await page.read()).toBeUndefined()
+    expect(manager.listenerCount).toBe(0)
+  })
+
+  it('are not opened for who only asks for the head', async () => {
+    const { visitor, manager } = setUp()
+    const idle = manager.listenerCount
+    expect((await visitor.fetch('/events', { method: 'HEAD' })).status).toBe(200)
+    expect(manager.listenerCount).toBe(idle)
+  })
+})
+
+function setUp(options: Partial<DashboardOptions> = {}) {
+  const manager = new StubManager([workerStatus('mailer')])
+  const dashboard = createDashboard({ manager, authorize: () => ({ by: 'ada' }), ...options })
+  const visitor = new Visitor(dashboard)
+  return { manager, dashboard, visitor, open: () => openPage(visitor) }
+}
+
+async function openPage(visitor: Visitor) {
+  const gone = new AbortController()
+  const response = await visitor.fetch('/events', { signal: gone.signal })
+  expect(response.status).toBe(200)
+  const reader = response.body!.getReader()
+  const read = async () => {
+    const { value } = await reader.read()
+    return value && new TextDecoder().decode(value)
+  }
+  return {
+    read,
+    async opened() {
+      expect(await read()).toBe('retry: 3000\n\n')
+    },
+    leave: () => gone.abort(),
+  }
+}
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await sleep(10)
+}

@@ -1,0 +1,203 @@
+import { once } from 'node:events'
+import { type IncomingMessage, type RequestListener, createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type DashboardOptions, createDashboard, incomingMessageOf } from '../src/index.ts'
+import { createNodeHandler } from '../src/node-handler.ts'
+import { StubManager, workerStatus } from './fixtures/stub-manager.ts'
+import { Visitor } from './fixtures/visitor.ts'
+
+const closers: (() => Promise<void>)[] = []
+
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+describe('nodeHandler', () => {
+  it('serves pages, cookies and actions on a plain server', async () => {
+    const { manager, dashboard } = setUp()
+    const address = await listen(dashboard.nodeHandler)
+    const visitor = visit(address)
+    expect(await visitor.page('/workers')).toContain('data-worker="mailer"')
+    const token = await visitor.token('mailer', 'pause')
+    const response = await visitor.post('/workers/mailer/pause', { token, note: 'ä & ö' }, { origin: address })
+    expect(response.status).toBe(303)
+    expect(manager.changes).toEqual([['pause', 'mailer', { note: 'ä & ö', by: 'ada' }]])
+  })
+
+  it('answers a head without a body', async () => {
+    const { dashboard } = setUp()
+    const response = await fetch(`${await listen(dashboard.nodeHandler)}/workers`, { method: 'HEAD' })
+    expect([response.status, await response.text()]).toEqual([200, ''])
+  })
+
+  it('counts paths from where a framework has mounted it', async () => {
+    const { dashboard } = setUp()
+    const address = await listen(mountedAt('/admin', dashboard.nodeHandler))
+    expect(await (await fetch(`${address}/admin/workers`)).text()).toContain('data-worker="mailer"')
+    const bare = await fetch(`${address}/admin`, { redirect: 'manual' })
+    expect([bare.status, bare.headers.get('location')]).toEqual([302, './admin/'])
+  })
+
+  it('counts them from the base path where there is one', async () => {
+    const { dashboard } = setUp({ basePath: '/admin' })
+    const address = await listen(mountedAt('/admin', dashboard.nodeHandler))
+    expect(await (await fetch(`${address}/admin/workers`)).text()).toContain('data-worker="mailer"')
+    expect((await fetch(`${address}/admin`)).url).toBe(`${address}/admin/`)
+  })
+
+  it('takes the form from a body parser that was there first', async () => {
+    const { manager, dashboard } = setUp()
+    const address = await listen((incoming, outgoing) => {
+      const chunks: Buffer[] = []
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+      incoming.on('end', () => {
+        const form = new URLSearchParams(Buffer.concat(chunks).toString())
+        Object.assign(incoming, { body: Object.fromEntries(form) })
+        dashboard.nodeHandler(incoming, outgoing)
+      })
+    })
+    const visitor = visit(address)
+    const token = await visitor.token('mailer', 'pause')
+    const response = await visitor.post('/workers/mailer/pause', { token, note: 'parsed' }, { origin: address })
+    expect(response.status).toBe(303)
+    expect(manager.changes).toEqual([['pause', 'mailer', { note: 'parsed', by: 'ada' }]])
+  })
+
+  it('shows authorize the request of Node', async () => {
+    const { dashboard } = setUp({
+      authorize: (request) => ({ by: (incomingMessageOf(request) as IncomingMessage & { user: string }).user }),
+    })
+    const address = await listen((incoming, outgoing) => {
+      Object.assign(incoming, { user: 'grace' })
+      dashboard.nodeHandler(incoming, outgoing)
+    })
+    expect(await (await fetch(address)).text()).toContain('title="grace"')
+  })
+
+  it('ends a live page when its client goes, and leaves nothing', async () => {
+    const { manager, dashboard } = setUp()
+    const idle = manager.listenerCount
+    const address = await listen(dashboard.nodeHandler)
+    const gone = new AbortController()
+    const response = await fetch(`${address}/events`, { signal: gone.signal })
+    const reader = response.body!.getReader()
+    await reader.read()
+    expect(manager.listenerCount).toBeGreaterThan(idle)
+    gone.abort()
+    await until(() => manager.listenerCount === idle)
+  })
+
+  it('ends live pages when the dashboard closes', async () => {
+    const { dashboard } = setUp()
+    const response = await fetch(`${await listen(dashboard.nodeHandler)}/events`)
+    const reader = response.body!.getReader()
+    await reader.read()
+    dashboard.close()
+    expect(await reader.read()).toMatchObject({ done: true })
+  })
+
+  it('waits for a client that is slow', async () => {
+    let pulled = 0
+    const handler = createNodeHandler({
+      usesFullPath: false,
+      fetch: async () =>
+        new Response(
+          new ReadableStream({
+            pull(controller) {
+              pulled++
+              if (pulled > 1_000) controller.close()
+              else controller.enqueue(new Uint8Array(100_000))
+            },
+          }),
+        ),
+    })
+    const address = await listen(handler)
+    const incoming = await new Promise<IncomingMessage>((resolve) => httpRequest(address, resolve).end())
+    incoming.pause()
+    // Until what lies between the two is full.
+    let before = -1
+    while (pulled !== before) {
+      before = pulled
+      await sleep(200)
+    }
+    expect(pulled).toBeLessThan(900)
+    let size = 0
+    for await (const chunk of incoming) size += (chunk as Buffer).length
+    expect(size).toBe(100_000_000)
+  })
+
+  it('hands an error to next, or answers 500', async () => {
+    const failing = createNodeHandler({
+      usesFullPath: false,
+      fetch: async () => {
+        throw new Error('no')
+      },
+    })
+    expect((await fetch(await listen(failing))).status).toBe(500)
+    const withNext = await listen((incoming, outgoing) =>
+      failing(incoming, outgoing, (error) => outgoing.writeHead(418).end(String(error))),
+    )
+    expect(await (await fetch(withNext)).text()).toBe('Error: no')
+  })
+
+  it.each(['http://[', '/\\..\\workers', '//evil.test/workers'])('survives the target %s', async (path) => {
+    const { dashboard } = setUp()
+    const address = await listen(dashboard.nodeHandler)
+    const { port } = new URL(address)
+    const incoming = await new Promise<IncomingMessage>((resolve) =>
+      httpRequest({ host: '127.0.0.1', port, path }, resolve).end(),
+    )
+    incoming.resume()
+    expect([200, 400, 404]).toContain(incoming.statusCode)
+    expect((await fetch(`${address}/workers`)).status).toBe(200)
+  })
+})
+
+function setUp(options: Partial<DashboardOptions> = {}) {
+  const manager = new StubManager([workerStatus('mailer')])
+  const dashboard = createDashboard({ manager, authorize: () => ({ by: 'ada' }), ...options })
+  closers.unshift(async () => dashboard.close())
+  return { manager, dashboard }
+}
+
+/** As Express does it. */
+function mountedAt(path: string, handler: RequestListener): RequestListener {
+  return (incoming, outgoing) => {
+    const originalUrl = incoming.url ?? '/'
+    const rest = originalUrl.slice(path.length)
+    Object.assign(incoming, { originalUrl, url: rest.startsWith('/') ? rest : `/${rest}` })
+    handler(incoming, outgoing)
+  }
+}
+
+async function listen(handler: RequestListener): Promise<string> {
+  const server = createServer(handler).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closers.push(async () => {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+function visit(address: string): Visitor {
+  return new Visitor({
+    async fetch(request) {
+      const { pathname, search } = new URL(request.url)
+      const body = request.method === 'POST' ? await request.text() : null
+      return fetch(`${address}${pathname}${search}`, {
+        method: request.method,
+        headers: request.headers,
+        body,
+        redirect: 'manual',
+      })
+    },
+  })
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await sleep(10)
+}

@@ -1,0 +1,270 @@
+import { Script } from 'node:vm'
+import { StoreUnavailableError, type WorkerStatus, cron, every } from '@background-workers/abstractions'
+import { RecordingLogger } from '@background-workers/abstractions/testing'
+import { describe, expect, it } from 'vitest'
+import { clientScript } from '../src/client-script.ts'
+import { type DashboardOptions, createDashboard } from '../src/index.ts'
+import { StubManager, runRecord, workerStatus } from './fixtures/stub-manager.ts'
+import { Visitor } from './fixtures/visitor.ts'
+
+const since = new Date('2026-01-01T00:00:00Z')
+
+describe('every page', () => {
+  it('refers to nothing but its own assets, relatively, and they are there', async () => {
+    const { visitor } = setUp([workerStatus('mailer')])
+    for (const path of ['/', '/workers', '/workers/mailer', '/workers/mailer/confirm/reschedule', '/nothing/at/all']) {
+      const page = await visitor.page(path)
+      expect(page).not.toMatch(/(?:href|src|action)="(?:\/|https?:)/)
+      expect(page).not.toMatch(/ style="|<style|<script>/)
+      for (const [, link = ''] of page.matchAll(/<(?:link|script)[^>]*?(?:href|src)="([^"]+)"/g)) {
+        const asset = await visitor.fetch(new URL(link, `http://shop.test${path}`).pathname)
+        expect(asset.status).toBe(200)
+        expect(asset.headers.get('cache-control')).toContain('immutable')
+      }
+    }
+  })
+
+  it('has a strict policy for content, is not kept, and not framed', async () => {
+    const { headers } = await setUp().visitor.fetch('/workers')
+    expect(headers.get('content-security-policy')).toBe(
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    )
+    expect(headers.get('cache-control')).toBe('no-store')
+    expect(headers.get('x-frame-options')).toBe('DENY')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    // `no-referrer` would make the origin of forms `null`.
+    expect(headers.get('referrer-policy')).toBe('same-origin')
+  })
+
+  it('has a script that can be read', () => {
+    expect(() => new Script(clientScript)).not.toThrow()
+  })
+
+  it('links so that a proxy may call the dashboard otherwise', async () => {
+    const { visitor } = setUp([workerStatus('mailer')], { basePath: '/internal/jobs' })
+    const page = await visitor.page('/internal/jobs/workers/mailer/confirm/pause')
+    const [, action = ''] = /<form method="post" action="([^"]+)"/.exec(page) ?? []
+    const seenByBrowser = new URL(action, 'https://admin.test/x/workers/mailer/confirm/pause')
+    expect(seenByBrowser.href).toBe('https://admin.test/x/workers/mailer/pause')
+  })
+})
+
+describe('a base path', () => {
+  it('leads from its bare form to the root, relatively', async () => {
+    const { visitor } = setUp([], { basePath: '/internal/jobs' })
+    const response = await visitor.fetch('/internal/jobs')
+    expect([response.status, response.headers.get('location')]).toEqual([302, './jobs/'])
+    expect((await visitor.fetch('/internal/jobs/')).status).toBe(200)
+  })
+
+  it.each(['/', '/internal', '/internal/jobsworth', '/workers'])('does not answer %s', async (path) => {
+    expect((await setUp([], { basePath: '/internal/jobs' }).visitor.fetch(path)).status).toBe(404)
+  })
+})
+
+describe('the list', () => {
+  it('shows name, schedule, next, last, outcomes and state of a worker', async () => {
+    const lastRun = runRecord('digest', { outcome: 'failed' })
+    const page = await setUp([
+      workerStatus(
+        'digest',
+        {
+          nextDueAt: new Date(Date.now() + 3_600_000),
+          lastRun,
+          recentOutcomes: ['succeeded', 'succeeded', 'failed'],
+          consecutiveFailures: 4,
+          state: 'running',
+          activeRun: runRecord('digest'),
+        },
+        cron('0 9 * * MON-FRI', { timeZone: 'Europe/Berlin' }),
+      ),
+    ]).visitor.page('/workers')
+    expect(page).toContain('data-worker="digest"')
+    const text = textOf(page)
+    expect(text).toContain('at 09:00, Monday through Friday 0 9 * * MON-FRI Europe/Berlin')
+    expect(text).toContain('in 60 min')
+    expect(text).toMatch(/failed 1\.2 s \d+ d ago on instance/)
+    expect(page).toContain('aria-label="Last 3: 2 succeeded, 1 failed"')
+    expect(text).toContain('Running Failing 4 times')
+  })
+
+  it('shows who has paused and who has overridden', async () => {
+    const paused = workerStatus('stock', { state: 'paused', paused: { note: 'counting', by: 'ada', since } })
+    const override = { schedule: every('25s'), by: 'grace', since }
+    const page = await setUp([
+      paused,
+      { ...workerStatus('rates'), schedule: { declared: every('1h'), override } },
+    ]).visitor.page('/workers')
+    expect(textOf(page)).toContain('Paused by ada: counting')
+    expect(textOf(page)).toContain('every 25 seconds 25s overridden')
+    expect(page).toContain('title="Overridden by grace since 2026-01-01 00:00:00 UTC"')
+  })
+
+  it('keeps the query in the links that change it', async () => {
+    const workers = Array.from({ length: 120 }, (_, index) => workerStatus(`w${index}`, { state: 'overdue' }))
+    const page = await setUp(workers).visitor.page('/workers?q=w&state=overdue&sort=next&page=2')
+    expect(page).toContain('Page 2 of 3')
+    expect(page).toContain('href="?q=w&amp;state=overdue&amp;sort=next" rel="prev"')
+    expect(page).toContain('href="?q=w&amp;state=overdue&amp;sort=next&amp;page=3" rel="next"')
+    expect(page).toContain('href="?q=w&amp;state=overdue&amp;sort=next&amp;order=desc"')
+    expect(page).toContain('aria-sort="ascending"')
+  })
+
+  it('says what is there where nothing is', async () => {
+    expect(await setUp().visitor.page('/workers')).toContain('No workers yet')
+    expect(await setUp([workerStatus('a')]).visitor.page('/workers?q=b')).toContain('No worker matches')
+  })
+})
+
+describe('the page of a worker', () => {
+  it('shows ten due times in the zone of the cron, across a change of the clocks', async () => {
+    const first = new Date('2026-10-24T07:00:00Z')
+    const worker = workerStatus('digest', { nextDueAt: first }, cron('0 9 * * *', { timeZone: 'Europe/Berlin' }))
+    const text = textOf(await setUp([worker]).visitor.page('/workers/digest'))
+    expect(text).toContain('Sat 2026-10-24 09:00:00 +02:00')
+    expect(text).toContain('Sun 2026-10-25 09:00:00 +01:00')
+    expect(text).toContain('Mon 2026-11-02 09:00:00 +01:00')
+    expect(text).not.toContain('2026-11-03')
+  })
+
+  it('shows its records with reason, who, error and stack', async () => {
+    const { visitor, manager } = setUp([workerStatus('mailer')])
+    manager.records = [
+      runRecord('mailer', {
+        runId: 'mailer.2',
+        kind: 'manual',
+        by: 'ada',
+        outcome: 'failed',
+        reason: 'timeout',
+        attempts: 2,
+        error: { name: 'RunTimeoutError', code: 'run-timeout', message: 'took too long', stack: 'at doWork' },
+      }),
+      runRecord('mailer', { outcome: 'skipped', reason: 'overlap', blockedBy: 'mailer.0', missedSlots: 3 }),
+    ]
+    const text = textOf(await visitor.page('/workers/mailer'))
+    expect(text).toMatch(
+      /failed timeout manual, by ada [^:]* 2 instance RunTimeoutError \(run-timeout\): took too long at doWork skipped/,
+    )
+    expect(text).toContain('skipped overlap 3 earlier slots missed, blocked by mailer.0')
+  })
+
+  it('shows of errors only name and code where they are to be redacted', async () => {
+    const { visitor, manager } = setUp([workerStatus('mailer')], { errors: 'redacted' })
+    const error = { name: 'DatabaseError', code: 'E1', message: 'password=hunter2', stack: 'at /srv/secret.ts' }
+    manager.records = [runRecord('mailer', { outcome: 'failed', error })]
+    const page = await visitor.page('/workers/mailer')
+    expect(page).toContain('DatabaseError (E1)')
+    expect(page).not.toMatch(/hunter2|secret/)
+  })
+
+  it('offers what fits how the worker stands', async () => {
+    const offered = async (worker: WorkerStatus) => {
+      const page = await setUp([worker]).visitor.page(`/workers/${worker.name}`)
+      return [...page.matchAll(/data-operation="([^"]+)"/g)].map(([, name]) => name)
+    }
+    expect(await offered(workerStatus('a'))).toEqual(['trigger', 'pause', 'reschedule'])
+    expect(await offered(workerStatus('a', { paused: { since } }))).toEqual(['trigger', 'resume', 'reschedule'])
+    expect(await offered(workerStatus('a', { activeRun: runRecord('a') }))).toEqual(['cancel', 'pause', 'reschedule'])
+    expect(await offered(workerStatus('a', { state: 'orphaned' }))).toEqual(['trigger', 'pause', 'remove'])
+    const { schedule: _, policy: __, ...plain } = workerStatus('a')
+    expect(await offered(plain)).toEqual([])
+  })
+
+  it('is not there for a worker that is not', async () => {
+    expect((await setUp().visitor.fetch('/workers/mailer')).status).toBe(404)
+  })
+})
+
+describe('the overview', () => {
+  it('shows what needs attention, the gravest first', async () => {
+    const text = textOf(
+      await setUp([
+        workerStatus('orphan', { state: 'orphaned' }),
+        workerStatus('failing', { consecutiveFailures: 3 }),
+        workerStatus('stuck', { state: 'stuck' }),
+        workerStatus('fine'),
+      ]).visitor.page('/'),
+    )
+    const panel = text.slice(text.lastIndexOf('Needs attention'), text.indexOf('Runs per minute'))
+    expect(panel).toMatch(/stuck Stuck .*failing .*orphan Orphaned/)
+    expect(panel).not.toContain('fine')
+  })
+
+  it('shows the health and the instances that are alive', async () => {
+    const { visitor, manager } = setUp()
+    manager.report = {
+      status: 'degraded',
+      reasons: [{ code: 'clock-skew', message: 'The clock is 9 s ahead.' }],
+      instances: [{ instanceId: 'abcdefghij', release: 7, queues: ['default', 'gpu'], lastSeenAt: new Date() }],
+    }
+    const text = textOf(await visitor.page('/'))
+    expect(text).toContain('Health: degraded')
+    expect(text).toContain('clock-skew The clock is 9 s ahead.')
+    expect(text).toContain('abcdefgh 7 default, gpu now')
+  })
+
+  it('draws the runs of the last hour, says what is counted, and has them as a table', async () => {
+    const { visitor, manager } = setUp()
+    const finishedAt = new Date()
+    manager.emit('run-finished', runRecord('a', { finishedAt }))
+    manager.emit('run-finished', runRecord('b', { finishedAt, outcome: 'failed' }))
+    const page = await visitor.page('/')
+    expect(page).toContain('2 runs ended in the last hour, 1 of them failed or lost.')
+    expect(page).toContain('every run of this instance')
+    expect(textOf(page)).toContain(`${finishedAt.toISOString().slice(11, 16)} 2 1`)
+  })
+})
+
+describe('while the store is away', () => {
+  it('the overview says so, and is there', async () => {
+    const { visitor, manager } = setUp()
+    manager.failure = new StoreUnavailableError('Redis does not answer.')
+    const response = await visitor.fetch('/')
+    expect(response.status).toBe(503)
+    const page = await response.text()
+    expect(page).toContain('The workers can not be read')
+    expect(page).toContain('data-events="./events"')
+  })
+
+  it.each(['/workers', '/workers/mailer'])('%s says so, and tries again by itself', async (path) => {
+    const { visitor, manager } = setUp()
+    manager.failure = new StoreUnavailableError('Redis does not answer.')
+    const response = await visitor.fetch(path)
+    expect(response.status).toBe(503)
+    const page = await response.text()
+    expect(textOf(page)).toContain('The store can not be reached Redis does not answer.')
+    expect(page).toMatch(/data-events="[./]+events"/)
+  })
+})
+
+it('an error that nobody foresaw is logged, and not shown', async () => {
+  const { visitor, manager, logger } = setUp()
+  manager.failure = new Error('at /srv/secret.ts')
+  const response = await visitor.fetch('/workers')
+  expect(response.status).toBe(500)
+  expect(await response.text()).not.toContain('secret')
+  expect(logger.lines).toMatchObject([{ level: 'error', data: { err: manager.failure } }])
+})
+
+it('a dashboard that is closed answers so, and has taken its listeners back', async () => {
+  const { visitor, manager, dashboard } = setUp()
+  dashboard.close()
+  expect((await visitor.fetch('/')).status).toBe(503)
+  expect(manager.listenerCount).toBe(0)
+})
+
+function setUp(workers: WorkerStatus[] = [], options: Partial<DashboardOptions> = {}) {
+  const manager = new StubManager(workers)
+  const logger = new RecordingLogger()
+  const dashboard = createDashboard({ manager, authorize: () => ({ by: 'ada' }), logger, ...options })
+  return { manager, logger, dashboard, visitor: new Visitor(dashboard) }
+}
+
+/** What a reader of the page reads, on one line. */
+function textOf(page: string): string {
+  return page
+    .replace(/<(script|title|svg|desc)[\s\S]*?<\/\1>/g, ' ')
+    .replace(/<[^>]+>/g, ' ')
+    .replace(/\s+/g, ' ')
+    .replace(/ ([:,.])/g, '$1')
+}

@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { IBackgroundWorkerManager } from '@background-workers/abstractions'
+import { createDashboard } from '@background-workers/dashboard'
+import { type Gate, createMany, createWorkers } from './workers.ts'
+
+/** A manager that has not started, and is stopped by whoever has asked for it. */
+export type CreateManager = () => Promise<IBackgroundWorkerManager>
+
+/** What an application is made of. */
+export interface ApplicationOptions {
+  /** How many workers it has besides the usual ones. @default 0 */
+  readonly many?: number
+  /** What the dashboard is given in place of the manager. @default the manager */
+  readonly shown?: (manager: IBackgroundWorkerManager) => IBackgroundWorkerManager
+  /** Who is logged in. @default 'ada' */
+  readonly by?: string
+}
+
+/** A manager that runs its workers, and its dashboard on a port of this machine. */
+export interface Application extends AsyncDisposable {
+  readonly manager: IBackgroundWorkerManager
+  readonly gate: Gate
+  /** `http://127.0.0.1:1234`, where the dashboard's root is. */
+  readonly address: string
+}
+
+export async function openApplication(
+  createManager: CreateManager,
+  { many = 0, shown = (manager) => manager, by = 'ada' }: ApplicationOptions = {},
+): Promise<Application> {
+  await using stack = new AsyncDisposableStack()
+  const manager = stack.use(await createManager())
+  const { workers, gate } = createWorkers()
+  for (const worker of [...workers, ...createMany(many)]) await manager.add(worker)
+  await manager.start()
+
+  const dashboard = stack.use(
+    createDashboard({ manager: shown(manager), authorize: () => ({ by }), title: 'Shop workers' }),
+  )
+  const server = createServer(dashboard.nodeHandler).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  stack.defer(async () => {
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+  })
+  const { port } = server.address() as AddressInfo
+  const held = stack.move()
+  return { manager, gate, address: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}
