@@ -1,0 +1,131 @@
+import type { Job, Queue, Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { CONCURRENCY, type RedisContestant, type RedisJob } from './redis-contestant.ts'
+
+type BullMq = typeof import('bullmq')
+
+/** `upsertJobScheduler` for each job and one Worker: overlapping runs, no records. Upserts 25 at a time. */
+export const rawBullMq = rawContestant('bullmq', 25)
+
+/** The same, as loops are mostly written. */
+export const rawBullMqOneByOne = rawContestant('bullmq, one by one', 1)
+
+/** The same with one `Promise.all`. */
+export const rawBullMqAllAtOnce = rawContestant('bullmq, all at once', Number.POSITIVE_INFINITY)
+
+function rawContestant(name: string, atATime: number): RedisContestant {
+  return {
+    name,
+    open: async (jobs, { url, work }) => {
+      const { bullmq, createClient } = await load()
+      let client: Redis
+      let queue: Queue
+      let worker: Worker
+      return {
+        start: async () => {
+          client = createClient(url)
+          queue = new bullmq.Queue('jobs', { connection: client as never })
+          await inParallel(jobs, atATime, (job) => upsert(queue, job))
+          worker = new bullmq.Worker('jobs', (job) => work(...readTick(job)), {
+            connection: client as never,
+            concurrency: CONCURRENCY,
+          })
+          await worker.waitUntilReady()
+        },
+        stop: async () => {
+          await worker.close()
+          await queue.close()
+          client.disconnect()
+        },
+      }
+    },
+  }
+}
+
+/** A queue and a Worker for each job, with global concurrency 1: how overlap is prevented with BullMQ alone. */
+export const queuePerWorker: RedisContestant = {
+  name: 'bullmq, queue per worker',
+  open: async (jobs, { url, work }) => {
+    const { bullmq, createClient } = await load()
+    const open: (Queue | Worker)[] = []
+    let client: Redis
+    return {
+      start: async () => {
+        client = createClient(url)
+        await inParallel(jobs, 25, async (job) => {
+          const queue = new bullmq.Queue(job.name, { connection: client as never })
+          await queue.setGlobalConcurrency(1)
+          await upsert(queue, job)
+          const worker = new bullmq.Worker(job.name, (tick) => work(...readTick(tick)), { connection: client as never })
+          open.push(worker, queue)
+          await worker.waitUntilReady()
+        })
+      },
+      stop: async () => {
+        await Promise.all(open.map((object) => object.close()))
+        client.disconnect()
+      },
+    }
+  },
+}
+
+/** A limit, not a peer: ticks that add deduplicated runs, the least that prevents overlap over a cluster; no records. */
+export const bareTwoStage: RedisContestant = {
+  name: 'bare two-stage (limit)',
+  open: async (jobs, { url, work }) => {
+    const { bullmq, createClient } = await load()
+    let client: Redis
+    let open: (Queue | Worker)[]
+    return {
+      start: async () => {
+        client = createClient(url)
+        const options = { connection: client as never, concurrency: CONCURRENCY }
+        const ticks = new bullmq.Queue('ticks', options)
+        const runs = new bullmq.Queue('runs', options)
+        await inParallel(jobs, 25, (job) => upsert(ticks, job))
+        const addRun = async (tick: Job) => {
+          const [name, slot] = readTick(tick)
+          await runs.add(
+            name,
+            { slot },
+            { jobId: `${name}.${slot}`, deduplication: { id: name }, removeOnComplete: true },
+          )
+        }
+        const tickWorker = new bullmq.Worker('ticks', addRun, options)
+        const runWorker = new bullmq.Worker('runs', (run) => work(run.name, run.data.slot), options)
+        open = [tickWorker, runWorker, ticks, runs]
+        await Promise.all(open.map((object) => object.waitUntilReady()))
+      },
+      stop: async () => {
+        for (const object of open) await object.close()
+        client.disconnect()
+      },
+    }
+  },
+}
+
+async function load() {
+  const bullmq: BullMq = await import('bullmq')
+  const { Redis } = await import('ioredis')
+  return { bullmq, createClient: (url: string) => new Redis(url, { maxRetriesPerRequest: null }) }
+}
+
+function upsert(queue: Queue, { name, schedule }: RedisJob): Promise<unknown> {
+  const repeat =
+    'cron' in schedule ? { pattern: schedule.cron, tz: 'UTC' } : { every: schedule.everyMs, offset: schedule.offsetMs }
+  return queue.upsertJobScheduler(name, repeat, { name, opts: { removeOnComplete: true } })
+}
+
+/** `repeat:<name>:<slot>` */
+function readTick(job: Job): [name: string, slot: number] {
+  const [, name, slot] = (job.id as string).split(':')
+  return [name as string, Number(slot)]
+}
+
+async function inParallel<T>(items: readonly T[], atATime: number, use: (item: T) => Promise<unknown>): Promise<void> {
+  const rest = items.values()
+  const takeOneByOne = async () => {
+    for (const item of rest) await use(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(atATime, items.length) }, takeOneByOne))
+}

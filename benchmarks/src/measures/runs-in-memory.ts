@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { memoryContestant } from '../adapters/memory.ts'
+import { check, until } from './check.ts'
+import { type Measure, sizeOf } from './measure.ts'
+
+const figures = [
+  { key: 'cpu', title: 'CPU per run', unit: 'µs' },
+  { key: 'slots', title: 'slots hit', unit: '%' },
+] as const
+
+/** What a run costs at a high rate. */
+export const runsAt10Ms = runsMeasure({
+  name: 'runs-10ms',
+  title: 'CPU per run: 1,000 workers at 10 ms, empty work',
+  contestants: [
+    'default-manager',
+    'default-manager, scope + signal + logger',
+    'setInterval',
+    'toad-scheduler',
+    '@nestjs/schedule',
+    'binary heap (limit)',
+  ],
+  goals: [
+    { contestant: 'default-manager', figure: 'cpu', beside: ['toad-scheduler'], atMost: 3 },
+    {
+      contestant: 'default-manager, scope + signal + logger',
+      figure: 'cpu',
+      beside: ['toad-scheduler'],
+      atMost: 8,
+    },
+  ],
+  full: { workers: 1_000, periodMs: 10, seconds: 5, leastSlots: 85 },
+  quick: { workers: 1_000, periodMs: 10, seconds: 1.5, leastSlots: 85 },
+})
+
+/** What a run costs at the usual rate, and whether none is lost. */
+export const runsAt1S = runsMeasure({
+  name: 'runs-1s',
+  title: 'CPU per run and slots hit: 10,000 workers at 1 s, empty work',
+  contestants: [
+    'default-manager',
+    'default-manager, cron',
+    'default-manager, scope + signal + logger',
+    'setInterval',
+    'toad-scheduler',
+    '@nestjs/schedule',
+    'croner',
+    'node-cron',
+    'cron',
+    'binary heap (limit)',
+  ],
+  goals: [
+    { contestant: 'default-manager', figure: 'cpu', beside: ['toad-scheduler'], atMost: 2 },
+    { contestant: 'default-manager', figure: 'slots', atLeast: 100 },
+  ],
+  // What a contestant loses is a figure of its own here.
+  full: { workers: 10_000, periodMs: 1_000, seconds: 10, leastSlots: 0 },
+  quick: { workers: 10_000, periodMs: 1_000, seconds: 2, leastSlots: 0 },
+})
+
+function runsMeasure(parts: Omit<Measure, 'figures' | 'sample'>): Measure {
+  return {
+    ...parts,
+    figures,
+    sample: async (spec) => {
+      const workers = sizeOf(spec, 'workers')
+      const periodMs = sizeOf(spec, 'periodMs')
+      const counts = new Uint32Array(workers)
+      const jobs = Array.from({ length: workers }, (_, index) => ({
+        name: `worker-${index}`,
+        schedule: { everyMs: periodMs },
+        work: async () => {
+          counts[index] = (counts[index] as number) + 1
+        },
+      }))
+      const opened = await memoryContestant(spec.contestant).open(jobs)
+      await opened.start()
+      await until('the first worker has run', () => (counts[0] as number) > 0, 20_000)
+      // From the middle between two slots of the first worker, so that no herd falls on an end.
+      await sleep(periodMs < 100 ? 500 : periodMs / 2)
+      counts.fill(0)
+      const cpuBefore = process.cpuUsage()
+      const slots = Math.round((sizeOf(spec, 'seconds') * 1_000) / periodMs)
+      await sleep(slots * periodMs)
+      const { user, system } = process.cpuUsage(cpuBefore)
+      const runs = counts.reduce((sum, count) => sum + count, 0)
+      // The last slots of the time may be a little late.
+      await sleep(Math.min(50, periodMs / 2))
+      const hit = counts.reduce((sum, count) => sum + Math.min(count, slots), 0)
+      await opened.stop()
+      const hitPercent = (100 * hit) / (slots * workers)
+      check(runs > 0, 'a worker runs')
+      check(hitPercent >= sizeOf(spec, 'leastSlots'), `only ${hitPercent.toFixed(1)} % of the slots were hit`)
+      return { cpu: (user + system) / runs, slots: hitPercent }
+    },
+  }
+}

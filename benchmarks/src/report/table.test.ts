@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import type { Measure } from '../measures/measure.ts'
+import { summarize } from '../statistics.ts'
+import { reportTables, table } from './table.ts'
+
+const measure: Measure = {
+  name: 'runs',
+  title: 'A run',
+  figures: [{ key: 'cpu', title: 'CPU', unit: 'µs' }],
+  contestants: ['ours', 'toad', 'cron'],
+  goals: [{ contestant: 'ours', figure: 'cpu', beside: ['toad'], atMost: 2 }],
+  full: {},
+  sample: async () => ({}),
+}
+
+describe('table', () => {
+  it('aligns its columns', () => {
+    expect(table(['a', 'long'], [['1234', '5']])).toBe('| a    | long |\n| ---- | ---- |\n| 1234 | 5    |')
+  })
+})
+
+describe('reportTables', () => {
+  const text = reportTables({
+    measure,
+    params: { workers: 1_000 },
+    results: [
+      { contestant: 'ours', figures: { cpu: summarize([3, 4, 8]) }, incorrect: [] },
+      { contestant: 'toad', figures: { cpu: summarize([2]) }, incorrect: [] },
+      { contestant: 'cron', figures: {}, incorrect: ['only 2 % of the slots', 'only 3 %'] },
+    ],
+  })
+
+  it('shows medians, spread and ratios', () => {
+    expect(text).toContain('| ours       | 4 (3 … 8)      |')
+    expect(text).toMatch(/\| toad +\| 2 +\| 2 +\|/)
+  })
+
+  it('says how ours stands to its goal', () => {
+    expect(text).toMatch(/\| ours: CPU \| at most 2 × toad \| 2 +\| reached \|/)
+  })
+
+  it('gives no figure for what does not count, and says why', () => {
+    expect(text).toMatch(/\| cron +\| does not count \|/)
+    expect(text).toContain('Does not count, 2 times: cron: only 2 % of the slots')
+  })
+
+  it('names the sizes', () => {
+    expect(text).toContain('`--only runs` (workers 1,000)')
+  })
+})
