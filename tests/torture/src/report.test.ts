@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest'
+import { ForgedHistory } from '../test/forged-history.ts'
+import type { JournalLine } from './journal.ts'
+import { judge } from './oracle.ts'
+import { printViolations, summarize } from './report.ts'
+import { writeScript } from './script.ts'
+
+const script = writeScript({ seed: 4, minutes: 1, seats: 3 })
+const S = ForgedHistory.slot(10)
+
+function verdictOf(change: (history: ForgedHistory) => void) {
+  const forged = new ForgedHistory('bullmq')
+  change(forged)
+  return judge(forged.history())
+}
+
+it('a failure prints the seed, the script and what happened around the slot', () => {
+  const begin = { event: 'begin', worker: 'forged', runId: 'forged.1', slot: S, kind: 'scheduled', attempt: 1 } as const
+  const lines: JournalLine[] = [
+    { ...begin, at: S - 100, wall: S, process: 2 },
+    { ...begin, worker: 'other', at: S, wall: S, process: 2 },
+    { event: 'stall', ms: 400, at: S + 500, wall: S, process: 1 },
+    { event: 'stall', ms: 400, at: S + 60_000, wall: S, process: 1 },
+  ]
+  const text = printViolations(
+    script,
+    verdictOf((history) => history.drop(S)),
+    lines,
+  )
+  expect(text).toContain('seed 4, 1 min, 3 processes')
+  expect(text).toContain(`undecided: forged: slot ${S} has no decision`)
+  expect(text).toContain('-100 ms  process 2  begin')
+  expect(text).toContain('+500 ms  process 1  stall')
+  expect(text).not.toMatch(/other|\+60000/)
+})
+
+it('a summary counts what was carried out and what came of it', () => {
+  const verdict = verdictOf((history) => history.drop(S))
+  const done = script.faults.slice(0, 3)
+  expect(summarize(script, 'bullmq', done, verdict)).toMatchObject({
+    seed: 4,
+    faults: 3,
+    slotsPerWorker: { least: 60, median: 60 },
+    runs: 59,
+    undecided: 1,
+    violations: 1,
+  })
+})
