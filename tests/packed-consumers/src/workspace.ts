@@ -20,6 +20,7 @@ export async function tsc(args: readonly string[], folder: string): Promise<stri
   return run(join(ROOT, 'node_modules/.bin/tsc'), args, folder)
 }
 
+/** Reads a JSON file. */
 export async function readJson(path: string): Promise<Record<string, unknown>> {
   return JSON.parse(await readFile(path, 'utf8'))
 }

@@ -11,8 +11,11 @@ import { HERE, ROOT, tsc } from '../src/workspace.ts'
 const NAMES = [
   '@background-workers/abstractions',
   '@background-workers/bullmq-manager',
+  '@background-workers/dashboard',
   '@background-workers/default-manager',
   '@background-workers/hosting',
+  '@background-workers/opentelemetry',
+  '@background-workers/redis-lock',
 ]
 const TIMEOUT_MS = 120_000
 
@@ -98,7 +101,7 @@ describe('a project that installs the tarballs', () => {
   }, TIMEOUT_MS)
 
   describe.each([
-    ['minimal', { runs: true, abandoned: [] }],
+    ['minimal', { runs: true, live: 200, abandoned: [] }],
     [
       'complete',
       { alone: 'succeeded', hosted: 'succeeded', bullMq: true, workers: ['other'], hash: 'number', hasContract: true },
