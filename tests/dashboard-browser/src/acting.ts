@@ -8,7 +8,7 @@ export function testActing(open: OpenStage): void {
     it('runs a worker now', async () => {
       await using stage = await open()
       const { page } = stage
-      await page.goto('/workers/newsletter-digest')
+      await page.goto('workers/newsletter-digest')
       await confirm(await openDialog(page, 'Run now'), 'Run now', 'The run is accepted.')
       await expect.poll(() => recordsIn(page).allTextContents()).toEqual([expect.stringContaining('manual, by ada')])
       await expect.poll(() => recordsIn(page).first().textContent()).toContain('succeeded')
@@ -22,7 +22,7 @@ export function testActing(open: OpenStage): void {
       await using stage = await open()
       const { page, manager } = stage
       await startRun(manager, 'search-index')
-      await page.goto('/workers/search-index')
+      await page.goto('workers/search-index')
       expect(await page.getByRole('link', { name: 'Run now' }).count()).toBe(0)
       const dialog = await openDialog(page, 'Cancel the run')
       await dialog.getByText('Aborts the signal of the active run').waitFor()
@@ -36,7 +36,7 @@ export function testActing(open: OpenStage): void {
     it('pauses with a note, which all see, and resumes', async () => {
       await using stage = await open()
       const { page, manager } = stage
-      await page.goto('/workers/stock-report')
+      await page.goto('workers/stock-report')
       const dialog = await openDialog(page, 'Pause')
       await dialog.getByLabel('Note').fill('the warehouse counts until Friday')
       await confirm(dialog, 'Pause', 'The worker is paused.')
@@ -56,7 +56,7 @@ export function testActing(open: OpenStage): void {
       await using stage = await open()
       const { page, manager, visit } = stage
       const override = async () => (await manager.get('currency-rates'))?.schedule?.override?.schedule
-      await page.goto('/workers/currency-rates')
+      await page.goto('workers/currency-rates')
       const dialog = await openDialog(page, 'Reschedule')
       // The fields are those of the kind that is chosen.
       expect(await dialog.getByRole('textbox').count()).toBe(2)
@@ -65,7 +65,7 @@ export function testActing(open: OpenStage): void {
       await dialog.getByLabel('Every').fill('often')
       await dialog.getByRole('button', { name: 'Reschedule' }).click()
       await page.getByRole('alert').getByText('the period "often" can not be read').waitFor()
-      expect(visit.faults.splice(0)).toContainEqual('status: 422 /workers/currency-rates/reschedule')
+      expect(visit.faults.splice(0)).toContainEqual('status: 422 /admin/jobs/workers/currency-rates/reschedule')
       expect(await override()).toBeUndefined()
 
       await page.getByLabel('Every').fill('2h')
@@ -91,7 +91,7 @@ export function testActing(open: OpenStage): void {
       await using stage = await open()
       const { page } = stage
       const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim())
-      await page.goto('/workers/newsletter-digest')
+      await page.goto('workers/newsletter-digest')
       await page.keyboard.press('Tab')
       expect(await focused()).toBe('Skip to the content')
       await page.keyboard.press('Enter')
@@ -129,7 +129,7 @@ export function testActing(open: OpenStage): void {
     it('an operator searches and sorts', async () => {
       await using stage = await open({}, { javaScriptEnabled: false })
       const { page } = stage
-      await page.goto('/workers')
+      await page.goto('workers')
       await page.getByRole('searchbox').fill('r')
       await page.getByRole('button', { name: 'Search' }).click()
       await page.waitForURL('**/workers?q=r')
@@ -144,7 +144,7 @@ export function testActing(open: OpenStage): void {
     it('an operator runs now, and pauses with a note, by the page that asks', async () => {
       await using stage = await open({}, { javaScriptEnabled: false })
       const { page, manager } = stage
-      await page.goto('/workers/newsletter-digest')
+      await page.goto('workers/newsletter-digest')
       await page.getByRole('link', { name: 'Run now' }).click()
       await page.getByRole('heading', { name: 'Run now', level: 1 }).waitFor()
       await page.getByText('Runs the worker once, now.').waitFor()

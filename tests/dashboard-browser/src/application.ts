@@ -22,9 +22,12 @@ export interface ApplicationOptions {
 export interface Application extends AsyncDisposable {
   readonly manager: IBackgroundWorkerManager
   readonly gate: Gate
-  /** `http://127.0.0.1:1234`, where the dashboard's root is. */
+  /** Where the dashboard's root is: `http://127.0.0.1:1234/admin/jobs/`. */
   readonly address: string
 }
+
+/** A root that is not the server's, where a link that leads too far up would do no harm. */
+const BASE_PATH = '/admin/jobs'
 
 export async function openApplication(
   createManager: CreateManager,
@@ -37,7 +40,7 @@ export async function openApplication(
   await manager.start()
 
   const dashboard = stack.use(
-    createDashboard({ manager: shown(manager), authorize: () => ({ by }), title: 'Shop workers' }),
+    createDashboard({ manager: shown(manager), authorize: () => ({ by }), basePath: BASE_PATH, title: 'Shop workers' }),
   )
   const server = createServer(dashboard.nodeHandler).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -48,5 +51,10 @@ export async function openApplication(
   })
   const { port } = server.address() as AddressInfo
   const held = stack.move()
-  return { manager, gate, address: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: () => held.disposeAsync() }
+  return {
+    manager,
+    gate,
+    address: `http://127.0.0.1:${port}${BASE_PATH}/`,
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
 }

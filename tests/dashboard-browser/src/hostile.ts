@@ -18,10 +18,10 @@ export function testHostileTexts(open: OpenStage): void {
     it('in a note, and in who has written it, are shown as they are, also by a page that is open', async () => {
       await using stage = await open({ by: HOSTILE[1] as string })
       const { page } = stage
-      await page.goto('/workers')
+      await page.goto('workers')
       await page.getByRole('status').getByText('Live', { exact: true }).waitFor()
       const other = await page.context().newPage()
-      await other.goto('/workers/stock-report')
+      await other.goto('workers/stock-report')
       const dialog = await openDialog(other, 'Pause')
       await dialog.getByLabel('Note').fill(NOTE)
       await confirm(dialog, 'Pause', 'The worker is paused.')
@@ -29,8 +29,8 @@ export function testHostileTexts(open: OpenStage): void {
       await other.getByText(text).waitFor()
       await other.close()
       await rowOf(page, 'stock-report').getByText(text).waitFor()
-      await page.goto('/')
-      await page.goto(`/workers?q=${encodeURIComponent(HOSTILE[2] as string)}`)
+      await page.goto('./')
+      await page.goto(`workers?q=${encodeURIComponent(HOSTILE[2] as string)}`)
       expect(await namesIn(page)).toEqual(['stock-report'])
       expect(await page.getByRole('searchbox').inputValue()).toBe(HOSTILE[2])
     })
@@ -38,11 +38,11 @@ export function testHostileTexts(open: OpenStage): void {
     it('in names that only a damaged store has are shown, and lead nowhere', async () => {
       await using stage = await open({ shown: withHostileNames })
       const { page } = stage
-      await page.goto('/workers')
+      await page.goto('workers')
       const names = await namesIn(page)
       expect(names.filter((name) => HOSTILE.includes(name)).toSorted()).toEqual(HOSTILE.toSorted())
       for (const name of HOSTILE) expect(await rowOf(page, name).getByRole('link').count()).toBe(0)
-      await page.goto('/')
+      await page.goto('./')
       await page
         .getByRole('region', { name: 'Up next' })
         .getByText(HOSTILE[0] as string, { exact: true })

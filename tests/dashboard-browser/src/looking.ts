@@ -20,7 +20,7 @@ export function testLooking(open: OpenStage): void {
     it('has each worker, with its schedule and its state, and leads to its page', async () => {
       await using stage = await open()
       const { page } = stage
-      await page.goto('/')
+      await page.goto('./')
       await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Workers' }).click()
       await page.getByRole('heading', { name: 'Workers', level: 1 }).waitFor()
       await expect.poll(() => namesIn(page)).toEqual(NAMES)
@@ -35,7 +35,7 @@ export function testLooking(open: OpenStage): void {
     it('narrows as somebody types, without a reload, and the key / leads there', async () => {
       await using stage = await open()
       const { page } = stage
-      await page.goto('/workers')
+      await page.goto('workers')
       await mark(page)
       await page.keyboard.press('/')
       await page.keyboard.type('backup')
@@ -61,7 +61,7 @@ export function testLooking(open: OpenStage): void {
         .sort((one, other) => Number(one.nextDueAt) - Number(other.nextDueAt))
         .map(({ name }) => name)
       const header = (name: string) => page.getByRole('columnheader', { name, exact: true })
-      await page.goto('/workers')
+      await page.goto('workers')
       expect(await header('Name').getAttribute('aria-sort')).toBe('ascending')
       await header('Next').getByRole('link').click()
       await expect.poll(() => header('Next').getAttribute('aria-sort')).toBe('ascending')
@@ -76,7 +76,7 @@ export function testLooking(open: OpenStage): void {
       await using stage = await open()
       const { page, manager } = stage
       await manager.pause('stock-report', { by: 'grace', note: 'the warehouse counts' })
-      await page.goto('/workers')
+      await page.goto('workers')
       const filters = page.getByRole('navigation', { name: 'Filter by state' })
       const paused = filters.getByRole('link', { name: 'Paused 1' })
       await paused.click()
@@ -90,7 +90,7 @@ export function testLooking(open: OpenStage): void {
     it('has pages when there are many workers, which keep the search', async () => {
       await using stage = await open({ many: 120 })
       const { page } = stage
-      await page.goto('/workers?q=tenant')
+      await page.goto('workers?q=tenant')
       const pager = page.getByRole('navigation', { name: 'Pages of the list' })
       const tenants = (from: number, to: number) =>
         Array.from({ length: to - from + 1 }, (_, index) => `tenant-${String(from + index).padStart(3, '0')}`)
@@ -109,7 +109,7 @@ export function testLooking(open: OpenStage): void {
     it('shows without a reload that a worker runs, and how it ended', async () => {
       await using stage = await open()
       const { page, manager, gate } = stage
-      await page.goto('/workers')
+      await page.goto('workers')
       await page.getByRole('status').getByText('Live', { exact: true }).waitFor()
       await mark(page)
       const state = rowOf(page, 'search-index').getByRole('cell').last()
@@ -125,7 +125,7 @@ export function testLooking(open: OpenStage): void {
     it('counts what runs and what needs somebody, on the overview', async () => {
       await using stage = await open()
       const { page, manager } = stage
-      await page.goto('/')
+      await page.goto('./')
       const tile = (name: string) => page.getByRole('list', { name: 'Workers by state' }).getByRole('link', { name })
       await tile('8 Workers').waitFor()
       await mark(page)
@@ -145,7 +145,7 @@ export function testLooking(open: OpenStage): void {
       await using stage = await open()
       const { page, manager } = stage
       await runToItsEnd(manager, 'invoice-mailer')
-      await page.goto('/workers/invoice-mailer')
+      await page.goto('workers/invoice-mailer')
       const stacks = errorsIn(page)
         .getByText(/at .*workers\.ts:\d+/)
         .filter({ visible: true })
@@ -165,7 +165,7 @@ export function testLooking(open: OpenStage): void {
   it('is dark or light as the system is, until somebody switches, and stays so', async () => {
     await using stage = await open({}, { colorScheme: 'dark' })
     const { page } = stage
-    await page.goto('/workers')
+    await page.goto('workers')
     expect(await brightness(page)).toBeLessThan(0.2)
     await page.getByRole('button', { name: 'Switch between light and dark' }).click()
     expect(await brightness(page)).toBeGreaterThan(0.9)
