@@ -19,7 +19,8 @@ export interface IDistributedLock {
    * all, or dies before the run starts, has used the slot up; the next one runs.
    *
    * @throws StoreUnavailableError when the store can not be asked, or does not answer. Asked again for the same slot,
-   *   a claim whose answer was lost is granted.
+   *   a claim whose answer was lost is granted. A call may come while the one before it is unanswered; it is not refused
+   *   on account of that one's claim, unless that is granted.
    */
   acquire(request: LockRequest): Promise<LockHold | LockRefusal>
 }

@@ -87,7 +87,7 @@ return 1
  * Decides that a slot does not run. Gives 0 when it was decided before, and to a tick also when a later one counts it as missed.
  *
  * KEYS workers, records, order of non-runs
- * ARGV worker, run id, slot or '', record, at, most, letter, mark to raise or ''
+ * ARGV worker, run id, slot or '', record, at, most, letter, '1' for a tick
  */
 export const decideNonRun = new LuaScript(`${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -95,8 +95,10 @@ if redis.call('HGET', KEYS[2], run) == ARGV[4] then return 1 end
 local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker)
 local isNew = redis.call('HEXISTS', KEYS[2], run) == 0 and not (slot and slot <= (tonumber(marks[1] or '') or 0))
 local fields = {}
-if ARGV[8] ~= '' then
-  if (tonumber(marks[2] or '') or 0) < tonumber(ARGV[8]) then fields = { 'decided:' .. worker, ARGV[8] } else isNew = false end
+if slot and (tonumber(marks[2] or '') or 0) < slot then
+  fields = { 'decided:' .. worker, ARGV[3] }
+elseif ARGV[8] == '1' then
+  isNew = false
 end
 if isNew then
   keep_record(KEYS[2], KEYS[3], run, ARGV[4], ARGV[5], tonumber(ARGV[6]))

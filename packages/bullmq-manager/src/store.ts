@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { PauseInfo, RunRecord, ScheduleOverride } from '@background-workers/abstractions'
 import type { RedisClient } from './redis-client.ts'
 import type { Keys } from './keys.ts'
@@ -120,7 +121,8 @@ export class Store {
 
   /** Leaves a tombstone, the records and the last runs. */
   remove(worker: string, now: number): Promise<boolean> {
-    return this.#change(worker, { removed: String(now) }, [
+    // The token tells a repeat of this call, whose answer was lost, from another removal in the same ms.
+    return this.#change(worker, { removed: `${now} ${randomUUID()}` }, [
       'definition',
       'override',
       'pause',
@@ -193,7 +195,7 @@ export class Store {
     record: RunRecord,
     slot: number | undefined,
     keepRuns: number,
-    raiseDecidedTo: number | undefined,
+    isByTick: boolean,
   ): Promise<boolean> {
     const { worker, runId, finishedAt, outcome } = record
     const decided = await decideNonRun.run(
@@ -207,7 +209,7 @@ export class Store {
         finishedAt?.getTime() ?? 0,
         keepRuns,
         OUTCOME_LETTERS[outcome ?? 'skipped'],
-        raiseDecidedTo ?? '',
+        isByTick ? '1' : '',
       ],
     )
     return decided === 1

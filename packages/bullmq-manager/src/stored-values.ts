@@ -107,6 +107,11 @@ export function parseNumber(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined
 }
 
+/** Reads when a worker was removed; what follows the time tells one removal from another. */
+export function parseTombstone(text: string): number | undefined {
+  return parseNumber(text.split(' ', 1)[0] as string)
+}
+
 function parseDate(value: unknown): Date | undefined {
   if (typeof value !== 'string') return undefined
   const date = new Date(value)

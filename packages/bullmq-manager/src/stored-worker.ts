@@ -8,6 +8,7 @@ import {
   parseOverride,
   parsePause,
   parseRecord,
+  parseTombstone,
 } from './stored-values.ts'
 
 /** What Redis keeps of a worker: the fields of one hash, `<field>:<worker>` each. */
@@ -127,7 +128,7 @@ export function readWorker(name: string, values: ReadonlyMap<string, string>, re
     definition: read('definition', parseDefinition),
     override: read('override', parseOverride),
     paused: read('pause', parsePause),
-    removedAt: read('removed', parseNumber),
+    removedAt: read('removed', parseTombstone),
     orphanedAt: read('orphaned', parseNumber),
     decidedUpTo: read('decided', parseNumber),
     startedUpTo: read('started', parseNumber),

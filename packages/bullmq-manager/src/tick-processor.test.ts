@@ -7,7 +7,11 @@ const PERIOD_MS = 2_000
 const slot = 1_767_225_600_000
 
 /** A worker whose late slot is missed, or is skipped for a run that is in the way, and what is told of it. */
-function lateWorker(marks: { readonly decidedUpTo: number; readonly startedUpTo?: number }, blockedBy?: string) {
+function lateWorker(
+  marks: { readonly decidedUpTo: number; readonly startedUpTo?: number },
+  blockedBy?: string,
+  guard = blockedBy,
+) {
   let { decidedUpTo } = marks
   const told: RunRecord[] = []
   const parts = {
@@ -30,7 +34,7 @@ function lateWorker(marks: { readonly decidedUpTo: number; readonly startedUpTo?
         return true
       },
     },
-    runQueues: { add: async () => blockedBy },
+    runQueues: { add: async () => blockedBy, guardOf: async () => guard },
     activeElsewhere: async () => undefined,
     slotSkipped: (record: RunRecord) => told.push(record),
   } as unknown as TickParts
@@ -66,4 +70,10 @@ it.each([
   expect(told).toHaveLength(1)
   expect(told[0]).toMatchObject({ outcome: 'skipped', reason: 'overlap', blockedBy })
   expect(told[0]?.missedSlots).toBe(missedSlots)
+})
+
+it('does not count a slot as missed whose run waits, when it is missed itself', async () => {
+  const { told, tick } = lateWorker({ decidedUpTo: slot - 3 * PERIOD_MS }, undefined, `digest.${slot - 2 * PERIOD_MS}`)
+  await tick()
+  expect(told).toMatchObject([{ runId: `digest.${slot}`, outcome: 'missed', missedSlots: 1 }])
 })

@@ -72,9 +72,12 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
       instanceId: parts.instanceId,
     })
   const record = recordOf(slot.missedSlots)
-  const skip = async (decided: Partial<RunRecord>, missedSlots = slot.missedSlots) => {
+  // Its own tick may have been cut off before it could say that the slot is decided.
+  const waiting = slot.missedSlots > 0 ? await parts.runQueues.guardOf(policy.queue, tick.worker) : undefined
+  const skip = async (decided: Partial<RunRecord>) => {
+    const missedSlots = missedSince(decided.blockedBy ?? waiting, worker, slot)
     const skipped = { ...recordOf(missedSlots), ...decided, finishedAt: new Date(parts.clock.now()) }
-    if (await parts.store.decideNonRun(skipped, slot.dueAt, policy.keepRuns, slot.dueAt)) parts.slotSkipped(skipped)
+    if (await parts.store.decideNonRun(skipped, slot.dueAt, policy.keepRuns, true)) parts.slotSkipped(skipped)
   }
   switch (decision.kind) {
     case 'wait':
@@ -98,7 +101,7 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
       if (blockedBy === undefined && worker.waiting) await parts.store.clearWaiting(tick.worker)
       if (blockedBy === undefined)
         await parts.store.raiseDecided(tick.worker, slot.dueAt, delayMs > 0 ? record : undefined)
-      else await skip({ outcome: 'skipped', reason: 'overlap', blockedBy }, missedSince(blockedBy, worker, slot))
+      else await skip({ outcome: 'skipped', reason: 'overlap', blockedBy })
       return
     }
     default:
@@ -107,8 +110,8 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
 }
 
 /** How many slots nobody has decided before this one: one whose run is in its way is decided, though no mark says so yet. */
-function missedSince(blockedBy: string, worker: KnownWorker, slot: Slot): number {
-  const blockingSlot = Number(blockedBy.slice(worker.name.length + 1))
+function missedSince(blockedBy: string | undefined, worker: KnownWorker, slot: Slot): number {
+  const blockingSlot = Number(blockedBy?.slice(worker.name.length + 1))
   const next = blockingSlot < slot.dueAt ? nextDueAt(effectiveSchedule(worker), blockingSlot, worker.name) : undefined
   if (next === undefined) return slot.missedSlots
   const since = latestDueSlot(effectiveSchedule(worker), worker.name, next, slot.dueAt)

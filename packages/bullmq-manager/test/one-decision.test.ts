@@ -149,15 +149,18 @@ describe.concurrent('a slot that was decided', () => {
     await cluster.start([new Probe().worker('digest', rarely())])
     const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
     const late = { worker: 'digest', kind: 'scheduled', attempts: 0, instanceId: 'slow', outcome: 'missed' } as const
-    const decide = (dueAt: number) => {
+    const decide = (dueAt: number, isByTick = true) => {
       const record = { ...late, runId: `digest.${dueAt}`, scheduledFor: new Date(dueAt), finishedAt: new Date() }
-      return store.decideNonRun(record, dueAt, 100, dueAt)
+      return store.decideNonRun(record, dueAt, 100, isByTick)
     }
     await cluster.setDecided('digest', slot)
     expect(await decide(slot - PERIOD_MS)).toBe(false)
     expect(await decide(slot)).toBe(false)
     expect(await decide(slot + PERIOD_MS)).toBe(true)
     expect(await store.records('digest', undefined)).toMatchObject([{ runId: `digest.${slot + PERIOD_MS}` }])
+    // A run that is not started after all decides its slot as well, also when its tick could not say so.
+    expect(await decide(slot + 3 * PERIOD_MS, false)).toBe(true)
+    expect(await decide(slot + 2 * PERIOD_MS)).toBe(false)
   })
 
   it('is told once, also when its run ends while the records are read', async () => {

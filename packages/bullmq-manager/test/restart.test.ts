@@ -162,5 +162,6 @@ describe.concurrent('a restart of the application', () => {
   })
 })
 
-// BullMQ waits on the marker of a queue and looks for stalled jobs. No scheduler and no job is among it.
-const IS_OF_BULLMQ = /^\w+ \{[^}]+\}:(ticks|runs\.default):(marker|stalled|stalled-check)$/
+// BullMQ waits on the marker of a queue, looks for stalled jobs, and looks for a job where none waits. No scheduler and
+// no job is among it.
+const IS_OF_BULLMQ = /^(\w+ \S+:(marker|stalled|stalled-check)|rpoplpush \S+:wait|zpopmin \S+:prioritized|del \S+:pc)$/

@@ -112,6 +112,16 @@ describe.concurrent('when the connection breaks after Redis has executed a comma
     expect(await dashboard.remove('tidy')).toBe(false)
   })
 
+  it('a second removal in the same millisecond is no repeat of the first', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    await cluster.start([probe.worker('tidy', rarely())])
+    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    const now = Date.now()
+    assert.deepEqual([await store.remove('tidy', now), await store.remove('tidy', now)], [true, false])
+    assert.equal((await store.read('tidy')).removedAt, now)
+  })
+
   it('the lock of those who write schedules is not lost', async (test) => {
     const { expect } = test
     const { redis, lose } = await losingRedis(test)

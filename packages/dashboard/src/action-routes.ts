@@ -14,7 +14,7 @@ import { findWorker } from './view-routes.ts'
 
 /** All that changes something. `authorize` has agreed when a route is reached. */
 export function addActionRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): void {
-  const { options, list, audit } = parts
+  const { options, list, health, audit } = parts
   const checkOrigin = csrf({ origin: (origin, c) => isOwnOrigin(origin, c, options.allowedOrigins) })
 
   app.post('/workers/:worker/:operation', async (c) => {
@@ -29,6 +29,7 @@ export function addActionRoutes(app: Hono<DashboardEnv>, parts: DashboardParts):
       if (!worker) refuse(c, 404, 'no such worker', 'There is no worker of that name.')
       const details = await operation.perform({ manager: options.manager, worker, form, by })
       list.forget()
+      health.forget()
       audit.write({ by, action, worker: worker.name, details, outcome: 'done' })
     } catch (error) {
       if (error instanceof Refusal) throw error

@@ -11,13 +11,14 @@ import {
   frameOf,
   purposeOf,
 } from './dashboard-context.ts'
+import { healthReader } from './health-reader.ts'
 import { LiveUpdates } from './live-updates.ts'
 import { type NodeHandler, createNodeHandler } from './node-handler.ts'
 import { type DashboardOptions, fillOptions } from './options.ts'
 import { messagePage, refusalPage } from './pages/layout.ts'
 import { describeProblem, errorCode } from './problem.ts'
 import { Refusal } from './refusal.ts'
-import { SharedList } from './shared-list.ts'
+import { SharedReading } from './shared-reading.ts'
 import { addViewRoutes } from './view-routes.ts'
 
 /** Pages, actions and live updates for one manager. */
@@ -70,9 +71,14 @@ function createParts(options: DashboardOptions): DashboardParts {
   const filled = fillOptions(options)
   const { manager, logger, onAudit, pollIntervalMs, maxStreams } = filled
   const activity = new Activity(manager)
-  const list = new SharedList(manager, (workers) => activity.look(workers))
-  const live = new LiveUpdates({ manager, list, pollIntervalMs, maxStreams })
-  return { options: filled, audit: new Audit(logger, onAudit), list, activity, live }
+  const audit = new Audit(logger, onAudit)
+  const list = new SharedReading(
+    () => manager.list(),
+    (workers) => activity.look(workers),
+  )
+  const health = new SharedReading(healthReader(manager, audit))
+  const live = new LiveUpdates({ manager, list, health, pollIntervalMs, maxStreams })
+  return { options: filled, audit, list, health, activity, live }
 }
 
 function createApp(parts: DashboardParts): Hono<DashboardEnv> {

@@ -1,19 +1,22 @@
+import type { WorkerStatus } from '@background-workers/abstractions'
 import type { Context } from 'hono'
 import type { Activity } from './activity.ts'
 import type { Audit } from './audit.ts'
 import type { DashboardAction, Operator } from './authorize.ts'
+import type { KnownHealth } from './health-reader.ts'
 import type { LiveUpdates } from './live-updates.ts'
 import { findOperation } from './operations.ts'
 import type { FilledOptions } from './options.ts'
 import type { PageFrame } from './pages/layout.ts'
 import { isWorkerName } from './pages/parts.ts'
-import type { SharedList } from './shared-list.ts'
+import type { SharedReading } from './shared-reading.ts'
 
 /** What all routes share. */
 export interface DashboardParts {
   readonly options: FilledOptions
   readonly audit: Audit
-  readonly list: SharedList
+  readonly list: SharedReading<readonly WorkerStatus[]>
+  readonly health: SharedReading<KnownHealth>
   readonly activity: Activity
   readonly live: LiveUpdates
 }

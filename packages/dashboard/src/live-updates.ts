@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { IBackgroundWorkerManager, ManagerEventName, WorkerStatus } from '@background-workers/abstractions'
-import type { SharedList } from './shared-list.ts'
+import type { KnownHealth } from './health-reader.ts'
+import type { SharedReading } from './shared-reading.ts'
 
 /** What live updates need to know. */
 export interface LiveUpdatesOptions {
   readonly manager: Pick<IBackgroundWorkerManager, 'on'>
-  readonly list: SharedList
+  readonly list: SharedReading<readonly WorkerStatus[]>
+  readonly health: SharedReading<KnownHealth>
   readonly pollIntervalMs: number
   readonly maxStreams: number
 }
@@ -39,6 +41,8 @@ const EVENTS = [
   'worker-stuck',
   'worker-overdue',
   'worker-recovered',
+  'health-reason-added',
+  'health-reason-cleared',
   'health-changed',
 ] as const satisfies readonly ManagerEventName[]
 
@@ -49,7 +53,7 @@ const HEARTBEAT = encoder.encode(': \n\n')
 
 /**
  * Tells open pages that something has changed; they fetch themselves again then. What changes on this instance is known
- * by events; for what others change, the list is read at an interval, once for all pages. While no page is open there
+ * by events; for what others change, list and health are read at an interval, once for all pages. While no page is open there
  * is no listener and no timer.
  */
 export class LiveUpdates {
@@ -138,7 +142,8 @@ export class LiveUpdates {
 
   async #look(): Promise<string> {
     try {
-      return fingerprintOf(await this.#options.list.read())
+      const { list, health } = this.#options
+      return fingerprintOf(...(await Promise.all([list.read(), health.read()])))
     } catch {
       // The pages say what is wrong when they are fetched.
       return 'unreadable'
@@ -167,7 +172,7 @@ function closeQuietly(controller: ReadableStreamDefaultController<Uint8Array>): 
 }
 
 /** The same as long as nothing has changed that a page shows. */
-function fingerprintOf(workers: readonly WorkerStatus[]): string {
+function fingerprintOf(workers: readonly WorkerStatus[], health: KnownHealth): string {
   const hash = createHash('sha256')
   for (const { name, state, nextDueAt, paused, schedule, activeRun, lastRun, consecutiveFailures } of workers) {
     hash.update(
@@ -185,5 +190,7 @@ function fingerprintOf(workers: readonly WorkerStatus[]): string {
       ]),
     )
   }
+  // Their messages may tell how much, which changes all the time.
+  hash.update(JSON.stringify(health?.reasons.map(({ worker = '', code }) => `${worker} ${code}`).sort() ?? null))
   return hash.digest('base64')
 }

@@ -1,4 +1,4 @@
-import { BackgroundWorkerError, type HealthReport, type WorkerStatus } from '@background-workers/abstractions'
+import { BackgroundWorkerError, type WorkerStatus } from '@background-workers/abstractions'
 import type { Hono } from 'hono'
 import { type Asset, assets } from './assets.ts'
 import { askPermission } from './authorize.ts'
@@ -10,6 +10,7 @@ import { overviewPage } from './pages/overview.ts'
 import { isWorkerName } from './pages/parts.ts'
 import { workerPage } from './pages/worker.ts'
 import { workersPage } from './pages/workers.ts'
+import { judgeWorkers } from './worker-condition.ts'
 import { queryWorkers, readWorkerQuery } from './worker-list.ts'
 
 /** More would make a page of megabytes where a policy keeps thousands. */
@@ -19,32 +20,34 @@ const FILES: ReadonlyMap<string, Asset> = new Map(Object.values(assets).map((ass
 
 /** All that only looks. */
 export function addViewRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): void {
-  const { options, list, activity, live } = parts
+  const { options, list, health, activity, live } = parts
   const { manager } = options
 
   app.get('/', async (c) => {
-    const [workers, health] = await Promise.all([
-      unlessStoreIsAway(list.read(), undefined),
-      unlessStoreIsAway(manager.health(), STORE_AWAY),
-    ])
-    return c.html(overviewPage(frameOf(c, options), { workers, health, activity }), workers ? 200 : 503)
+    const [listed, known] = await Promise.all([unlessStoreIsAway(list.read()), health.read()])
+    const workers = listed && judgeWorkers(listed, known)
+    return c.html(overviewPage(frameOf(c, options), { workers, health: known, activity }), workers ? 200 : 503)
   })
 
   app.get('/workers', async (c) => {
     const query = readWorkerQuery(new URL(c.req.url).searchParams)
-    const workers = await list.read()
-    return c.html(workersPage(frameOf(c, options), query, queryWorkers(workers, query), noticeOf(c)))
+    const [workers, known] = await Promise.all([list.read(), health.read()])
+    const page = queryWorkers(judgeWorkers(workers, known), query)
+    return c.html(workersPage(frameOf(c, options), { query, page, health: known, notice: noticeOf(c) }))
   })
 
   app.get('/workers/:worker', async (c) => {
     const worker = await findWorker(parts, c.req.param('worker'))
     if (!worker) return c.notFound()
-    const [records, offered] = await Promise.all([
+    const [records, offered, known] = await Promise.all([
       // One that only starts and stops has none.
       worker.schedule ? manager.runs(worker.name, { limit: RECORDS_SHOWN }) : [],
       offeredTo(c, parts, worker),
+      health.read(),
     ])
-    return c.html(workerPage(frameOf(c, options), { worker, records, offered, notice: noticeOf(c) }))
+    const judged = judgeWorker(worker, known)
+    const facts = { worker: judged, health: known, records, offered, notice: noticeOf(c) }
+    return c.html(workerPage(frameOf(c, options), facts))
   })
 
   app.get('/workers/:worker/confirm/:operation', async (c) => {
@@ -102,16 +105,11 @@ function noticeOf(c: DashboardContext): string | undefined {
   return findOperation(c.req.query('done') ?? '')?.done
 }
 
-const STORE_AWAY: HealthReport = {
-  status: 'unhealthy',
-  reasons: [{ code: 'store-lost', message: "The manager's store can not be reached." }],
-}
-
-async function unlessStoreIsAway<T, Else>(asked: Promise<T>, otherwise: Else): Promise<T | Else> {
+async function unlessStoreIsAway<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked
   } catch (error) {
-    if (BackgroundWorkerError.is(error) && error.code === 'store-unavailable') return otherwise
+    if (BackgroundWorkerError.is(error) && error.code === 'store-unavailable') return undefined
     throw error
   }
 }

@@ -1,6 +1,5 @@
-import type { WorkerStatus } from '@background-workers/abstractions'
 import { rawSchedule } from './schedule-text.ts'
-import { FILTERS, type WorkerFilter, matchesFilter, stateRank } from './worker-condition.ts'
+import { FILTERS, type JudgedWorker, type WorkerFilter, matchesFilter, stateRank } from './worker-condition.ts'
 
 /** How many workers stand on a page. */
 export const PAGE_SIZE = 50
@@ -19,7 +18,7 @@ export interface WorkerQuery {
 
 /** One page of the list. */
 export interface WorkerPage {
-  readonly workers: readonly WorkerStatus[]
+  readonly workers: readonly JudgedWorker[]
   /** How many match; the page has up to `PAGE_SIZE` of them. */
   readonly matching: number
   readonly total: number
@@ -56,7 +55,7 @@ export function writeWorkerQuery({ search, filter, sort, isDescending, page }: W
 }
 
 /** Searches, filters, sorts and cuts the list to one page. */
-export function queryWorkers(all: readonly WorkerStatus[], query: WorkerQuery): WorkerPage {
+export function queryWorkers(all: readonly JudgedWorker[], query: WorkerQuery): WorkerPage {
   const found = query.search === '' ? all : all.filter((worker) => matchesSearch(worker, query.search.toLowerCase()))
   const { filter } = query
   const matching = filter ? found.filter((worker) => matchesFilter(worker, filter)) : [...found]
@@ -74,7 +73,7 @@ export function queryWorkers(all: readonly WorkerStatus[], query: WorkerQuery): 
 }
 
 /** How many workers each filter leaves. */
-export function countByFilter(workers: readonly WorkerStatus[]): Record<WorkerFilter, number> {
+export function countByFilter(workers: readonly JudgedWorker[]): Record<WorkerFilter, number> {
   const filters = Object.keys(FILTERS) as WorkerFilter[]
   const counts = Object.fromEntries(filters.map((filter) => [filter, 0])) as Record<WorkerFilter, number>
   for (const worker of workers) {
@@ -88,7 +87,7 @@ function isSort(text: string): text is WorkerSort {
 }
 
 /** By name, by what the schedule looks like as it is written, and by the note of a pause. */
-function matchesSearch({ name, schedule, paused }: WorkerStatus, search: string): boolean {
+function matchesSearch({ name, schedule, paused }: JudgedWorker, search: string): boolean {
   if (name.toLowerCase().includes(search) || paused?.note?.toLowerCase().includes(search)) return true
   if (!schedule) return false
   const inForce = schedule.override?.schedule ?? schedule.declared
@@ -96,9 +95,9 @@ function matchesSearch({ name, schedule, paused }: WorkerStatus, search: string)
   return rawSchedule(inForce).toLowerCase().includes(search) || timeZone.toLowerCase().includes(search)
 }
 
-function comparer({ sort, isDescending }: WorkerQuery): (one: WorkerStatus, other: WorkerStatus) => number {
+function comparer({ sort, isDescending }: WorkerQuery): (one: JudgedWorker, other: JudgedWorker) => number {
   const sign = isDescending ? -1 : 1
-  const byName = (one: WorkerStatus, other: WorkerStatus) =>
+  const byName = (one: JudgedWorker, other: JudgedWorker) =>
     one.name < other.name ? -1 : one.name > other.name ? 1 : 0
   if (sort === 'name') return (one, other) => sign * byName(one, other)
   const read = SORT_VALUES[sort]
@@ -113,7 +112,7 @@ function comparer({ sort, isDescending }: WorkerQuery): (one: WorkerStatus, othe
   }
 }
 
-const SORT_VALUES: Readonly<Record<Exclude<WorkerSort, 'name'>, (worker: WorkerStatus) => number | undefined>> = {
+const SORT_VALUES: Readonly<Record<Exclude<WorkerSort, 'name'>, (worker: JudgedWorker) => number | undefined>> = {
   next: ({ nextDueAt }) => nextDueAt?.getTime(),
   last: ({ lastRun }) => lastRun && (lastRun.finishedAt ?? lastRun.scheduledFor).getTime(),
   state: stateRank,

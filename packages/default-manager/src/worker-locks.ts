@@ -94,10 +94,6 @@ export class WorkerLocks {
     const asked = ++this.#asked
     try {
       const answer = checkAnswer(await this.#call(async () => this.#parts.lock.acquire(request)))
-      if (answer.kind === 'held' && answer.signal.aborted) {
-        this.release(answer)
-        answer.signal.throwIfAborted()
-      }
       this.#answered = Math.max(this.#answered, asked)
       this.#restored()
       return answer
@@ -180,27 +176,32 @@ class LockWait {
 
   #ask(): void {
     const attempt = ++this.#attempt
-    const silent = () => {
-      const error = new StoreUnavailableError(`The lock has not answered within ${SILENT_AFTER_MS} ms.`)
-      this.#host.lost(error)
-      this.#failed(attempt, error)
-    }
+    const silent = () =>
+      this.#useless(attempt, new StoreUnavailableError(`The lock has not answered within ${SILENT_AFTER_MS} ms.`))
     this.#clearTimer = setLongTimer(this.#host.clock, silent, SILENT_AFTER_MS)
     this.#host.ask().then(
-      (answer) => this.#answered(answer),
+      (answer) => this.#answered(attempt, answer),
       (error: unknown) => this.#failed(attempt, error),
     )
   }
 
   /** Also of an attempt that was taken for lost: its hold is as good. */
-  #answered(answer: LockHold | LockRefusal): void {
-    if (this.#isOver) {
-      if (answer.kind === 'held') this.#host.release(answer)
+  #answered(attempt: number, answer: LockHold | LockRefusal): void {
+    if (answer.kind === 'held' && (this.#isOver || answer.signal.aborted)) {
+      this.#host.release(answer)
+      this.#useless(attempt, answer.signal.reason)
       return
     }
+    if (this.#isOver) return
     this.end()
     if (answer.kind === 'held') this.#waiter.held(answer)
     else this.#waiter.refused(answer.blockedBy)
+  }
+
+  /** The lock itself has told no failure. */
+  #useless(attempt: number, error: unknown): void {
+    if (!this.#isOver) this.#host.lost(error)
+    this.#failed(attempt, error)
   }
 
   #failed(attempt: number, error: unknown): void {

@@ -86,7 +86,7 @@ export class RedisConnection {
 
   /** A connection that is silent does not close by itself for many minutes. A caller's client is the caller's business. */
   #giveUpConnection(): void {
-    if (this.#isGivenUp) return
+    if (!this.#isOurs || this.#isGivenUp) return
     this.#isGivenUp = true
     this.#client.once('close', () => {
       this.#isGivenUp = false

@@ -12,6 +12,7 @@ import { type GuardedLogger, guardLogger, waitFor } from '@background-workers/ab
 import { type FilledOptions, type RedisLockOptions, fillOptions } from './options.ts'
 import { RedisConnection } from './redis-connection.ts'
 import { SlotClaims } from './slot-claims.ts'
+import { Turns } from './turns.ts'
 import { type MutexClient, WorkerMutex } from './worker-mutex.ts'
 
 /** How often a lock is tried to be taken that is free when one looks, and then is not. */
@@ -32,8 +33,8 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
   /** The identifiers of attempts and holds. Another one with our suffix was left behind by an attempt whose answer was lost. */
   readonly #identifiers = new Set<string>()
   readonly #holds = new Set<RedisHold>()
-  /** By worker: locks that are being given back. */
-  readonly #releases = new Map<string, Promise<void>>()
+  /** By worker: a call must know what became of the one before it, or it is refused on account of its own lock or claim. */
+  readonly #turns = new Turns()
   #attempts = 0
   #disposed: Promise<void> | undefined
 
@@ -50,9 +51,12 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
     return this.#options.lockTimeoutMs
   }
 
-  async acquire({ worker, runId, slot }: LockRequest): Promise<LockHold | LockRefusal> {
+  acquire(request: LockRequest): Promise<LockHold | LockRefusal> {
+    return this.#turns.take(request.worker, () => this.#acquire(request))
+  }
+
+  async #acquire({ worker, runId, slot }: LockRequest): Promise<LockHold | LockRefusal> {
     if (this.#disposed) throw new StoreUnavailableError('The Redis lock is disposed, so it locks nothing.')
-    await this.#releases.get(worker)
     const lockKey = this.#key('lock', worker)
     if (!slot) return this.#take(worker, runId, lockKey)
     const request = { slot, lockKey, claimKey: `${this.#key('claim', worker)}:${slot.dueAt}` }
@@ -76,10 +80,14 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
   }
 
   async #dispose(): Promise<void> {
-    const released = [...this.#holds].map((hold) => hold.released)
-    if (released.length > 0) await waitFor(Promise.all(released), this.#options.disposeTimeoutMs, systemClock)
+    await waitFor(this.#allReleased(), this.#options.disposeTimeoutMs, systemClock)
     for (const hold of this.#holds) hold.abandon(new Error('The Redis lock was disposed.'))
     this.#connection.close()
+  }
+
+  async #allReleased(): Promise<void> {
+    await this.#turns.settled()
+    await Promise.all([...this.#holds].map((hold) => hold.released))
   }
 
   async #take(worker: string, runId: string, lockKey: string): Promise<LockHold | LockRefusal> {
@@ -97,16 +105,18 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
     const identifier = `${runId}#${++this.#attempts}${this.#suffix}`
     const hold = new RedisHold(worker, runId, {
       createMutex: (lost) => this.#createMutex(identifier, lockKey, lost),
-      released: (release) => this.#released(worker, identifier, hold, release),
+      release: () => this.#turns.take(worker, () => this.#release(worker, identifier, hold)),
     })
     this.#identifiers.add(identifier)
-    this.#holds.add(hold)
     try {
-      if (await hold.take()) return hold
-      this.#forget(identifier, hold)
+      if (await hold.take()) {
+        this.#holds.add(hold)
+        return hold
+      }
+      this.#identifiers.delete(identifier)
       return undefined
     } catch (error) {
-      this.#forget(identifier, hold)
+      this.#identifiers.delete(identifier)
       // It may be ours without our knowing.
       hold.giveBack().catch(() => {})
       throw error
@@ -118,17 +128,12 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
     return new WorkerMutex({ client: this.#client, key, identifier, lockTimeoutMs, refreshIntervalMs, lost })
   }
 
-  async #released(worker: string, identifier: string, hold: RedisHold, release: Promise<void>): Promise<void> {
-    const released = release.catch((err: unknown) => {
+  async #release(worker: string, identifier: string, hold: RedisHold): Promise<void> {
+    try {
+      await hold.giveBack()
+    } catch (err) {
       this.#logger.warn({ err, worker }, 'a lock could not be released, it is held until it expires')
-    })
-    this.#releases.set(worker, released)
-    await released
-    if (this.#releases.get(worker) === released) this.#releases.delete(worker)
-    this.#forget(identifier, hold)
-  }
-
-  #forget(identifier: string, hold: RedisHold): void {
+    }
     this.#identifiers.delete(identifier)
     this.#holds.delete(hold)
   }
@@ -148,7 +153,7 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
 
 interface RedisHoldHost {
   createMutex(lost: (cause: unknown) => void): WorkerMutex
-  released(release: Promise<void>): Promise<void>
+  release(): Promise<void>
 }
 
 class RedisHold implements LockHold {
@@ -186,7 +191,7 @@ class RedisHold implements LockHold {
   }
 
   release(): Promise<void> {
-    this.#release ??= this.#host.released(this.giveBack()).then(this.#done.resolve)
+    this.#release ??= this.#host.release().then(this.#done.resolve)
     return this.#release
   }
 }

@@ -49,18 +49,17 @@ export class SlotClaims {
     this.#slotClaimTtlMs = slotClaimTtlMs
   }
 
-  /** Does `work` with the token by which a slot is claimed. When that fails, the next one who claims it has the same token. */
+  /**
+   * Does `work` with the token by which a slot is claimed. When that fails, the next one who claims it has the same token.
+   * One at a time for each worker: two managers that share the lock must not both get the slot.
+   */
   async withToken<T>(worker: string, dueAt: number, work: (token: string) => Promise<T>): Promise<T> {
     const open = this.#open.get(worker)
-    // Taken out while it is used: two managers that share the lock must not both get the slot.
-    this.#open.delete(worker)
     const claim = open?.dueAt === dueAt ? open : { dueAt, token: randomUUID() }
-    try {
-      return await work(claim.token)
-    } catch (error) {
-      this.#open.set(worker, claim)
-      throw error
-    }
+    this.#open.set(worker, claim)
+    const answer = await work(claim.token)
+    this.#open.delete(worker)
+    return answer
   }
 
   async claim({ slot, lockKey, claimKey }: ClaimRequest, token: string): Promise<ClaimAnswer> {

@@ -1,3 +1,4 @@
+import { StoreUnavailableError } from '@background-workers/abstractions'
 import { Mutex } from 'redis-semaphore'
 
 /** What a mutex of redis-semaphore needs of a client. */
@@ -53,7 +54,7 @@ export class WorkerMutex extends Mutex {
     if (!isTaken) return false
     if (performance.now() >= this.#leaseEndsAt) {
       this.stopRefresh()
-      throw new Error('The lock was granted when its lease was over.', { cause: this.#lastError })
+      throw new StoreUnavailableError('The lock was granted when its lease was over.')
     }
     this.#state = 'held'
     this.#watchLease()

@@ -155,10 +155,8 @@ export const mutants: readonly Mutant[] = [
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/worker-locks.ts`, [locks], {
-    'a lock that comes late is kept': [["      if (answer.kind === 'held') this.#host.release(answer)\n", '']],
-    'a lock that is lost already is as good': [
-      ["answer.kind === 'held' && answer.signal.aborted", 'answer === undefined'],
-    ],
+    'a lock that comes late is kept': [['      this.#host.release(answer)\n', '']],
+    'a lock that is lost already is as good': [['(this.#isOver || answer.signal.aborted)', 'this.#isOver']],
     'a lock that fails when nobody waits is not told': [['      if (asked > this.#answered) this.#lost(error)\n', '']],
     'an old failure of a lock is news': [['if (asked > this.#answered) this', 'this']],
     'a lock that can not be reached is told again and again': [['    if (this.#lostAt !== undefined) return\n', '']],

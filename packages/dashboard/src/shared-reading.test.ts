@@ -1,9 +1,9 @@
 import type { WorkerStatus } from '@background-workers/abstractions'
 import { describe, expect, it } from 'vitest'
 import { workerStatus } from '../test/fixtures/stub-manager.ts'
-import { SharedList } from './shared-list.ts'
+import { SharedReading } from './shared-reading.ts'
 
-describe('SharedList', () => {
+describe('SharedReading', () => {
   it('reads once for all who want it meanwhile', async () => {
     const { list, answers } = setUp()
     const [one, other] = [list.read(), list.read()]
@@ -12,7 +12,7 @@ describe('SharedList', () => {
     expect(answers).toHaveLength(1)
   })
 
-  it('gives nobody a list that was asked for before a change', async () => {
+  it('gives nobody what was asked for before a change', async () => {
     const { list, answers } = setUp()
     const before = list.read()
     list.forget()
@@ -34,7 +34,7 @@ describe('SharedList', () => {
     expect(await again).toEqual([])
   })
 
-  it('hands on each list once', async () => {
+  it('hands on each value once', async () => {
     const { list, answers, read } = setUp()
     const all = [list.read(), list.read()]
     answers[0]?.resolve([workerStatus('a')])
@@ -46,12 +46,10 @@ describe('SharedList', () => {
 function setUp() {
   const answers: PromiseWithResolvers<WorkerStatus[]>[] = []
   const read: string[][] = []
-  const manager = {
-    list() {
-      const answer = Promise.withResolvers<WorkerStatus[]>()
-      answers.push(answer)
-      return answer.promise
-    },
+  const readList = () => {
+    const answer = Promise.withResolvers<WorkerStatus[]>()
+    answers.push(answer)
+    return answer.promise
   }
-  return { answers, read, list: new SharedList(manager, (workers) => read.push(workers.map(({ name }) => name))) }
+  return { answers, read, list: new SharedReading(readList, (workers) => read.push(workers.map(({ name }) => name))) }
 }
