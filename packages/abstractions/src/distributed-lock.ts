@@ -23,6 +23,12 @@ export interface IDistributedLock {
    *   on account of that one's claim, unless that is granted.
    */
   acquire(request: LockRequest): Promise<LockHold | LockRefusal>
+
+  /**
+   * Resolves when the store answers, and rejects when it does not. A manager that could not reach the lock asks every 5 s:
+   * without it, it finds out with the next slot that the lock is back.
+   */
+  ping?(): Promise<void>
 }
 
 /** What is to be locked. */

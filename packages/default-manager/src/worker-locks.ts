@@ -19,6 +19,9 @@ import {
 /** A lock that has not answered for so long is taken for unreachable. */
 const SILENT_AFTER_MS = 10_000
 
+/** How often a lock that could not be reached is looked for, so that it is back also when no slot asks. */
+const PROBE_MS = 5_000
+
 const FIRST_RETRY_MS = 200
 const LONGEST_RETRY_MS = 5_000
 
@@ -47,6 +50,7 @@ export class WorkerLocks {
   /** Calls of the lock that have not been answered. */
   readonly #calls = new Set<Promise<unknown>>()
   #lostAt: number | undefined
+  #clearProbe = () => {}
   /** Requests are counted: a failure of one that is older than an answer, or than a stop, says nothing any more. */
   #asked = 0
   #answered = 0
@@ -86,6 +90,7 @@ export class WorkerLocks {
     }
     if (this.#calls.size > 0) await waitFor(answered(), SILENT_AFTER_MS, this.#parts.clock)
     this.#answered = this.#asked
+    this.#clearProbe()
     this.#lostAt = undefined
     this.#parts.health.clear('store-lost')
   }
@@ -119,12 +124,32 @@ export class WorkerLocks {
     const message = `The distributed lock can not be reached, so nothing runs: ${describeError(error).message}`
     this.#parts.health.add({ code: 'store-lost', message })
     this.#parts.events.emit('store-lost', { error })
+    this.#probeLater()
+  }
+
+  #probeLater(): void {
+    const { lock, clock } = this.#parts
+    if (!lock.ping) return
+    this.#clearProbe = setLongTimer(clock, () => void this.#probe(), PROBE_MS)
+  }
+
+  async #probe(): Promise<void> {
+    const lostAt = this.#lostAt
+    const isBack = await this.#call(async () => this.#parts.lock.ping?.()).then(
+      () => true,
+      () => false,
+    )
+    // A request may have been answered meanwhile, or the manager was stopped.
+    if (lostAt === undefined || this.#lostAt !== lostAt) return
+    if (isBack) this.#restored()
+    else this.#probeLater()
   }
 
   #restored(): void {
     if (this.#lostAt === undefined) return
     const downMs = Math.round(this.#parts.clock.monotonicNow() - this.#lostAt)
     this.#lostAt = undefined
+    this.#clearProbe()
     this.#parts.logger.info({ downMs }, 'the distributed lock is back')
     this.#parts.health.clear('store-lost')
     this.#parts.events.emit('store-restored', { downMs })

@@ -356,6 +356,35 @@ describe('while the lock can not be reached', () => {
     expect((await records())[0]).toBe('start missed late')
   })
 
+  it('it is looked for every 5 s where it can be, so that it is back before a slot asks', async () => {
+    const { clock, lock, manager, events } = await startInstance()
+    const ping = vi.fn(async () => {
+      if (lock.mode === 'away') throw new StoreUnavailableError('Redis is away.')
+    })
+    Object.assign(lock, { ping })
+    lock.mode = 'away'
+    await expect(manager.trigger('sweep')).rejects.toBeInstanceOf(StoreUnavailableError)
+    await clock.advance(12_000)
+    expect([events, ping.mock.calls.length]).toEqual([['lost'], 2])
+    lock.mode = 'there'
+    await clock.advance(3_000)
+    expect(events).toEqual(['lost', 'restored after 15000 ms'])
+    expect((await manager.health()).status).toBe('ok')
+    await clock.advance(MINUTE)
+    expect(ping).toHaveBeenCalledTimes(3)
+  })
+
+  it('a stop ends the looking', async () => {
+    const { clock, lock, manager } = await startInstance()
+    const ping = vi.fn(async () => {})
+    Object.assign(lock, { ping })
+    lock.mode = 'away'
+    await expect(manager.trigger('sweep')).rejects.toBeInstanceOf(StoreUnavailableError)
+    await manager.stop()
+    await clock.advance(MINUTE)
+    expect(ping).not.toHaveBeenCalled()
+  })
+
   describe('and takes longer to fail than its slots may wait', () => {
     async function startSlowToFail(failsAfterMs: number) {
       const instance = await startInstance({ policy: { misfire: 'skip' } })

@@ -70,6 +70,11 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
     })
   }
 
+  /** @throws StoreUnavailableError */
+  async ping(): Promise<void> {
+    await this.#connection.send((client) => client.ping())
+  }
+
   /**
    * Waits until the runs that hold a lock have settled, at most `disposeTimeoutMs`; the signals of the others are aborted
    * then, and their locks expire. Closes the connection if it is not the caller's. A second call shares the first one.

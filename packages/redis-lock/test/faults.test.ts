@@ -187,6 +187,16 @@ describe('while Redis can not be reached', () => {
     expect(held.signal.aborted).toBe(false)
   })
 
+  it('a ping is refused, and answered when it is back', async () => {
+    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 500 })
+    await lock.ping()
+    proxy.refuse()
+    proxy.cut()
+    await expect(lock.ping()).rejects.toThrow(StoreUnavailableError)
+    await proxy.accept()
+    await untilReachable(() => lock.ping())
+  })
+
   it('a call is refused and nothing of it is sent later', async () => {
     const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 200 })
     await (await hold(lock, 'sweep.m-1')).release()

@@ -106,7 +106,8 @@ export function readHistory({ manager, lines, stored, toMs }: HistoryParts): His
   return {
     manager,
     workers: WORKERS,
-    fromMs: Math.min(...processes.flatMap(({ startedAt }) => startedAt ?? [])),
+    // The script counts from when all have started, too.
+    fromMs: Math.max(...firstOfSeats(processes).flatMap(({ startedAt }) => startedAt ?? [])),
     toMs,
     endMs,
     processes,
@@ -178,6 +179,10 @@ function readProcesses(lines: readonly JournalLine[], endMs: number): ProcessLif
       },
     ]
   })
+}
+
+function firstOfSeats(processes: readonly ProcessLife[]): ProcessLife[] {
+  return [...Map.groupBy(processes, ({ seat }) => seat).values()].flatMap(([first]) => first ?? [])
 }
 
 function readBodies(lines: readonly JournalLine[], processes: readonly ProcessLife[]): Body[] {
