@@ -1,3 +1,4 @@
+import type { WorkerStatus } from '@background-workers/abstractions'
 import { Hono } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
 import { addActionRoutes } from './action-routes.ts'
@@ -72,7 +73,7 @@ function createParts(options: DashboardOptions): DashboardParts {
   const { manager, logger, onAudit, pollIntervalMs, maxStreams } = filled
   const activity = new Activity(manager)
   const audit = new Audit(logger, onAudit)
-  const list = new SharedReading(
+  const list = new SharedReading<readonly WorkerStatus[]>(
     () => manager.list(),
     (workers) => activity.look(workers),
   )

@@ -1,4 +1,8 @@
-import { BackgroundWorkerError, type HealthReport, type IBackgroundWorkerManager } from '@background-workers/abstractions'
+import {
+  BackgroundWorkerError,
+  type HealthReport,
+  type IBackgroundWorkerManager,
+} from '@background-workers/abstractions'
 import type { Audit } from './audit.ts'
 
 /** The health, or none while it can not be read. */

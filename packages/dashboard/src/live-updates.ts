@@ -70,9 +70,9 @@ export class LiveUpdates {
     this.#options = options
   }
 
-  /** A stream of server-sent events that ends with its reader, or with `signal`; none when there are too many. */
-  open(signal: AbortSignal): ReadableStream<Uint8Array> | undefined {
-    if (this.#isClosed || this.#streams.size >= this.#options.maxStreams || signal.aborted) return undefined
+  /** A stream of server-sent events that ends with its reader, or with the request; none when there are too many. */
+  open(request: Request): ReadableStream<Uint8Array> | undefined {
+    if (this.#isClosed || this.#streams.size >= this.#options.maxStreams || request.signal.aborted) return undefined
     let leave = () => {}
     return new ReadableStream<Uint8Array>(
       {
@@ -82,10 +82,11 @@ export class LiveUpdates {
             closeQuietly(controller)
           }
           leave = () => {
-            signal.removeEventListener('abort', abort)
+            // Keeps the request too: the signal of one that is collected tells nothing any more (Node 24).
+            request.signal.removeEventListener('abort', abort)
             this.#remove(controller)
           }
-          signal.addEventListener('abort', abort)
+          request.signal.addEventListener('abort', abort)
           this.#streams.add(controller)
           controller.enqueue(OPENING)
           if (this.#streams.size === 1) this.#watch()

@@ -45,7 +45,7 @@ export function addViewRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): v
       offeredTo(c, parts, worker),
       health.read(),
     ])
-    const judged = judgeWorker(worker, known)
+    const [judged = worker] = judgeWorkers([worker], known)
     const facts = { worker: judged, health: known, records, offered, notice: noticeOf(c) }
     return c.html(workerPage(frameOf(c, options), facts))
   })
@@ -61,7 +61,7 @@ export function addViewRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): v
 
   app.get('/events', (c) => {
     if (c.req.method === 'HEAD') return c.body(null)
-    const stream = live.open(c.req.raw.signal)
+    const stream = live.open(c.req.raw)
     if (!stream) return c.body(null, 503, { 'retry-after': '10' })
     return c.body(stream, 200, {
       'content-type': 'text/event-stream; charset=utf-8',

@@ -1,10 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { HealthReason } from '@background-workers/abstractions'
 import { describe, expect, it } from 'vitest'
 import { type DashboardOptions, createDashboard } from '../src/index.ts'
 import { StubManager, workerStatus } from './fixtures/stub-manager.ts'
 import { Visitor } from './fixtures/visitor.ts'
 
 const CHANGE = 'event: change\ndata: \n\n'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 describe('live updates', () => {
   it('come for an event of this instance', async () => {
@@ -24,6 +30,33 @@ describe('live updates', () => {
     await until(() => manager.lists >= 1)
     await sleep(0)
     manager.workers = [workerStatus('mailer', { state: 'overdue' })]
+    expect(await page.read()).toBe(CHANGE)
+    page.leave()
+  })
+
+  it.each<[string, HealthReason]>([
+    ['a worker', { worker: 'mailer', code: 'lost', message: 'It lost a run.' }],
+    ['the whole', { code: 'no-progress', message: 'Its loop stands still.' }],
+  ])('come for what a look finds wrong with %s, and when it can look no more', async (_, reason) => {
+    const { manager, open } = setUp({ pollIntervalMs: 100 })
+    const page = await open()
+    await page.opened()
+    await until(() => manager.lists >= 1)
+    await sleep(0)
+    manager.report = { status: 'degraded', reasons: [reason] }
+    expect(await page.read()).toBe(CHANGE)
+    manager.healthFailure = new Error('away')
+    expect(await page.read()).toBe(CHANGE)
+    page.leave()
+  })
+
+  it('come when something is found wrong, and when it is cleared', async () => {
+    const { manager, open } = setUp({ pollIntervalMs: 3_600_000 })
+    const page = await open()
+    await page.opened()
+    manager.emit('health-reason-added', { worker: 'mailer', code: 'never-ran', message: 'It has never run.' })
+    expect(await page.read()).toBe(CHANGE)
+    manager.emit('health-reason-cleared', { worker: 'mailer', code: 'never-ran' })
     expect(await page.read()).toBe(CHANGE)
     page.leave()
   })
@@ -105,6 +138,19 @@ describe('live updates', () => {
     dashboard.close()
     expect(await page.read()).toBeUndefined()
     expect(manager.listenerCount).toBe(0)
+  })
+
+  it('end with their request, also when nobody else holds that any more', async () => {
+    const { manager, open } = setUp({ pollIntervalMs: 3_600_000 })
+    const idle = manager.listenerCount
+    const page = await open()
+    await page.opened()
+    // What was touched in a turn is kept to its end.
+    await sleep(0)
+    collectGarbage()
+    page.leave()
+    expect(await page.read()).toBeUndefined()
+    expect(manager.listenerCount).toBe(idle)
   })
 
   it('are not opened for who only asks for the head', async () => {

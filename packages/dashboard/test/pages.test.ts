@@ -1,5 +1,11 @@
 import { Script } from 'node:vm'
-import { StoreUnavailableError, type WorkerStatus, cron, every } from '@background-workers/abstractions'
+import {
+  type HealthCode,
+  StoreUnavailableError,
+  type WorkerStatus,
+  cron,
+  every,
+} from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it } from 'vitest'
 import { clientScript } from '../src/client-script.ts'
@@ -203,6 +209,17 @@ describe('the overview', () => {
     expect(text).toContain('abcdefgh 7 default, gpu now')
   })
 
+  it.each<HealthCode>(['event-loop-lag', 'clock-skew', 'no-progress'])(
+    'shows %s, which is about no worker, with its message, also while the workers can not be read',
+    async (code) => {
+      const { visitor, manager } = setUp([workerStatus('mailer')])
+      manager.report = { status: 'degraded', reasons: [{ code, message: `What ${code} means.` }] }
+      expect(textOf(await visitor.page('/'))).toContain(`${code} What ${code} means.`)
+      manager.failure = new StoreUnavailableError('Redis does not answer.')
+      expect(textOf(await visitor.page('/'))).toContain(`${code} What ${code} means.`)
+    },
+  )
+
   it('draws the runs of the last hour, says what is counted, and has them as a table', async () => {
     const { visitor, manager } = setUp()
     const finishedAt = new Date()
@@ -212,6 +229,78 @@ describe('the overview', () => {
     expect(page).toContain('2 runs ended in the last hour, 1 of them failed or lost.')
     expect(page).toContain('every run of this instance')
     expect(textOf(page)).toContain(`${finishedAt.toISOString().slice(11, 16)} 2 1`)
+  })
+})
+
+describe('what the health report finds wrong with a worker', () => {
+  const FOUND = [
+    { worker: 'silent', code: 'no-next-slot', message: 'Worker "silent" has no next slot.' },
+    { worker: 'silent', code: 'lost', message: 'Worker "silent" lost a run.' },
+    { worker: 'never', code: 'never-ran', message: 'Worker "never" has never run.' },
+  ] as const
+
+  function setUpFound() {
+    const all = setUp([workerStatus('never'), workerStatus('silent'), workerStatus('fine')])
+    all.manager.report = { status: 'degraded', reasons: FOUND }
+    return all
+  }
+
+  it('stands as badges in the list, and has filters', async () => {
+    const { visitor } = setUpFound()
+    const all = textOf(await visitor.page('/workers'))
+    expect(all).toMatch(/silent every .* Idle No next slot Lost a run/)
+    expect(all).toMatch(/never every .* Idle Never ran silent/)
+    expect(all).toContain('Needs attention 2')
+    for (const [query, names] of [
+      ['state=attention&sort=state', ['silent', 'never']],
+      ['state=no-next-slot', ['silent']],
+      ['state=lost', ['silent']],
+      ['state=never-ran', ['never']],
+    ] as const) {
+      const page = await visitor.page(`/workers?${query}`)
+      expect([...page.matchAll(/data-worker="([^"]+)"/g)].map(([, name]) => name)).toEqual(names)
+    }
+  })
+
+  it('stands on the page of the worker, all of it, and on no other', async () => {
+    const { visitor } = setUpFound()
+    const text = textOf(await visitor.page('/workers/silent'))
+    expect(text).toContain('Idle No next slot Lost a run')
+    expect(text).toMatch(/Worker &quot;silent&quot; has no next slot\. Worker &quot;silent&quot; lost a run\./)
+    expect(textOf(await visitor.page('/workers/fine'))).not.toMatch(/No next slot|Lost a run|Never ran|silent/)
+  })
+
+  it('needs attention on the overview, and is counted there', async () => {
+    const text = textOf(await setUpFound().visitor.page('/'))
+    expect(text).toContain('2 Needs attention')
+    const panel = text.slice(text.lastIndexOf('Needs attention'), text.indexOf('Runs per minute'))
+    expect(panel).toMatch(
+      /silent Idle No next slot Lost a run Worker &quot;silent&quot; has no next slot\. never Idle Never ran Worker &quot;never&quot; has never run\./,
+    )
+    expect(panel).not.toContain('fine')
+  })
+
+  it('is shown as text, whatever it says', async () => {
+    const { visitor, manager } = setUp([workerStatus('mailer')])
+    manager.report = {
+      status: 'degraded',
+      reasons: [{ worker: 'mailer', code: 'lost', message: '"><script>alert(1)</script>' }],
+    }
+    for (const path of ['/', '/workers', '/workers/mailer']) expect(await visitor.page(path)).not.toContain('<script>')
+  })
+})
+
+describe('while the health can not be read', () => {
+  it.each(['/', '/workers', '/workers/mailer'])('%s is there, and says so', async (path) => {
+    const { visitor, manager, logger } = setUp([workerStatus('mailer', { nextDueAt: since })])
+    manager.healthFailure = new Error('at /srv/secret.ts')
+    const response = await visitor.fetch(path)
+    expect(response.status).toBe(200)
+    const page = await response.text()
+    expect(page).toContain('mailer')
+    expect(page).toContain('The health can not be read, so something that is wrong may not show.')
+    expect(page).not.toContain('secret')
+    expect(logger.lines).toMatchObject([{ level: 'error', data: { err: manager.healthFailure } }])
   })
 })
 

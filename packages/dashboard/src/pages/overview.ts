@@ -1,17 +1,18 @@
-import type { HealthReport, WorkerStatus } from '@background-workers/abstractions'
+import type { WorkerStatus } from '@background-workers/abstractions'
 import { html } from 'hono/html'
 import type { Activity, ActivityMinute } from '../activity.ts'
+import type { KnownHealth } from '../health-reader.ts'
 import { utcText } from '../time-text.ts'
-import { FILTERS, type WorkerFilter, attentionOf } from '../worker-condition.ts'
+import { FILTERS, type JudgedWorker, type WorkerFilter, attentionOf } from '../worker-condition.ts'
 import { countByFilter } from '../worker-list.ts'
 import { type Html, type PageFrame, layout } from './layout.ts'
-import { instanceTag, pauseText, stateBadges, timeTag, workerLink } from './parts.ts'
+import { healthNote, instanceTag, pauseText, stateBadges, timeTag, workerLink } from './parts.ts'
 
 /** What the overview shows. */
 export interface OverviewFacts {
   /** None while they can not be read. */
-  readonly workers: readonly WorkerStatus[] | undefined
-  readonly health: HealthReport
+  readonly workers: readonly JudgedWorker[] | undefined
+  readonly health: KnownHealth
   readonly activity: Activity
 }
 
@@ -40,13 +41,16 @@ ${instancesPanel(frame, health)}`,
 
 const HEALTH_TONES = { ok: 'good', degraded: 'warn', unhealthy: 'bad' } as const
 
-function healthBadge({ status }: HealthReport): Html {
+function healthBadge(health: KnownHealth): Html {
+  if (!health) return html`<span class="badge large" data-tone="warn">Health: not known</span>`
+  const { status } = health
   return html`<span class="badge large" data-tone="${HEALTH_TONES[status]}" data-health="${status}">Health: ${status}</span>`
 }
 
 /** What is wrong with the whole; what is wrong with a worker stands with it. */
-function generalReasons({ reasons }: HealthReport): Html {
-  const general = reasons.filter(({ worker }) => worker === undefined)
+function generalReasons(health: KnownHealth): Html {
+  if (!health) return healthNote(health)
+  const general = health.reasons.filter(({ worker }) => worker === undefined)
   if (general.length === 0) return html``
   return html`<ul class="banner" aria-label="What is wrong">${general.map(({ code, message }) => html`<li><strong>${code}</strong> ${message}</li>`)}</ul>`
 }
@@ -54,7 +58,7 @@ function generalReasons({ reasons }: HealthReport): Html {
 const TILES: readonly WorkerFilter[] = ['attention', 'running', 'paused', 'failing', 'overdue', 'stuck', 'orphaned']
 const GRAVE: ReadonlySet<WorkerFilter> = new Set(['failing', 'overdue', 'stuck'])
 
-function tiles({ root }: PageFrame, workers: readonly WorkerStatus[]): Html {
+function tiles({ root }: PageFrame, workers: readonly JudgedWorker[]): Html {
   const counts = countByFilter(workers)
   const tile = (path: string, count: number, text: string, tone: string) =>
     html`<li><a href="${root}${path}" data-tone="${tone}"><b>${count.toLocaleString('en')}</b><span>${text}</span></a></li>`
@@ -66,7 +70,7 @@ function tiles({ root }: PageFrame, workers: readonly WorkerStatus[]): Html {
   )}</ul>`
 }
 
-function attentionPanel({ root, now }: PageFrame, workers: readonly WorkerStatus[]): Html {
+function attentionPanel({ root, now }: PageFrame, workers: readonly JudgedWorker[]): Html {
   const found = workers
     .flatMap((worker) => {
       const attention = attentionOf(worker)
@@ -178,7 +182,8 @@ function clockText(timeMs: number): string {
   return new Date(timeMs).toISOString().slice(11, 16)
 }
 
-function instancesPanel({ now }: PageFrame, { instances }: HealthReport): Html {
+function instancesPanel({ now }: PageFrame, health: KnownHealth): Html {
+  const instances = health?.instances
   if (!instances) return html``
   return html`<section class="panel" aria-labelledby="instances"><h2 id="instances">Instances alive</h2>${
     instances.length === 0

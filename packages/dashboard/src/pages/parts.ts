@@ -1,8 +1,10 @@
 import type { RunOutcome, RunRecord, WorkerState, WorkerStatus } from '@background-workers/abstractions'
 import { FAILING_AFTER, isSlug } from '@background-workers/abstractions/for-managers'
 import { html } from 'hono/html'
+import type { KnownHealth } from '../health-reader.ts'
 import { scheduleText } from '../schedule-text.ts'
 import { durationText, relativeText, utcText } from '../time-text.ts'
+import { FINDINGS, type FindingCode, type JudgedWorker } from '../worker-condition.ts'
 import type { Html } from './layout.ts'
 
 /** Whether a name is one that `add` takes. Others can only be found in a damaged store; they are shown, and no more. */
@@ -39,12 +41,21 @@ const STATE_WORDS: Readonly<Record<WorkerState, string>> = {
 }
 
 /** How a worker stands, in words; it may be several things at once. */
-export function stateBadges({ state, paused, consecutiveFailures }: WorkerStatus): Html {
+export function stateBadges({ state, paused, consecutiveFailures, findings = [] }: JudgedWorker): Html {
   return html`<span class="badges"><span class="badge" data-tone="${STATE_TONES[state]}">${STATE_WORDS[state]}</span>${
     paused && state !== 'paused' ? html`<span class="badge" data-tone="pause">Paused</span>` : ''
   }${
     consecutiveFailures > 0 ? html`<span class="badge" data-tone="bad">${failuresText(consecutiveFailures)}</span>` : ''
-  }</span>`
+  }${findings.map(
+    ({ code, message }) =>
+      html`<span class="badge" data-tone="${FINDING_TONES[code]}" title="${message}">${FINDINGS[code]}</span>`,
+  )}</span>`
+}
+
+/** Says that badges may be missing, if so. */
+export function healthNote(health: KnownHealth): Html {
+  if (health) return html``
+  return html`<p class="banner">The health can not be read, so something that is wrong may not show.</p>`
 }
 
 /** A worker counts as failing from the third failure in a row on. */
@@ -63,6 +74,8 @@ const STATE_TONES: Readonly<Record<WorkerState, Tone>> = {
   'no-handler': 'warn',
   'start-failed': 'bad',
 }
+
+const FINDING_TONES: Readonly<Record<FindingCode, Tone>> = { 'no-next-slot': 'bad', 'never-ran': 'warn', lost: 'bad' }
 
 type Tone = 'calm' | 'run' | 'pause' | 'good' | 'warn' | 'bad'
 

@@ -6,13 +6,15 @@ import {
   nextDueAt,
 } from '@background-workers/abstractions'
 import { html } from 'hono/html'
+import type { KnownHealth } from '../health-reader.ts'
 import { OPERATIONS, type OperationName } from '../operations.ts'
 import { scheduleText } from '../schedule-text.ts'
 import { durationText, utcText, zonedText } from '../time-text.ts'
-import { attentionOf } from '../worker-condition.ts'
+import { type JudgedWorker, attentionsOf } from '../worker-condition.ts'
 import { type Html, type PageFrame, layout } from './layout.ts'
 import {
   durationCell,
+  healthNote,
   instanceTag,
   outcomeBadge,
   outcomesText,
@@ -27,7 +29,8 @@ import {
 
 /** What the page of a worker shows. */
 export interface WorkerFacts {
-  readonly worker: WorkerStatus
+  readonly worker: JudgedWorker
+  readonly health: KnownHealth
   /** Newest first. */
   readonly records: readonly RunRecord[]
   /** What the operator may do with the worker as it stands. */
@@ -39,9 +42,8 @@ export interface WorkerFacts {
 const DUE_TIMES = 10
 
 /** All about one worker. */
-export function workerPage(frame: PageFrame, { worker, records, offered, notice }: WorkerFacts): Html {
+export function workerPage(frame: PageFrame, { worker, health, records, offered, notice }: WorkerFacts): Html {
   const { name, schedule, paused, recentOutcomes } = worker
-  const attention = attentionOf(worker)
   return layout(frame, {
     heading: name,
     isLive: true,
@@ -49,7 +51,8 @@ export function workerPage(frame: PageFrame, { worker, records, offered, notice 
     body: html`<p class="crumbs"><a href="${frame.root}workers">Workers</a></p>
 <div class="title" data-worker="${name}" data-state="${worker.state}"><h1>${name}</h1>${stateBadges(worker)}</div>
 <p class="lead">${scheduleCell(worker)}</p>
-${attention ? html`<p class="banner" data-tone="bad">${attention.text}</p>` : ''}
+${healthNote(health)}
+${attentionsOf(worker).map(({ text }) => html`<p class="banner" data-tone="bad">${text}</p>`)}
 ${paused ? html`<p class="banner">${pauseText(paused)} <span class="faint">(${timeTag(paused.since, frame.now)})</span></p>` : ''}
 ${schedule?.override ? html`<p class="banner">${overrideText(schedule.override)}. Declared: ${scheduleText(schedule.declared).words}.</p>` : ''}
 ${offered.length > 0 ? actions(frame, name, offered) : ''}

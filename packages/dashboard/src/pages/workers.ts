@@ -1,10 +1,11 @@
-import type { WorkerStatus } from '@background-workers/abstractions'
 import { html } from 'hono/html'
-import { FILTERS, type WorkerFilter } from '../worker-condition.ts'
+import type { KnownHealth } from '../health-reader.ts'
+import { FILTERS, type JudgedWorker, type WorkerFilter } from '../worker-condition.ts'
 import { type WorkerPage, type WorkerQuery, type WorkerSort, writeWorkerQuery } from '../worker-list.ts'
 import { type Html, type PageFrame, layout } from './layout.ts'
 import {
   durationCell,
+  healthNote,
   instanceTag,
   outcomeBadge,
   pauseText,
@@ -15,14 +16,24 @@ import {
   workerLink,
 } from './parts.ts'
 
+/** What the list of workers shows. */
+export interface WorkersFacts {
+  readonly query: WorkerQuery
+  readonly page: WorkerPage
+  readonly health: KnownHealth
+  /** What has just been done. */
+  readonly notice: string | undefined
+}
+
 /** The list of workers. */
-export function workersPage(frame: PageFrame, query: WorkerQuery, page: WorkerPage, notice?: string): Html {
+export function workersPage(frame: PageFrame, { query, page, health, notice }: WorkersFacts): Html {
   return layout(frame, {
     heading: 'Workers',
     active: 'workers',
     isLive: true,
     notice,
     body: html`<div class="title"><h1>Workers</h1><p class="faint" id="count">${countText(page)}</p></div>
+${healthNote(health)}
 ${searchForm(query)}
 ${filterLinks(query, page)}
 ${page.workers.length === 0 ? emptyText(frame, page) : table(frame, query, page.workers)}
@@ -69,7 +80,7 @@ function emptyText({ root }: PageFrame, { total }: WorkerPage): Html {
     : html`<section class="message"><h2>No worker matches</h2><p><a href="${root}workers">Show all ${total.toLocaleString('en')}</a></p></section>`
 }
 
-function table(frame: PageFrame, query: WorkerQuery, workers: readonly WorkerStatus[]): Html {
+function table(frame: PageFrame, query: WorkerQuery, workers: readonly JudgedWorker[]): Html {
   return html`<table class="workers" role="table" aria-describedby="count"><thead role="rowgroup"><tr role="row">${sortHeader(query, 'name', 'Name')}<th scope="col" role="columnheader">Schedule</th>${sortHeader(query, 'next', 'Next')}${sortHeader(query, 'last', 'Last', true)}<th scope="col" role="columnheader">Recent</th>${sortHeader(query, 'state', 'State')}</tr></thead>
 <tbody role="rowgroup">${workers.map((worker) => row(frame, worker))}</tbody></table>`
 }
@@ -82,7 +93,7 @@ function sortHeader(query: WorkerQuery, sort: WorkerSort, text: string, isNewest
   return html`<th scope="col" role="columnheader" aria-sort="${order}"><a href="${linkTo(query, { sort, isDescending })}">${text}<span class="arrow" aria-hidden="true">${isSorted ? (query.isDescending ? '↓' : '↑') : ''}</span></a></th>`
 }
 
-function row({ root, now }: PageFrame, worker: WorkerStatus): Html {
+function row({ root, now }: PageFrame, worker: JudgedWorker): Html {
   const { name, nextDueAt, lastRun, recentOutcomes, state, paused } = worker
   return html`<tr role="row" data-worker="${name}" data-key="${name}" data-state="${state}">
 <th scope="row" role="rowheader">${workerLink(root, name)}</th>
