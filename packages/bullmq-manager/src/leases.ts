@@ -20,7 +20,7 @@ export class Leases {
     clearInterval(this.#timer)
   }
 
-  /** A run has started. */
+  /** The job of a run was fetched, and its lock with it. */
   add(runId: string): void {
     this.#renewedAt.set(runId, performance.now())
   }
@@ -29,13 +29,22 @@ export class Leases {
     for (const runId of runIds) if (this.#renewedAt.has(runId)) this.add(runId)
   }
 
-  /** A run has ended. */
+  /** Whether nobody else can have taken the run over. */
+  isHeld(runId: string): boolean {
+    const renewedAt = this.#renewedAt.get(runId)
+    return renewedAt !== undefined && !hasRunOut(renewedAt)
+  }
+
+  /** Its job is done. */
   remove(runId: string): void {
     this.#renewedAt.delete(runId)
   }
 
   #check(): void {
-    const now = performance.now()
-    this.#runOut([...this.#renewedAt].filter(([, renewedAt]) => now - renewedAt > LEASE_MS).map(([runId]) => runId))
+    this.#runOut([...this.#renewedAt].filter(([, renewedAt]) => hasRunOut(renewedAt)).map(([runId]) => runId))
   }
+}
+
+function hasRunOut(renewedAt: number): boolean {
+  return performance.now() - renewedAt > LEASE_MS
 }

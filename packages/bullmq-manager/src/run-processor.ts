@@ -2,6 +2,7 @@ import { LeaseLostError, type RunRecord } from '@background-workers/abstractions
 import { type GuardedLogger, Run, type RunHost } from '@background-workers/abstractions/for-managers'
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { HAND_BACK_MS, MAX_HAND_BACKS, type FetchedJob, giveBack, isGivenBack, putOff } from './hand-back.ts'
+import type { Leases } from './leases.ts'
 import { firstStartOf } from './lost-runs.ts'
 import { withoutCommand } from './redis-error.ts'
 import type { RunPlanner } from './run-planner.ts'
@@ -12,6 +13,7 @@ import type { RunClaim, Store } from './store.ts'
 export interface RunProcessorParts {
   readonly store: Store
   readonly planner: RunPlanner
+  readonly leases: Leases
   readonly logger: GuardedLogger
   readonly runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
   runStarted(record: RunRecord): void
@@ -102,6 +104,16 @@ export class RunProcessor {
 
   /** Processes a run job. It stays active, and so keeps the guard, until `doWork` has settled. */
   async process(queue: string, fetched: FetchedJob): Promise<void> {
+    const runId = fetched.job.id ?? ''
+    this.#parts.leases.add(runId)
+    try {
+      await this.#process(queue, fetched)
+    } finally {
+      this.#parts.leases.remove(runId)
+    }
+  }
+
+  async #process(queue: string, fetched: FetchedJob): Promise<void> {
     const deciding = this.#decide(queue, fetched)
     this.#undecided.add(deciding)
     let active: ActiveRun | undefined
@@ -131,8 +143,13 @@ export class RunProcessor {
     const { plan, claim } = planned
     const run = new Run(plan, this.#host)
     if (!(await this.#parts.store.decideRun(run.record, claim))) return undefined
-    // Closed meanwhile: the job stays active (this error leaves it alone), and another instance will record the run as lost.
+    // Closed meanwhile, or Redis or this process stood still for so long that somebody else may have the run: the job stays
+    // active (this error leaves it alone), and whoever finds it records the run as lost.
     if (this.#state === 'closed') throw new WaitingError()
+    if (!this.#parts.leases.isHeld(runId)) {
+      this.#parts.logger.warn({ worker: plan.worker.name, runId }, 'a run lost its lease before it could start')
+      throw new WaitingError()
+    }
     const settled = Promise.withResolvers<void>()
     return { run, job, token, claim, settled, jobDone: Promise.withResolvers(), written: undefined }
   }

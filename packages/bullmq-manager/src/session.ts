@@ -115,16 +115,11 @@ export class Session {
     this.runProcessor = new RunProcessor({
       ...withStore,
       planner,
-      runStarted: (record) => {
-        this.#leases.add(record.runId)
-        events.emit('run-started', record)
-      },
+      leases: this.#leases,
+      runStarted: (record) => events.emit('run-started', record),
       runFinished,
       failuresCounted,
-      runSettled: ({ runId, worker }) => {
-        this.#leases.remove(runId)
-        reports.runSettled(worker)
-      },
+      runSettled: ({ worker }) => reports.runSettled(worker),
     })
 
     const cancelRequests = new CancelRequests({

@@ -1,7 +1,9 @@
 import { every } from '@background-workers/abstractions'
-import { describe, it } from 'vitest'
+import { RecordingLogger } from '@background-workers/abstractions/testing'
+import { describe, it, vi } from 'vitest'
 import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { withClient } from './fixtures/fault-redis.ts'
+import { losingRedis } from './fixtures/losing-redis.ts'
 
 describe('a run whose lease somebody else has taken', () => {
   it('is aborted with LeaseLostError at the next renewal, and a late end does no harm', async (test) => {
@@ -32,5 +34,28 @@ describe('a run whose lease somebody else has taken', () => {
     expect((await manager.runs('long')).filter((run) => run.runId === runId)).toMatchObject([
       { outcome: 'aborted', reason: 'lease-lost' },
     ])
+  })
+})
+
+describe('a run whose lease runs out while it is decided', () => {
+  it('does not start: by then somebody else may have it', async (test) => {
+    const { expect } = test
+    const { redis, target, hold } = await losingRedis(test)
+    const logger = new RecordingLogger()
+    const { manager, applicationName } = faultManager(test, { connection: redis, logger })
+    const tidy = countingWorker('tidy', every(3_600_000))
+    await manager.add(tidy.worker)
+    await manager.start()
+    const held = hold((command) => command.includes(':records:tidy:runs') && !command.includes('"outcome"'))
+    const runId = await manager.trigger('tidy')
+    const release = await held
+    // As if the process had stood still for longer than its lease.
+    const now = performance.now.bind(performance)
+    const spy = vi.spyOn(performance, 'now').mockImplementation(() => now() + 21_000)
+    test.onTestFinished(() => spy.mockRestore())
+    release()
+    await expect.poll(() => logger.linesOf('a run lost its lease before it could start'), PATIENCE).toHaveLength(1)
+    expect(tidy.runs).toEqual([])
+    expect(await target.cli('lrange', `{${applicationName}}:runs.default:active`, '0', '-1')).toBe(runId)
   })
 })

@@ -1,21 +1,11 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { type RunRecord, every } from '@background-workers/abstractions'
-import type { RedisServer } from 'test-redis'
 import { describe, it } from 'vitest'
-import {
-  PATIENCE,
-  type Test,
-  countingWorker,
-  faultManager,
-  outcomeOf,
-  ownRedis,
-  pass,
-} from './fixtures/fault-manager.ts'
+import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis, pass } from './fixtures/fault-manager.ts'
 import { Keys } from '../src/keys.ts'
 import { Store } from '../src/store.ts'
+import { losingRedis } from './fixtures/losing-redis.ts'
 import { HOUR_MS, TestCluster, lastRareSlot, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
@@ -302,83 +292,3 @@ describe.concurrent('a worker whose queue has changed', () => {
     await until('it may run again', () => latter.trigger('digest').catch(() => false))
   })
 })
-
-interface LosingRedis {
-  /** The URL of a proxy in front of it. */
-  readonly redis: string
-  readonly target: RedisServer
-  /** Lets the next command that fits be executed, and breaks its connection instead of passing the answer on. */
-  readonly lose: (fits: Fits) => Promise<void>
-  /** Lets the next command that fits be executed, and keeps the answer back until it is told to go on. */
-  readonly hold: (fits: Fits) => Promise<() => void>
-}
-
-type Fits = (command: string) => boolean
-
-/** What is done with the answer to a command. */
-interface Trap {
-  readonly fits: Fits
-  spring(client: Socket, upstream: Socket, answer: Buffer): void
-}
-
-async function losingRedis(test: Test): Promise<LosingRedis> {
-  const target = await ownRedis(test)
-  let trap: Trap | undefined
-  const sockets = new Set<Socket>()
-  const server = createServer((client) => {
-    const upstream = connect({ host: target.host, port: target.port, noDelay: true })
-    for (const socket of [client, upstream]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.once('close', () => {
-        sockets.delete(socket)
-        client.destroy()
-        upstream.destroy()
-      })
-    }
-    let sprung: Trap | undefined
-    client.on('data', (chunk) => {
-      sprung = trap?.fits(chunk.toString()) ? trap : undefined
-      upstream.write(chunk)
-    })
-    upstream.on('data', (chunk) => {
-      // A script that Redis does not know has not been executed.
-      if (!sprung || sprung !== trap || chunk.toString().startsWith('-NOSCRIPT')) {
-        client.write(chunk)
-        return
-      }
-      trap = undefined
-      sprung.spring(client, upstream, chunk)
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  test.onTestFinished(() => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  return {
-    redis: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    target,
-    lose: (fits) =>
-      new Promise((resolve) => {
-        const spring = (client: Socket) => {
-          client.destroy()
-          resolve()
-        }
-        trap = { fits, spring }
-      }),
-    hold: (fits) =>
-      new Promise((resolve) => {
-        const spring = (client: Socket, upstream: Socket, answer: Buffer) => {
-          // What is answered later comes later.
-          upstream.pause()
-          resolve(() => {
-            client.write(answer)
-            upstream.resume()
-          })
-        }
-        trap = { fits, spring }
-      }),
-  }
-}

@@ -188,7 +188,7 @@ describe('while Redis can not be reached', () => {
   })
 
   it('a ping is refused, and answered when it is back', async () => {
-    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 500 })
+    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 3_000 })
     await lock.ping()
     proxy.refuse()
     proxy.cut()
@@ -198,7 +198,7 @@ describe('while Redis can not be reached', () => {
   })
 
   it('a call is refused and nothing of it is sent later', async () => {
-    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 200 })
+    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 3_000 })
     await (await hold(lock, 'sweep.m-1')).release()
     proxy.refuse()
     proxy.cut()
@@ -213,10 +213,10 @@ describe('while Redis can not be reached', () => {
   })
 
   it('a connection that is silent is given up, and the next one works', async () => {
-    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 500 })
+    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 3_000 })
     await (await hold(lock, 'sweep.m-1')).release()
     proxy.freeze()
-    await expect(hold(lock, 'sweep.m-2')).rejects.toThrow('did not answer within 500 ms')
+    await expect(hold(lock, 'sweep.m-2')).rejects.toThrow('did not answer within 3000 ms')
     proxy.thaw()
     await untilReachable(() => hold(lock, 'sweep.m-3'))
   })
@@ -225,7 +225,7 @@ describe('while Redis can not be reached', () => {
     const warnings: Error[] = []
     const noteWarning = (warning: Error) => warnings.push(warning)
     process.on('warning', noteWarning)
-    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 500 })
+    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 3_000 })
     await (await hold(lock, 'sweep.m-1')).release()
     proxy.freeze()
     const workers = Array.from({ length: 20 }, (_, index) => `worker-${index}`)
@@ -240,7 +240,7 @@ describe('while Redis can not be reached', () => {
     const { Redis } = await import('ioredis')
     const client = new Redis(proxy.url, { disconnectTimeout: 100, maxRetriesPerRequest: null })
     client.on('error', () => {})
-    const lock = locks.create({ connection: client, commandTimeoutMs: 200 })
+    const lock = locks.create({ connection: client, commandTimeoutMs: 3_000 })
     await (await hold(lock, 'sweep.m-1')).release()
     proxy.refuse()
     proxy.cut()
@@ -257,14 +257,14 @@ describe('while Redis can not be reached', () => {
   it('a client of the caller that is silent is left as it is', async () => {
     const { Redis } = await import('ioredis')
     const client = new Redis(proxy.url, { disconnectTimeout: 100 })
-    const lock = locks.create({ connection: client, commandTimeoutMs: 200 })
+    const lock = locks.create({ connection: client, commandTimeoutMs: 3_000 })
     await (await hold(lock, 'sweep.m-1')).release()
     let closed = 0
     client.on('close', () => closed++)
     const errors: unknown[] = []
     proxy.freeze()
     const theirs = client.ping().catch((error: unknown) => errors.push(error))
-    await expect(hold(lock, slotRun, slot)).rejects.toThrow('did not answer within 200 ms')
+    await expect(hold(lock, slotRun, slot)).rejects.toThrow('did not answer within 3000 ms')
     proxy.thaw()
     await theirs
     await (await hold(lock, 'sweep.m-2')).release()
