@@ -102,6 +102,11 @@ export function claimForgotten({ manager, emptiedAt }: History, first: Body, sec
   return manager === 'default' && emptiedAt.some((at) => at >= first.from - ON_TIME_MS && at <= second.from)
 }
 
+/** Rule "emptied": of a slot whose record has gone with an emptied Redis something may be decided again. */
+export function recordForgotten({ manager, emptiedAt }: History, decidedAt: number, decidedAgainAt: number): boolean {
+  return manager === 'bullmq' && emptiedAt.some((at) => at >= decidedAt && at <= decidedAgainAt)
+}
+
 /** Rule "clock": in a process whose clock was set back, the slots in between come again. */
 export function clockSetBack({ faults, processes }: History, process: number, slot: number): boolean {
   const seat = processes.find(({ number }) => number === process)?.seat
@@ -131,7 +136,10 @@ export function nobodyUp({ manager, processes, fromMs, endMs }: History, { polic
   return spans
 }
 
-/** A slot that waits for its jitter or its lock when its process stops, or dies, is covered by that. */
+/**
+ * A slot that waits for its jitter or its lock when its process stops, or dies, is covered by that. One that waits for longer,
+ * as its window allows while the lock can not be reached, is told by the slots that were skipped for it until then.
+ */
 export const STOPPING_MS = 2_000
 
 /** Two runs of a worker at the same time, which a lost lease allows. */

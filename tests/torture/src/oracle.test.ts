@@ -102,6 +102,20 @@ describe('judge', () => {
       expect(kindsOf((history) => history.silence(1, S), 'default')).toEqual(['undecided'])
     })
 
+    it('is, with the default manager, none that waits for its lock until its process stops', () => {
+      const waits = (stoppingAfterMs: number) =>
+        kindsOf((history) => {
+          history.fault('isolate', S, S + 3 * P, [0])
+          for (const slot of [S, S + P, S + 2 * P, S + 3 * P]) history.silence(1, slot)
+          for (const slot of [S + P, S + 2 * P, S + 3 * P]) {
+            history.skip(slot, { outcome: 'skipped', reason: 'overlap', blockedBy: `${history.worker}.${S}` }, 'too')
+          }
+          history.replaceAll(S + stoppingAfterMs, S + stoppingAfterMs + 200)
+        }, 'default')
+      expect(waits(3 * P + 500)).toEqual([])
+      expect(waits(3 * P + P + STOPPING_MS + 100)).toEqual(['undecided'])
+    })
+
     it('is, with the default manager, none that was set back with a clock', () => {
       expect(
         kindsOf((history) => {
@@ -140,6 +154,17 @@ describe('judge', () => {
           history.fault('kill', S, S, [0])
         }),
       ).toEqual(['decided-twice'])
+    })
+
+    it('is none when Redis was emptied in between, and with it the first record', () => {
+      const missedTwice = (emptiedAfterMs: number) =>
+        kindsOf((history) => {
+          history.skip(S, { outcome: 'missed', reason: 'late' })
+          history.skip(S, { outcome: 'missed', reason: 'late' }, 'too', S + 900)
+          history.empty(S + emptiedAfterMs)
+        })
+      expect(missedTwice(500)).toEqual([])
+      expect(missedTwice(901)).toEqual(['decided-twice'])
     })
 
     it('is a slot that ran and is counted as missed', () => {

@@ -16,6 +16,7 @@ import {
   nobodyUp,
   notInForce,
   pausedTimes,
+  recordForgotten,
   runningMs,
 } from './allowances.ts'
 import type { Body, History, NonRun, Span } from './history.ts'
@@ -244,8 +245,13 @@ function judgeProcesses({ worker, history, slots, heldUp: held }: WorkerCase): V
     const schedule = declaredBy(release, worker)
     if (!schedule || startedAt === undefined) continue
     const instance = instanceOf.get(number)
-    const until = Math.min(stoppingAt ?? endedAt, endedAt, history.toMs) - STOPPING_MS - jitterMs
-    for (const slot of slotsBetween(rhythmOf(schedule, worker.name), startedAt + STOPPING_MS, until)) {
+    const endsAt = Math.min(stoppingAt ?? endedAt, endedAt)
+    const until = Math.min(endsAt, history.toMs) - STOPPING_MS - jitterMs
+    const rhythm = rhythmOf(schedule, worker.name)
+    const skippedLast = [...slots.values()]
+      .flatMap(({ nonRuns }) => nonRuns)
+      .filter(({ record, at }) => record.instanceId === instance && at > endsAt - rhythm.periodMs - STOPPING_MS)
+    for (const slot of slotsBetween(rhythm, startedAt + STOPPING_MS, until)) {
       const facts = slots.get(slot)
       const decided = [
         ...(facts?.records ?? []),
@@ -255,7 +261,8 @@ function judgeProcesses({ worker, history, slots, heldUp: held }: WorkerCase): V
       const ranHere = facts?.bodies.some(({ process }) => process === number)
       if (ranHere || decided.some(({ instanceId }) => instanceId === instance)) continue
       const isWaiting = slot > until - STOPPING_MS && isIn(held, slot)
-      if (isIn(paused, slot) || isWaiting || clockSetBack(history, number, slot)) continue
+      const hasWaited = skippedLast.some(({ record }) => record.blockedBy === `${worker.name}.${slot}`)
+      if (isIn(paused, slot) || isWaiting || hasWaited || clockSetBack(history, number, slot)) continue
       violations.push(violation(worker, 'undecided', slot, `slot ${slot} has no decision in process ${number}`))
     }
   }
@@ -320,7 +327,11 @@ function decisionsOf({ worker, history }: WorkerCase, facts: SlotFacts) {
     ...known.nonRuns.map(({ record, process }) => `${record.outcome}/${record.reason} (process ${process ?? '?'})`),
     ...(isAmbiguous ? [] : known.countedBy.map(({ runId }) => `counted as missed by ${runId}`)),
   ]
-  if (history.manager === 'bullmq') return [{ words: wordsOf(facts), process: undefined }]
+  if (history.manager === 'bullmq') {
+    const isForgotten = ({ at }: NonRun) => facts.nonRuns.some((again) => recordForgotten(history, at, again.at))
+    const kept = { ...facts, nonRuns: facts.nonRuns.filter((nonRun) => !isForgotten(nonRun)) }
+    return [{ words: wordsOf(kept), process: undefined }]
+  }
   const instances = new Set(
     [...facts.records, ...facts.nonRuns.map(({ record }) => record), ...facts.countedBy].map(
       ({ instanceId }) => instanceId,

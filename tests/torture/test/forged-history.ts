@@ -61,10 +61,10 @@ export class ForgedHistory {
   }
 
   /** It does not run. `too`: besides what became of it. */
-  skip(slot: number, changes: Partial<RunRecord>, too?: 'too'): void {
+  skip(slot: number, changes: Partial<RunRecord>, too?: 'too', at = slot + 10): void {
     if (too === undefined) this.drop(slot)
     const record = { ...this.#record(slot, instanceOf(1)), ...changes }
-    this.#nonRuns.push({ record, at: slot + 10, process: 1 })
+    this.#nonRuns.push({ record, at, process: 1 })
   }
 
   /** A start of `doWork`. `instead`: of those that were. */
