@@ -171,7 +171,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (!entry) return false
     this.#entries.delete(name)
     this.#health.clearWorker(name)
-    this.#runner.forget(name)
+    this.#runner.work.forget(name)
     if (isPeriodic(entry)) this.#timetable.set(entry, undefined)
     if (entry.hasHistory) this.#keepHistory(name, entry.history)
     this.#stops.letGo(this.#stoppable(entry))
@@ -196,7 +196,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   async cancel(runId: string, options: ByOption = {}): Promise<boolean> {
     checkCancel(runId, options)
-    return this.#runner.cancel(runId, options.by)
+    return this.#runner.work.cancel(runId, options.by)
   }
 
   async pause(name: string, options: PauseOptions = {}): Promise<void> {
@@ -207,7 +207,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       since: entry.paused?.since ?? new Date(this.#options.clock.now()),
     }
     this.#timetable.set(entry, undefined)
-    this.#runner.pause(name)
+    this.#runner.work.pause(name)
     this.#look(entry)
     this.#reports.paused(name, options)
   }
@@ -270,7 +270,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   /** The run of this manager that the present call comes from. */
   #callingRun(): Run | undefined {
     const run = Run.current()
-    return run && this.#runner.activeRun(run.plan.worker.name) === run ? run : undefined
+    return run && this.#runner.work.runOf(run.plan.worker.name) === run ? run : undefined
   }
 
   /** Whether workers are started and slots taken. */
@@ -298,9 +298,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#timetable.close()
     this.#loopWatch.stop()
     this.#steppedAt = undefined
-    this.#runner.stopWaiting()
+    this.#runner.work.stopWaiting()
     const caller = this.#callingRun()
-    const runs = this.#runner.activeRuns().filter((run) => run !== caller)
+    const runs = this.#runner.work.runs().filter((run) => run !== caller)
     const stopping = runs.map((run) => ({ run, done: run.drained }))
     const workers = [...this.#entries.values()].map((entry) => this.#stoppable(entry))
     const abandoned = await this.#stops.stopAll(stopping, workers, timeoutMs)
@@ -313,7 +313,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   #stoppable({ name, starter }: ManagedWorker): StoppableWorker {
-    return { name, starter, run: this.#runner.activeRun(name) }
+    return { name, starter, run: this.#runner.work.runOf(name) }
   }
 
   /** Its first slot comes after its own `start`, if it has one. */
@@ -436,7 +436,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   #describe(entry: ManagedWorker): WorkerStatus {
     return describeWorker(entry, {
-      activeRun: this.#runner.activeRecord(entry.name),
+      activeRun: this.#runner.work.recordOf(entry.name),
       isStuck: this.#health.has('stuck', entry.name),
       isOverdue: this.#isOverdue(entry),
     })

@@ -115,15 +115,15 @@ export const mutants: readonly Mutant[] = [
     'an appointment that is moved keeps its place': [['    if (!isNew) this.#sink(item)\n', '']],
     'a new first appointment waits for the old alarm': [['dueAt < this.#alarmAt &&', 'dueAt < 0 &&']],
   }),
-  ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, [contract, time], {
+  ...mutantsOf(`${defaultManager}/src/active-work.ts`, [contract, time], {
     'the record is written after the run': [
       ['    entry.history.begin(run.record, entry.definition.policy.keepRuns)\n', ''],
       ['    run.start()\n', '    run.start()\n    entry.history.begin(run.record, entry.definition.policy.keepRuns)\n'],
     ],
     'the guard ends with the outcome': [
       [
-        "if (active?.kind === 'run' && active.run === run) this.#finish(active.entry, record)",
-        "if (active?.kind === 'run' && active.run === run && this.#active.delete(record.worker)) this.#finish(active.entry, record)",
+        "if (active?.kind === 'run' && active.run === run) this.#records",
+        "if (active?.kind === 'run' && active.run === run && this.#active.delete(record.worker)) this.#records",
       ],
     ],
     'a pause lets a jittered slot run': [
@@ -133,6 +133,13 @@ export const mutants: readonly Mutant[] = [
       ],
     ],
     'a stop leaves a jittered slot waiting': [['      else this.#endWaiting(', '      else void (']],
+  }),
+  ...mutantsOf(`${defaultManager}/src/active-work.ts`, [locks], {
+    'a run does not give its lock back': [['      this.#parts.locks?.release(hold)\n', '']],
+    'a lost lock aborts nothing': [['() => run.abort(leaseLost(run, hold))', '() => undefined']],
+    'a pause ends a trigger that waits for its lock': [[" || active.record.kind === 'manual') return", ') return']],
+  }),
+  ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, [contract, time], {
     'a trigger does not heed the guard': [
       ['if (active) throw new WorkerBusyError', "if (active?.runId === '') throw new WorkerBusyError"],
     ],
@@ -141,9 +148,6 @@ export const mutants: readonly Mutant[] = [
     'a set back clock hides missed slots': [["slot.missedSlots > 0 ? 'catch-up' : 'scheduled'", "'scheduled'"]],
   }),
   ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, [locks], {
-    'a run does not give its lock back': [['      this.#locks?.release(hold)\n', '']],
-    'a lost lock aborts nothing': [['() => run.abort(leaseLost(run, hold))', '() => undefined']],
-    'a pause ends a trigger that waits for its lock': [[" || active.record.kind === 'manual') return", ') return']],
     'the claim that comes with a lock ignores the window': [
       ['startableForMs: latestStartAt - slot.dueAt', 'startableForMs: 0'],
     ],
@@ -179,7 +183,10 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [contract, time], {
     'a pause owes its slots': [
-      ['    this.#timetable.set(entry, undefined)\n    this.#runner.pause(name)', '    this.#runner.pause(name)'],
+      [
+        '    this.#timetable.set(entry, undefined)\n    this.#runner.work.pause(name)',
+        '    this.#runner.work.pause(name)',
+      ],
       ['    entry.paused = undefined\n    this.#schedule(entry)\n', '    entry.paused = undefined\n'],
     ],
     'a decided slot comes again after a step back': [['this.#runner.isDecided(entry, next)', 'Number.isNaN(next)']],

@@ -76,11 +76,11 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'the lock is released when the outcome is fixed (default)',
     manager: 'default',
-    file: 'packages/default-manager/src/slot-runner.ts',
+    file: 'packages/default-manager/src/active-work.ts',
     edits: [
       [
-        "if (active?.kind === 'run' && active.run === run) this.#finish(active.entry, record)",
-        "if (active?.kind === 'run' && active.run === run) {\n      active.giveBack?.()\n      this.#finish(active.entry, record)\n    }",
+        "if (active?.kind === 'run' && active.run === run) this.#records.finish(active.entry, record)",
+        "if (active?.kind === 'run' && active.run === run) {\n      active.giveBack?.()\n      this.#records.finish(active.entry, record)\n    }",
       ],
     ],
     faults: [],
@@ -97,7 +97,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'a lost lease is ignored (default)',
     manager: 'default',
-    file: 'packages/default-manager/src/slot-runner.ts',
+    file: 'packages/default-manager/src/active-work.ts',
     edits: [['const lost = () => run.abort(leaseLost(run, hold))', 'const lost = () => void leaseLost(run, hold)']],
     faults: ISOLATION,
     shows: 'overlap',

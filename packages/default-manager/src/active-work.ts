@@ -1,0 +1,230 @@
+import {
+  type BackgroundWorkerError,
+  LeaseLostError,
+  type LockHold,
+  ManagerStoppedError,
+  type RunKind,
+  type RunRecord,
+  RunCancelledError,
+  UnknownWorkerError,
+  nextDueAt,
+} from '@background-workers/abstractions'
+import {
+  type EventHub,
+  type GuardedLogger,
+  Run,
+  type RunHost,
+  type WorkerReports,
+  effectiveSchedule,
+} from '@background-workers/abstractions/for-managers'
+import type { ManagedPeriodicWorker } from './managed-worker.ts'
+import type { FilledOptions } from './options.ts'
+import type { RunRecords } from './run-records.ts'
+import type { WorkerLocks } from './worker-locks.ts'
+
+/** What active work shares with its slot runner. */
+export interface ActiveWorkParts {
+  readonly options: FilledOptions
+  readonly instanceId: string
+  readonly logger: GuardedLogger
+  readonly events: EventHub
+  readonly reports: WorkerReports
+  readonly records: RunRecords
+  readonly locks: WorkerLocks | undefined
+}
+
+/** What makes a worker active: a slot that waits for its jitter, what waits for a lock, or a run. */
+type Work =
+  | {
+      readonly kind: 'waiting'
+      readonly entry: ManagedPeriodicWorker
+      readonly record: RunRecord
+      /** Ends the wait; whoever waits for it too is told why. */
+      readonly end: (why: BackgroundWorkerError) => void
+    }
+  | {
+      readonly kind: 'run'
+      readonly entry: ManagedPeriodicWorker
+      readonly run: Run
+      /** Gives its lock back, if it has one. */
+      readonly giveBack: (() => void) | undefined
+    }
+
+/** What a run needs to be started, besides its worker. */
+export interface RunStart {
+  readonly runId: string
+  readonly kind: RunKind
+  readonly scheduledForMs?: number
+  readonly lateByMs?: number
+  readonly missedSlots?: number
+  readonly nextDueAtMs?: number
+  readonly by?: string
+  readonly cause?: string | undefined
+}
+
+/** The guard: per worker name at most one work is active, waiting or running, across remove and add too. */
+export class ActiveWork {
+  readonly #parts: ActiveWorkParts
+  readonly #records: RunRecords
+  readonly #host: RunHost
+  readonly #active = new Map<string, Work>()
+
+  constructor(parts: ActiveWorkParts) {
+    this.#parts = parts
+    this.#records = parts.records
+    this.#host = {
+      clock: parts.options.clock,
+      instanceId: parts.instanceId,
+      scopeFactory: parts.options.scopeFactory,
+      loggerOf: (worker) => parts.logger.child({ worker }),
+      runFinished: (run, record) => this.#runFinished(run, record),
+      runRetrying: (run, attempt, error, retryAtMs) => parts.reports.runRetrying(run, attempt, error, retryAtMs),
+      runSettled: (run) => this.#runSettled(run),
+      runStuck: (run) => parts.reports.runStuck(run),
+    }
+  }
+
+  /** The record of the worker's active run, or of what waits for its jitter or its lock. */
+  recordOf(name: string): RunRecord | undefined {
+    const active = this.#active.get(name)
+    return active?.kind === 'run' ? active.run.record : active?.record
+  }
+
+  /** The record of what waits for its jitter or its lock; none while the worker runs. */
+  waitingRecordOf(name: string): RunRecord | undefined {
+    const active = this.#active.get(name)
+    return active?.kind === 'waiting' ? active.record : undefined
+  }
+
+  /** The worker's active run; none while it waits. */
+  runOf(name: string): Run | undefined {
+    const active = this.#active.get(name)
+    return active?.kind === 'run' ? active.run : undefined
+  }
+
+  /** All active runs. */
+  runs(): Run[] {
+    return [...this.#active.values()].flatMap((active) => (active.kind === 'run' ? [active.run] : []))
+  }
+
+  /** What waits is active until `waited` is called. `end` ends the wait, and tells whoever waits for it too why. */
+  wait(entry: ManagedPeriodicWorker, record: RunRecord, end: (why: BackgroundWorkerError) => void): void {
+    this.#active.set(entry.name, { kind: 'waiting', entry, record, end })
+  }
+
+  /** The wait is over by itself. Gives whether anything was active. */
+  waited(name: string): boolean {
+    return this.#active.delete(name)
+  }
+
+  /** Starts a run, which keeps its lock until it settles. Nothing of the worker may be active. */
+  start(entry: ManagedPeriodicWorker, what: RunStart, hold?: LockHold): void {
+    const now = this.#host.clock.now()
+    const { worker } = entry
+    const run = new Run(
+      {
+        worker: { name: entry.name, doWork: (context) => worker.doWork(context) },
+        policy: entry.definition.policy,
+        runId: what.runId,
+        kind: what.kind,
+        scheduledForMs: what.scheduledForMs ?? now,
+        lateByMs: what.lateByMs ?? 0,
+        missedSlots: what.missedSlots ?? 0,
+        nextDueAtMs: what.nextDueAtMs ?? nextDueAt(effectiveSchedule(entry), now, entry.name),
+        lastSucceededAtMs: entry.hasHistory ? entry.history.lastSuccess?.finishedAt?.getTime() : undefined,
+        by: what.by,
+        cause: what.cause,
+      },
+      this.#host,
+    )
+    this.#active.set(entry.name, { kind: 'run', entry, run, giveBack: hold && this.#watch(run, hold) })
+    entry.history.begin(run.record, entry.definition.policy.keepRuns)
+    this.#parts.events.emit('run-started', run.record)
+    run.start()
+  }
+
+  /** Ends what waits under this id, or aborts the run. Gives whether there was one that could be. */
+  cancel(runId: string, by: string | undefined): boolean {
+    for (const [name, active] of this.#active) {
+      if (active.kind === 'run' && active.run.plan.runId === runId) {
+        return active.run.abort(new RunCancelledError(name, runId, by))
+      }
+      if (active.kind === 'waiting' && active.record.runId === runId) {
+        this.#endWaiting(name, active, new RunCancelledError(name, runId, by))
+        // A trigger that waits for its lock was not accepted: its caller is told, and there is nothing to record.
+        if (active.record.kind === 'manual') return true
+        this.#records.finish(active.entry, {
+          ...active.record,
+          finishedAt: new Date(this.#host.clock.now()),
+          outcome: 'aborted',
+          reason: 'cancelled',
+          ...(by !== undefined && { by }),
+        })
+        return true
+      }
+    }
+    return false
+  }
+
+  /** A pause ends what waits: a slot is skipped, a retrying run fails with its last error. A trigger works while paused. */
+  pause(name: string): void {
+    const active = this.#active.get(name)
+    if (active?.kind === 'run') active.run.endRetries()
+    if (active?.kind !== 'waiting' || active.record.kind === 'manual') return
+    this.#endWaiting(name, active, new ManagerStoppedError(`Worker "${name}" is paused.`))
+    this.#records.skip(active.entry, {
+      ...active.record,
+      outcome: 'skipped',
+      reason: 'paused',
+    })
+  }
+
+  /** A worker that is removed keeps its active run; what waits is forgotten with it. */
+  forget(name: string): void {
+    const active = this.#active.get(name)
+    if (active?.kind === 'waiting') this.#endWaiting(name, active, new UnknownWorkerError(name))
+  }
+
+  /** A stop takes no slot that waits, and repeats no run. */
+  stopWaiting(): void {
+    for (const [name, active] of this.#active) {
+      if (active.kind === 'run') active.run.endRetries()
+      else this.#endWaiting(name, active, new ManagerStoppedError(`Worker "${name}" does not run: the manager stops.`))
+    }
+  }
+
+  #endWaiting(name: string, active: Extract<Work, { kind: 'waiting' }>, why: BackgroundWorkerError): void {
+    this.#active.delete(name)
+    active.end(why)
+  }
+
+  /** Aborts the run when its lock is lost. Gives how to give the lock back. */
+  #watch(run: Run, hold: LockHold): () => void {
+    const lost = () => run.abort(leaseLost(run, hold))
+    hold.signal.addEventListener('abort', lost, { once: true })
+    return () => {
+      hold.signal.removeEventListener('abort', lost)
+      this.#parts.locks?.release(hold)
+    }
+  }
+
+  #runFinished(run: Run, record: RunRecord): void {
+    const active = this.#active.get(record.worker)
+    if (active?.kind === 'run' && active.run === run) this.#records.finish(active.entry, record)
+  }
+
+  /** Only now may the worker run again. */
+  #runSettled(run: Run): void {
+    const name = run.plan.worker.name
+    const active = this.#active.get(name)
+    if (active?.kind !== 'run' || active.run !== run) return
+    this.#active.delete(name)
+    active.giveBack?.()
+    this.#parts.reports.runSettled(name)
+  }
+}
+
+function leaseLost(run: Run, { signal }: LockHold): LeaseLostError {
+  if (signal.reason instanceof LeaseLostError) return signal.reason
+  return new LeaseLostError(run.plan.worker.name, run.plan.runId, { cause: signal.reason })
+}
