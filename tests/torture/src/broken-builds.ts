@@ -20,8 +20,13 @@ export interface BrokenBuild {
 
 const BULLMQ = 'packages/bullmq-manager/src'
 
-/** Two of three processes, every few seconds. */
-const RESTARTS: Fault[] = [3_000, 13_000, 23_000].map((atMs) => ({ kind: 'restart', atMs, seats: [0, 1], forMs: 0 }))
+/** Two of three processes, every four seconds: what is overdue at a start is a matter of chance. */
+const RESTARTS: Fault[] = Array.from({ length: 11 }, (_, index) => ({
+  kind: 'restart',
+  atMs: 2_000 + index * 4_000,
+  seats: [0, 1],
+  forMs: 0,
+}))
 
 const ISOLATION: Fault[] = [{ kind: 'isolate', atMs: 1_000, seats: [0], forMs: 35_000 }]
 
