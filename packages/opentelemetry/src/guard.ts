@@ -13,6 +13,7 @@ export function guarded<Arguments extends unknown[]>(
   }
 }
 
+/** Tells OpenTelemetry's own diagnostics what went wrong here; it never reaches the run. */
 export function reportFailure(error: unknown): void {
   diag.error('background workers could not be observed', error)
 }

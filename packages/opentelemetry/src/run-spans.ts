@@ -38,6 +38,7 @@ import {
 import { guarded } from './guard.ts'
 import { activeSpanAsCause, spanOfCause } from './span-cause.ts'
 
+/** What the spans are made with. */
 export interface RunSpansParts {
   readonly common: Attributes
   /** The channel has the runs of all managers of the process. */

@@ -3,6 +3,7 @@ import type { Attributes, BatchObservableResult, Meter, Observable } from '@open
 import { WORKER_NAME, WORKER_STATE } from './attributes.ts'
 import { reportFailure } from './guard.ts'
 
+/** What the gauges are made with, and of. */
 export interface WorkerGaugesParts {
   readonly common: Attributes
   readonly isOurs: (instanceId: string) => boolean

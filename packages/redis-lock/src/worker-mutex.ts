@@ -4,6 +4,7 @@ import { Mutex } from 'redis-semaphore'
 /** What a mutex of redis-semaphore needs of a client. */
 export type MutexClient = ConstructorParameters<typeof Mutex>[0]
 
+/** What a mutex is made of; times in ms. */
 export interface WorkerMutexParts {
   readonly client: MutexClient
   readonly key: string

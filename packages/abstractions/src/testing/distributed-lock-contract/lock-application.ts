@@ -8,6 +8,7 @@ export interface ContractLockOptions {
   readonly slotClaimTtlMs: number
 }
 
+/** What the suite needs of the lock under test. */
 export interface LockApplicationParts {
   readonly createLock: (options: ContractLockOptions) => IDistributedLock | Promise<IDistributedLock>
   readonly lose: (lock: IDistributedLock, worker: string, options: ContractLockOptions) => unknown

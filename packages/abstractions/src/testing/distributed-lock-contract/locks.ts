@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { ContractGroup } from '../contract-suite.ts'
 import type { LockApplication } from './lock-application.ts'
 
+/** One holder at a time. */
 export const locks: ContractGroup<LockApplication> = {
   title: 'The lock of a worker',
   tests: {

@@ -3,6 +3,7 @@ import { BackgroundWorkerError } from '../../errors.ts'
 import type { ContractGroup } from '../contract-suite.ts'
 import { type LockApplication, slotAt } from './lock-application.ts'
 
+/** A lock that is lost is told to its holder. */
 export const losses: ContractGroup<LockApplication> = {
   title: 'A lock that is lost',
   tests: {

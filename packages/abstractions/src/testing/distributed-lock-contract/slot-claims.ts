@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { ContractGroup } from '../contract-suite.ts'
 import { type LockApplication, slotAt } from './lock-application.ts'
 
+/** A slot is claimed once, and stays so after the run. */
 export const slotClaims: ContractGroup<LockApplication> = {
   title: 'The claim of a slot',
   tests: {

@@ -30,8 +30,11 @@ class TestClock extends ManualClock {
 
 /** Spans of time, in ms. */
 export const SECOND_MS = 1_000
+/** A minute, in ms. */
 export const MINUTE_MS = 60_000
+/** An hour, in ms. */
 export const HOUR_MS = 3_600_000
+/** A day, in ms. */
 export const DAY_MS = 86_400_000
 
 /** Within this time a manager notices that the machine slept or the clock was set. */
