@@ -1,5 +1,6 @@
 import type { ManagerOptions } from './manager-options.ts'
 import type { ServiceScopeFactory } from './service-scope.ts'
+import { withoutUndefined } from './without-undefined.ts'
 
 /** The few things of a DI container that a registration needs; an awilix container fits. */
 export interface OptionsContainer extends ServiceScopeFactory {
@@ -9,18 +10,20 @@ export interface OptionsContainer extends ServiceScopeFactory {
 }
 
 /**
- * The options of a manager that is registered in a container: those given, or made of its cradle, and besides the
- * container itself for the scopes, and its registration `logger`, if there is one.
+ * The options of a manager that is registered in a container: those given, or made of its cradle. What is not given is
+ * taken from the container: itself for the scopes, and its registrations of these names, where there are any.
  */
 export function containerOptions<Options extends ManagerOptions>(
   options: Options | ((cradle: never) => Options),
   container: OptionsContainer,
+  registrations: readonly (keyof Options & string)[] = ['logger'],
 ): Options {
-  const given = typeof options === 'function' ? options(container.cradle as never) : options
+  const given = withoutUndefined((typeof options === 'function' ? options(container.cradle as never) : options) ?? {})
+  // A name that is missing from the cradle throws, so it is asked for first.
+  const missing = registrations.filter((name) => given[name] === undefined && container.hasRegistration(name))
   return {
     scopeFactory: container,
-    // A name that is missing from the cradle throws, so it is asked for first.
-    ...(container.hasRegistration('logger') && { logger: container.resolve('logger') }),
+    ...Object.fromEntries(missing.map((name) => [name, container.resolve(name)])),
     ...given,
   }
 }

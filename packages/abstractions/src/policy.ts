@@ -1,4 +1,5 @@
 import { checkOptions, findProblem, isBoolean, isNumber, isOneOf, isSlug, isWhole, type Check } from './checks.ts'
+import { withoutUndefined } from './without-undefined.ts'
 
 /** How a periodic worker wants its slots and runs treated. Every field has a default; times are in ms. */
 export interface PeriodicWorkerPolicy {
@@ -139,8 +140,4 @@ const defaults: FilledPolicy = Object.freeze({
 function isEmpty(options: object): boolean {
   for (const _ in options) return false
   return true
-}
-
-function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }

@@ -23,13 +23,7 @@ export function defaultBackgroundWorkerManager(options: RegisterOptions = {}): R
     {
       lifetime: 'SINGLETON',
       resolve: (container) =>
-        new DefaultBackgroundWorkerManager({
-          // A name that is missing from the cradle throws, so it is asked for first.
-          ...(container.hasRegistration('distributedLock') && {
-            distributedLock: container.resolve('distributedLock'),
-          }),
-          ...containerOptions(options, container),
-        }),
+        new DefaultBackgroundWorkerManager(containerOptions(options, container, ['logger', 'distributedLock'])),
       dispose: (manager) => manager.stop(),
     }
   return { backgroundWorkerManager: resolver }

@@ -127,6 +127,9 @@ describe('defaultBackgroundWorkerManager', () => {
     expect(acquire).toHaveBeenCalledTimes(1)
     await runOnce({ distributedLock: new InProcessLock() })
     expect(acquire).toHaveBeenCalledTimes(1)
+    // As everywhere, undefined is "not given": a setting that is missing must not switch the lock off.
+    await runOnce({ distributedLock: undefined as never })
+    expect(acquire).toHaveBeenCalledTimes(2)
   })
 
   it('is stopped by container.dispose(), which waits for it', async () => {

@@ -1,3 +1,4 @@
+import { withoutUndefined } from '@background-workers/abstractions/for-managers'
 import type { DisposableResolverOptions, Resolver } from 'awilix'
 import type { RedisLockOptions } from './options.ts'
 import { RedisDistributedLock } from './redis-distributed-lock.ts'
@@ -23,7 +24,7 @@ export function redisDistributedLock(options: RegisterOptions): Registration {
       return new RedisDistributedLock({
         // A name that is missing from the cradle throws, so it is asked for first.
         ...(container.hasRegistration('logger') && { logger: container.resolve('logger') }),
-        ...given,
+        ...withoutUndefined(given ?? {}),
       })
     },
     dispose: (lock) => lock[Symbol.asyncDispose](),
