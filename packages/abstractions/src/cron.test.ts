@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { Cron } from 'croner'
+import { describe, expect, it, vi } from 'vitest'
 import { findCronProblem, nextCronTime } from './cron.ts'
 
 /** The next `count` times after `from`, as ISO texts up to the second. */
@@ -113,4 +114,50 @@ describe('findCronProblem', () => {
       expect(findCronProblem('@daily', zone)).toBeUndefined()
     },
   )
+})
+
+describe('the gap that was last asked about', () => {
+  it('is reckoned once, however many workers have the expression', () => {
+    const nextRun = vi.spyOn(Cron.prototype, 'nextRun')
+    const expression = '17 4 * * *'
+    const from = Date.UTC(2030, 0, 1)
+    const answers = Array.from({ length: 1_000 }, (_, minute) => nextCronTime(expression, 'UTC', from + minute * 1_000))
+    expect(new Set(answers)).toEqual(new Set([Date.UTC(2030, 0, 1, 4, 17)]))
+    expect(nextRun).toHaveBeenCalledTimes(1)
+    nextRun.mockRestore()
+  })
+
+  it('ends with its slot, and does not begin before the time it was asked from', () => {
+    const at = (day: number, hour: number, minute: number, second = 0) => Date.UTC(2031, 0, day, hour, minute, second)
+    const next = (afterMs: number) => nextCronTime('17 4 * * *', 'UTC', afterMs)
+    expect(next(at(2, 0, 0))).toBe(at(2, 4, 17))
+    expect(next(at(2, 4, 17) - 1)).toBe(at(2, 4, 17))
+    expect(next(at(2, 4, 17))).toBe(at(3, 4, 17))
+    expect(next(at(1, 0, 0))).toBe(at(1, 4, 17))
+    expect(next(at(3, 4, 16, 59))).toBe(at(3, 4, 17))
+  })
+
+  it('is the one of UTC also in a zone that is UTC by another name', () => {
+    const expressions = [
+      '*/7 * * * * *',
+      '0 0 29 2 *',
+      '0 0 L * *',
+      '0 12 15W * *',
+      '0 0 * * 5#2',
+      '0 0 13 * 5',
+      '@weekly',
+    ]
+    const froms = Array.from({ length: 40 }, (_, index) =>
+      Date.UTC(1970 + index, (index * 7) % 12, index, index % 24, 59),
+    )
+    const answers = (timeZone: string) =>
+      expressions.flatMap((expression) => froms.map((from) => nextCronTime(expression, timeZone, from)))
+    expect(answers('UTC')).toEqual(answers('Etc/GMT'))
+  })
+
+  it('belongs to one zone', () => {
+    const from = Date.UTC(2032, 6, 1)
+    expect(nextCronTime('17 4 * * *', 'UTC', from)).toBe(Date.UTC(2032, 6, 1, 4, 17))
+    expect(nextCronTime('17 4 * * *', 'Europe/Berlin', from)).toBe(Date.UTC(2032, 6, 1, 2, 17))
+  })
 })

