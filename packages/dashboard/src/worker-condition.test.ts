@@ -1,7 +1,15 @@
 import type { HealthCode, HealthReport, WorkerState } from '@background-workers/abstractions'
 import { describe, expect, it } from 'vitest'
 import { workerStatus } from '../test/fixtures/stub-manager.ts'
-import { type FindingCode, type WorkerFilter, attentionsOf, judgeWorkers, matchesFilter } from './worker-condition.ts'
+import {
+  FILTERS,
+  FINDINGS,
+  type FindingCode,
+  type WorkerFilter,
+  attentionsOf,
+  judgeWorkers,
+  matchesFilter,
+} from './worker-condition.ts'
 
 function reportOf(...reasons: [code: HealthCode, worker?: string][]): HealthReport {
   return {
@@ -24,12 +32,19 @@ describe('judgeWorkers', () => {
     ])
   })
 
-  it.each<HealthCode>(['overdue', 'failing', 'orphaned', 'no-handler', 'start-failed', 'stuck'])(
-    'leaves out "%s", which the status tells',
+  it.each<FindingCode & WorkerState>(['stuck', 'overdue', 'start-failed', 'no-handler', 'orphaned'])(
+    'leaves out "%s" where the state tells it, and nowhere else',
     (code) => {
-      expect(judgeWorkers(workers, reportOf([code, 'mailer']))).toEqual(workers)
+      const told = [workerStatus('mailer', { state: code })]
+      expect(judgeWorkers(told, reportOf([code, 'mailer']))).toEqual(told)
+      const [running] = judgeWorkers([workerStatus('mailer', { state: 'running' })], reportOf([code, 'mailer']))
+      expect(running?.findings?.map((finding) => finding.code)).toEqual([code])
     },
   )
+
+  it('leaves out failures, which the status counts', () => {
+    expect(judgeWorkers(workers, reportOf(['failing', 'mailer']))).toEqual(workers)
+  })
 
   it('leaves the workers as they are without a report', () => {
     expect(judgeWorkers(workers, undefined)).toEqual(workers)
@@ -45,6 +60,8 @@ describe('attentionsOf', () => {
     ['overdue', 0, ['never-ran'], ['A slot is due and is not being decided.', 'never-ran it is']],
     ['paused', 0, ['lost'], ['lost it is']],
     ['orphaned', 0, ['lost'], ['lost it is', 'No instance declares it any more.']],
+    ['running', 0, ['lost', 'no-handler', 'orphaned'], ['lost it is', 'no-handler it is', 'orphaned it is']],
+    ['overdue', 3, [], ['A slot is due and is not being decided.', '3 runs in a row have failed.']],
   ])('of a worker that is %s, with %i failures and %j, are the gravest first', (state, failures, codes, texts) => {
     const worker = workerStatus('mailer', { state, consecutiveFailures: failures })
     const [judged = worker] = judgeWorkers(
@@ -56,9 +73,9 @@ describe('attentionsOf', () => {
 })
 
 describe('matchesFilter', () => {
-  it.each<FindingCode>(['no-next-slot', 'never-ran', 'lost'])('"%s" needs attention, and has a filter', (code) => {
+  it.each(Object.keys(FINDINGS) as FindingCode[])('"%s" needs attention, and has a filter', (code) => {
     const [judged = workerStatus('none')] = judgeWorkers([workerStatus('mailer')], reportOf([code, 'mailer']))
-    const filters: WorkerFilter[] = ['attention', 'no-next-slot', 'never-ran', 'lost', 'failing', 'idle']
+    const filters = Object.keys(FILTERS) as WorkerFilter[]
     expect(filters.filter((filter) => matchesFilter(judged, filter))).toEqual(['attention', code, 'idle'])
   })
 })

@@ -2,17 +2,22 @@ import type { HealthReason, WorkerState, WorkerStatus } from '@background-worker
 import { FAILING_AFTER } from '@background-workers/abstractions/for-managers'
 import type { KnownHealth } from './health-reader.ts'
 
-/** What the health report finds wrong with a worker and its status does not tell, from the gravest on, and what a page calls it. */
+/** What the health report can find wrong with a worker besides failures, from the gravest on, and what a page calls it. */
 export const FINDINGS = {
+  stuck: 'Stuck',
+  overdue: 'Overdue',
+  'start-failed': 'Start failed',
   'no-next-slot': 'No next slot',
   'never-ran': 'Never ran',
   lost: 'Lost a run',
+  'no-handler': 'No handler',
+  orphaned: 'Orphaned',
 } as const
 
 /** The code of a finding. */
 export type FindingCode = keyof typeof FINDINGS
 
-/** A worker as the pages show it: how it stands, and what the health report finds wrong with it besides. */
+/** A worker as the pages show it: its state, and what the health report finds wrong with it that this does not tell. */
 export interface JudgedWorker extends WorkerStatus {
   /** Left out when there is nothing. */
   readonly findings?: readonly Finding[]
@@ -25,8 +30,8 @@ export function judgeWorkers(workers: readonly WorkerStatus[], health: KnownHeal
   const found = Map.groupBy((health?.reasons ?? []).filter(isFinding), ({ worker }) => worker)
   if (found.size === 0) return workers
   return workers.map((worker) => {
-    const findings = found.get(worker.name)
-    return findings ? { ...worker, findings } : worker
+    const findings = found.get(worker.name)?.filter(({ code }) => code !== worker.state) ?? []
+    return findings.length > 0 ? { ...worker, findings } : worker
   })
 }
 
@@ -42,13 +47,8 @@ export const FILTERS: Readonly<Record<WorkerFilter, string>> = {
   attention: 'Needs attention',
   running: 'Running',
   paused: 'Paused',
-  stuck: 'Stuck',
-  overdue: 'Overdue',
   failing: 'Failing',
   ...FINDINGS,
-  'start-failed': 'Start failed',
-  'no-handler': 'No handler',
-  orphaned: 'Orphaned',
   overridden: 'Overridden',
   idle: 'Idle',
 }
@@ -59,23 +59,23 @@ export function matchesFilter(worker: JudgedWorker, filter: WorkerFilter): boole
     case 'attention':
       return attentionOf(worker) !== undefined
     case 'failing':
-      return isFailing(worker)
-    case 'no-next-slot':
-    case 'never-ran':
-    case 'lost':
-      return worker.findings?.some(({ code }) => code === filter) ?? false
+      return worker.consecutiveFailures >= FAILING_AFTER
     case 'overridden':
       return worker.schedule?.override !== undefined
     case 'paused':
       return worker.paused !== undefined
     case 'running':
+    case 'idle':
+      return worker.state === filter
     case 'stuck':
     case 'overdue':
     case 'start-failed':
+    case 'no-next-slot':
+    case 'never-ran':
+    case 'lost':
     case 'no-handler':
     case 'orphaned':
-    case 'idle':
-      return worker.state === filter
+      return worker.state === filter || (worker.findings?.some(({ code }) => code === filter) ?? false)
     default:
       return filter satisfies never
   }
@@ -83,10 +83,12 @@ export function matchesFilter(worker: JudgedWorker, filter: WorkerFilter): boole
 
 /** Why a worker needs somebody. */
 export interface Attention {
-  /** 0 is the gravest. */
-  readonly rank: number
+  readonly code: AttentionCode
   readonly text: string
 }
+
+/** The code of a reason. */
+export type AttentionCode = FindingCode | 'failing'
 
 /** The gravest reason why a worker needs somebody, if there is any. */
 export function attentionOf(worker: JudgedWorker): Attention | undefined {
@@ -94,43 +96,43 @@ export function attentionOf(worker: JudgedWorker): Attention | undefined {
 }
 
 /** What needs attention first comes first: nothing runs, then something goes wrong, then nobody is there for it. */
-export function attentionsOf(worker: JudgedWorker): readonly Attention[] {
-  const all = (worker.findings ?? []).map(({ code, message }) => ({ rank: FINDING_RANKS[code], text: message }))
-  const ofState = attentionOfState(worker)
-  if (ofState) all.push(ofState)
-  return all.sort((one, other) => one.rank - other.rank)
-}
-
-const FINDING_RANKS: Readonly<Record<FindingCode, number>> = { 'no-next-slot': 3, 'never-ran': 4, lost: 6 }
-
-function attentionOfState(worker: WorkerStatus): Attention | undefined {
-  switch (worker.state) {
-    case 'stuck':
-      return { rank: 0, text: 'An aborted run does not end, and no other can start.' }
-    case 'overdue':
-      return { rank: 1, text: 'A slot is due and is not being decided.' }
-    case 'start-failed':
-      return { rank: 2, text: 'Its own start failed, so it gets no slots here.' }
-    case 'no-handler':
-      return { rank: 7, text: 'No live instance runs its queue.' }
-    case 'orphaned':
-      return { rank: 8, text: 'No instance declares it any more.' }
-    case 'idle':
-    case 'running':
-    case 'paused':
-      return isFailing(worker)
-        ? { rank: 5, text: `${worker.consecutiveFailures} runs in a row have failed.` }
-        : undefined
-    default:
-      return worker.state satisfies never
+export function attentionsOf({ state, findings = [], consecutiveFailures }: JudgedWorker): readonly Attention[] {
+  const all: Attention[] = findings.map(({ code, message }) => ({ code, text: message }))
+  if (state !== 'idle' && state !== 'running' && state !== 'paused') all.push({ code: state, text: STATE_TEXTS[state] })
+  if (consecutiveFailures >= FAILING_AFTER) {
+    all.push({ code: 'failing', text: `${consecutiveFailures} runs in a row have failed.` })
   }
+  return all.sort((one, other) => attentionRank(one) - attentionRank(other))
 }
 
-function isFailing({ consecutiveFailures }: WorkerStatus): boolean {
-  return consecutiveFailures >= FAILING_AFTER
+/** 0 is the gravest. */
+export function attentionRank({ code }: Attention): number {
+  return RANKS[code]
+}
+
+const RANKS: Readonly<Record<AttentionCode, number>> = {
+  stuck: 0,
+  overdue: 1,
+  'start-failed': 2,
+  'no-next-slot': 3,
+  'never-ran': 4,
+  failing: 5,
+  lost: 6,
+  'no-handler': 7,
+  orphaned: 8,
+}
+
+const STATE_TEXTS: Readonly<Record<Exclude<WorkerState, 'idle' | 'running' | 'paused'>, string>> = {
+  stuck: 'An aborted run does not end, and no other can start.',
+  overdue: 'A slot is due and is not being decided.',
+  'start-failed': 'Its own start failed, so it does not run here.',
+  'no-handler': 'No live instance runs its queue.',
+  orphaned: 'No instance declares it any more.',
 }
 
 /** Where a worker stands when sorted by state: what needs attention, then what runs, then what is paused, then the rest. */
 export function stateRank(worker: JudgedWorker): number {
-  return attentionOf(worker)?.rank ?? (worker.state === 'running' ? 10 : worker.state === 'paused' ? 11 : 12)
+  const attention = attentionOf(worker)
+  if (attention) return attentionRank(attention)
+  return worker.state === 'running' ? 10 : worker.state === 'paused' ? 11 : 12
 }

@@ -3,7 +3,7 @@ import { html } from 'hono/html'
 import type { Activity, ActivityMinute } from '../activity.ts'
 import type { KnownHealth } from '../health-reader.ts'
 import { utcText } from '../time-text.ts'
-import { FILTERS, type JudgedWorker, type WorkerFilter, attentionOf } from '../worker-condition.ts'
+import { FILTERS, type JudgedWorker, type WorkerFilter, attentionOf, attentionRank } from '../worker-condition.ts'
 import { countByFilter } from '../worker-list.ts'
 import { type Html, type PageFrame, layout } from './layout.ts'
 import { healthNote, instanceTag, pauseText, stateBadges, timeTag, workerLink } from './parts.ts'
@@ -76,7 +76,7 @@ function attentionPanel({ root, now }: PageFrame, workers: readonly JudgedWorker
       const attention = attentionOf(worker)
       return attention ? [{ worker, attention }] : []
     })
-    .sort((one, other) => one.attention.rank - other.attention.rank)
+    .sort((one, other) => attentionRank(one.attention) - attentionRank(other.attention))
   const rows = found.slice(0, SHOWN).map(({ worker, attention }) => {
     const { name, lastFailure, paused } = worker
     return html`<li data-worker="${name}" data-key="${name}"><div>${workerLink(root, name)}${stateBadges(worker)}</div><p>${attention.text}${

@@ -4,7 +4,7 @@ import { html } from 'hono/html'
 import type { KnownHealth } from '../health-reader.ts'
 import { scheduleText } from '../schedule-text.ts'
 import { durationText, relativeText, utcText } from '../time-text.ts'
-import { FINDINGS, type FindingCode, type JudgedWorker } from '../worker-condition.ts'
+import { type AttentionCode, FINDINGS, type JudgedWorker } from '../worker-condition.ts'
 import type { Html } from './layout.ts'
 
 /** Whether a name is one that `add` takes. Others can only be found in a damaged store; they are shown, and no more. */
@@ -33,11 +33,7 @@ const STATE_WORDS: Readonly<Record<WorkerState, string>> = {
   idle: 'Idle',
   running: 'Running',
   paused: 'Paused',
-  stuck: 'Stuck',
-  overdue: 'Overdue',
-  orphaned: 'Orphaned',
-  'no-handler': 'No handler',
-  'start-failed': 'Start failed',
+  ...FINDINGS,
 }
 
 /** How a worker stands, in words; it may be several things at once. */
@@ -48,7 +44,7 @@ export function stateBadges({ state, paused, consecutiveFailures, findings = [] 
     consecutiveFailures > 0 ? html`<span class="badge" data-tone="bad">${failuresText(consecutiveFailures)}</span>` : ''
   }${findings.map(
     ({ code, message }) =>
-      html`<span class="badge" data-tone="${FINDING_TONES[code]}" title="${message}">${FINDINGS[code]}</span>`,
+      html`<span class="badge" data-tone="${ATTENTION_TONES[code]}" title="${message}">${FINDINGS[code]}</span>`,
   )}</span>`
 }
 
@@ -64,18 +60,25 @@ function failuresText(count: number): string {
   return `${count >= FAILING_AFTER ? 'Failing' : 'Failed'} ${count} times`
 }
 
+/** How grave it is that a worker needs somebody. */
+export const ATTENTION_TONES: Readonly<Record<AttentionCode, 'warn' | 'bad'>> = {
+  stuck: 'bad',
+  overdue: 'bad',
+  'start-failed': 'bad',
+  'no-next-slot': 'bad',
+  'never-ran': 'warn',
+  failing: 'bad',
+  lost: 'bad',
+  'no-handler': 'warn',
+  orphaned: 'warn',
+}
+
 const STATE_TONES: Readonly<Record<WorkerState, Tone>> = {
+  ...ATTENTION_TONES,
   idle: 'calm',
   running: 'run',
   paused: 'pause',
-  stuck: 'bad',
-  overdue: 'bad',
-  orphaned: 'warn',
-  'no-handler': 'warn',
-  'start-failed': 'bad',
 }
-
-const FINDING_TONES: Readonly<Record<FindingCode, Tone>> = { 'no-next-slot': 'bad', 'never-ran': 'warn', lost: 'bad' }
 
 type Tone = 'calm' | 'run' | 'pause' | 'good' | 'warn' | 'bad'
 

@@ -13,6 +13,7 @@ import { durationText, utcText, zonedText } from '../time-text.ts'
 import { type JudgedWorker, attentionsOf } from '../worker-condition.ts'
 import { type Html, type PageFrame, layout } from './layout.ts'
 import {
+  ATTENTION_TONES,
   durationCell,
   healthNote,
   instanceTag,
@@ -52,7 +53,7 @@ export function workerPage(frame: PageFrame, { worker, health, records, offered,
 <div class="title" data-worker="${name}" data-state="${worker.state}"><h1>${name}</h1>${stateBadges(worker)}</div>
 <p class="lead">${scheduleCell(worker)}</p>
 ${healthNote(health)}
-${attentionsOf(worker).map(({ text }) => html`<p class="banner" data-tone="bad">${text}</p>`)}
+${attentionsOf(worker).map(({ code, text }) => html`<p class="banner" data-tone="${ATTENTION_TONES[code]}">${text}</p>`)}
 ${paused ? html`<p class="banner">${pauseText(paused)} <span class="faint">(${timeTag(paused.since, frame.now)})</span></p>` : ''}
 ${schedule?.override ? html`<p class="banner">${overrideText(schedule.override)}. Declared: ${scheduleText(schedule.declared).words}.</p>` : ''}
 ${offered.length > 0 ? actions(frame, name, offered) : ''}
