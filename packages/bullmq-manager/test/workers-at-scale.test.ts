@@ -58,7 +58,7 @@ describe.concurrent('a thousand workers', () => {
           const first = await cluster.start(manyWorkers(new Probe(), workers))
           await first.stop()
           await cluster.start(manyWorkers(new Probe(), workers))
-          await untilHeartbeats(cluster, 4)
+          await cluster.untilHeartbeats(4)
           const before = await countCommands(cluster)
           await passed(Date.now() + 6_000)
           return (await countCommands(cluster)) - before
@@ -122,15 +122,6 @@ async function withServer<T>(use: (server: RedisServer) => Promise<T>): Promise<
   } finally {
     await server.cleanUp()
   }
-}
-
-/** Waits until the one instance has given so many more signs of life. */
-async function untilHeartbeats(cluster: TestCluster, count: number): Promise<void> {
-  const seen = new Set<string>()
-  await until(`there are ${count} heartbeats more`, async () => {
-    const beats = await cluster.redis.hvals(cluster.key('instances'))
-    return seen.add(beats.join()).size > count
-  })
 }
 
 /** A client of the application's own, and how many commands it has sent. */
