@@ -1,6 +1,6 @@
 // What a fault may cost. Each rule is reasoned from what is promised, has its figure here, and is tested from both sides.
 import type { Body, FaultSpan, History, Span } from './history.ts'
-import { RESTORE_MS, TAKE_OVER_MS, costOf } from './script.ts'
+import { TAKE_OVER_MS, costOf } from './script.ts'
 import { type TortureWorker, declaredBy } from './workers.ts'
 
 /** After the last effect of a fault everything is on time within a slot and so long. */
@@ -22,7 +22,7 @@ const TIMER_SLACK_MS = 2_000
 const LEAST_LEASE_MS = 10_000
 
 /** A slot that was due so shortly before a pause may meet it. */
-const MEETS_PAUSE_MS = 2_000
+export const MEETS_PAUSE_MS = 2_000
 
 /**
  * So long at most a worker may go without a slot that is decided on time, whatever happens: the process that has its run is
@@ -38,34 +38,68 @@ function isHarmless({ fault }: FaultSpan): boolean {
   )
 }
 
-/**
- * Rule "held up": from the begin of a fault, to its last effect (see `costOf`) plus a slot and 10 s, slots may be late, be
- * missed, or be skipped for a run that is gone. So may they around a time in which a process or the machine stood still.
- */
-export function heldUp({ faults, stalls }: History, periodMs: number): Span[] {
-  const byFaults = faults
-    .filter((span) => !isHarmless(span))
-    .map(({ fault, from, to }) => {
-      const { afterBeginMs, afterEndMs } = costOf(fault)
-      return { from: from - 1_000, to: Math.max(to + afterEndMs, from + afterBeginMs) + periodMs + RECOVERY_MS }
-    })
-  const byStalls = stalls.map(({ from, to }) => ({ from: from - 1_000, to: to + periodMs + ON_TIME_MS }))
-  return joined([...byFaults, ...byStalls])
+/** A fault, or a time in which a process or the machine stood still, and how long it can be felt. */
+export interface Disturbance extends Span {
+  /** By then everything is on time, whatever was lost. */
+  readonly feltUntil: number
+}
+
+/** A fault is felt until its last effect (see `costOf`) plus a slot and 10 s. */
+export function disturbancesOf({ faults, stalls }: History, periodMs: number): Disturbance[] {
+  const byFaults = disturbing(faults).map(({ fault, from, to }) => {
+    return { from: from - 1_000, to, feltUntil: to + costOf(fault) + periodMs + RECOVERY_MS }
+  })
+  const byStalls = stalls.map(({ from, to }) => ({ from: from - 1_000, to, feltUntil: to + periodMs + ON_TIME_MS }))
+  return [...byFaults, ...byStalls]
+}
+
+/** The faults that can hold something up. */
+export function disturbing(faults: readonly FaultSpan[]): FaultSpan[] {
+  return faults.filter((span) => !isHarmless(span))
+}
+
+/** Rule "held up": as long as a disturbance can be felt, slots may wait, and be skipped for a run that is gone. */
+export function heldUp(disturbances: readonly Disturbance[]): Span[] {
+  return joined(disturbances.map(({ from, feltUntil }) => ({ from, to: feltUntil })))
+}
+
+/** A slot that was decided in time, and when. */
+export interface TimelySlot {
+  readonly slot: number
+  readonly at: number
 }
 
 /**
- * Rule "emptied": what was waiting when Redis was emptied is forgotten, and nothing is owed until the schedules are restored.
- * A run may have waited for the take-over of a process that was gone.
+ * Rule "late": slots of a worker may be late or missed during a disturbance, and from its end until the worker's next slot in
+ * time. So whoever is on time again has to stay so until the next disturbance.
  */
-export function forgotten({ emptiedAt }: History): Span[] {
-  return joined(emptiedAt.map((at) => ({ from: at - TAKE_OVER_MS, to: at + RESTORE_MS })))
+export function mayBeLate(disturbances: readonly Disturbance[], timely: readonly TimelySlot[]): Span[] {
+  return joined(
+    disturbances.map(({ from, to, feltUntil }) => {
+      return { from, to: Math.min(feltUntil, firstAfter(timely, to)?.slot ?? feltUntil) }
+    }),
+  )
+}
+
+/**
+ * Rule "slow machine": a slot that was missed so soon after it was due was missed because the worker's window is short. It is
+ * counted, and more than one in ten (and two) of the slots that nothing held up are too many.
+ */
+export const BARELY_MISSED_MS = 1_500
+
+/** How many of so many slots may be missed barely. */
+export function mostBarelyMissed(slots: number): number {
+  return 2 + Math.floor(slots / 10)
+}
+
+/** `timely`: in the order of time. */
+export function firstAfter(timely: readonly TimelySlot[], at: number): TimelySlot | undefined {
+  return timely.find(({ slot }) => slot > at)
 }
 
 /** Rule "paused": a pause decides the slots that it meets, and leaves no record. */
 export function pausedTimes({ pauses }: History, worker: string): Span[] {
-  return pauses
-    .filter((pause) => pause.worker === worker)
-    .map(({ from, to }) => ({ from: from - MEETS_PAUSE_MS, to: to + 500 }))
+  return pauses.filter((pause) => pause.worker === worker).map(({ from, to }) => ({ from, to: to + 500 }))
 }
 
 /** An instance counts as dead 30 s after its last heartbeat, which was at most 10 s before; 10 s more until all have seen it. */
@@ -99,7 +133,7 @@ export function allowedStarts({ manager }: History, { policy }: TortureWorker): 
 
 /** Rule "claims": the default manager's lock keeps what has started in Redis; when that is emptied a slot may run again. */
 export function claimForgotten({ manager, emptiedAt }: History, first: Body, second: Body): boolean {
-  return manager === 'default' && emptiedAt.some((at) => at >= first.from - ON_TIME_MS && at <= second.from)
+  return manager === 'default' && emptiedAt.some((at) => at >= first.from - TIMER_SLACK_MS && at <= second.from)
 }
 
 /** Rule "emptied": of a slot whose record has gone with an emptied Redis something may be decided again. */
@@ -178,32 +212,29 @@ function wasEmptied({ emptiedAt }: History, before: Body, after: Body): boolean 
   return emptiedAt.some((at) => at >= before.from - 1_000 && at <= after.from)
 }
 
-/** Something kept the run from renewing its lease for as long as a lease lasts at least. */
+/** Faults kept the run from renewing its lease, or its process stood still, for as long as is left of a lease at least. */
 function couldNotRenew(history: History, before: Body, after: Body): boolean {
   const seat = history.processes.find(({ number }) => number === before.process)?.seat
-  const byFault = history.faults.some((span) => {
-    const { seats } = span.fault
-    const concerns =
-      seats.length === 0 ? span.fault.kind.startsWith('redis-') : seat !== undefined && seats.includes(seat)
-    return (
-      concerns &&
-      !isHarmless(span) &&
-      span.to >= before.from - 1_000 &&
-      after.from - Math.max(span.from, before.from) >= LEAST_LEASE_MS - 1_000
-    )
-  })
-  return byFault || stillMs(history, before.process, before.from, after.from) >= LEAST_LEASE_MS - 1_000
+  const cutOff = disturbing(history.faults)
+    .filter(({ fault: { kind, seats } }) => {
+      return seats.length === 0 ? kind.startsWith('redis-') : seat !== undefined && seats.includes(seat)
+    })
+    .map(({ from, to }) => ({ from: from - 1_000, to: to + RECONNECT_MS }))
+  const still = history.stalls.filter(({ process }) => process === before.process)
+  return withinMs(joined([...cutOff, ...still]), before.from, after.from) >= LEAST_LEASE_MS
 }
+
+/** So long at most it takes until a connection that was broken, or fell silent, is back and a renewal has come through. */
+const RECONNECT_MS = 8_000
 
 /** For how much of the time the process was running. */
 export function runningMs(history: History, process: number, from: number, to: number): number {
-  return to - from - stillMs(history, process, from, to)
+  const still = history.stalls.filter((stall) => stall.process === process)
+  return to - from - withinMs(still, from, to)
 }
 
-function stillMs({ stalls }: History, process: number, from: number, to: number): number {
-  return stalls
-    .filter((stall) => stall.process === process)
-    .reduce((sum, stall) => sum + Math.max(0, Math.min(stall.to, to) - Math.max(stall.from, from)), 0)
+function withinMs(spans: readonly Span[], from: number, to: number): number {
+  return spans.reduce((sum, span) => sum + Math.max(0, Math.min(span.to, to) - Math.max(span.from, from)), 0)
 }
 
 /** Whether any of the spans has the moment in it. */
@@ -211,7 +242,7 @@ export function isIn(spans: readonly Span[], at: number): boolean {
   return spans.some(({ from, to }) => at >= from && at <= to)
 }
 
-function joined(spans: readonly Span[]): Span[] {
+export function joined(spans: readonly Span[]): Span[] {
   const result: { from: number; to: number }[] = []
   for (const { from, to } of spans.toSorted((one, other) => one.from - other.from)) {
     const last = result.at(-1)
@@ -221,7 +252,7 @@ function joined(spans: readonly Span[]): Span[] {
   return result
 }
 
-/** The schedule that applies, or `undefined`: even releases, odd ones. */
+/** Which releases declare the worker, where even and odd ones differ in it. */
 export function declarations(worker: TortureWorker): { readonly isOdd: boolean }[] {
   const [even, odd] = worker.declared
   if (even === odd) return [{ isOdd: false }]

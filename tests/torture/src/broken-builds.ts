@@ -28,13 +28,15 @@ const RESTARTS: Fault[] = Array.from({ length: 11 }, (_, index) => ({
   forMs: 0,
 }))
 
-const ISOLATION: Fault[] = [{ kind: 'isolate', atMs: 1_000, seats: [0], forMs: 35_000 }]
+/** Whichever process has the first long run is isolated; for the others there is no occasion then. */
+const ISOLATION: Fault[] = [0, 1, 2].map((seat) => ({ kind: 'isolate', atMs: 1_000, seats: [seat], forMs: 35_000 }))
 
-const CRASHES: Fault[] = [1_000, 2_000, 3_000].map((atMs, seat) => ({
-  kind: 'crash-run',
+/** Each process dies twice, most of the time in the midst of some runs. They are taken over within 35 s. */
+const DEATHS: Fault[] = [1_000, 4_000, 7_000, 10_000, 13_000, 16_000].map((atMs, index) => ({
+  kind: 'kill',
   atMs,
-  seats: [seat],
-  forMs: 0,
+  seats: [index % 3],
+  forMs: 500,
 }))
 
 export const BROKEN_BUILDS: readonly BrokenBuild[] = [
@@ -118,7 +120,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
         'await active.settled.promise\n    await this.#parts.store.decideRun(run.record, claim)\n',
       ],
     ],
-    faults: CRASHES,
+    faults: DEATHS,
     // The run is not known when its process dies, so its slot is decided anew.
     shows: 'decided-twice',
   },

@@ -13,7 +13,7 @@ let pauses = 0
 
 /**
  * Carries a fault out and undoes it; resolves when it is over. It waits until the processes that it is for are up and free.
- * Both ends are noted, unless it turns out to be impossible.
+ * Both ends are noted, also of one for which there was no occasion.
  */
 export async function carryOut(fault: Fault, index: number, cluster: Cluster): Promise<void> {
   const { journal } = cluster
@@ -23,7 +23,7 @@ export async function carryOut(fault: Fault, index: number, cluster: Cluster): P
     hasBegun = true
   }
   const isDone = await breakIt(fault, cluster, begin)
-  if (isDone) journal.write({ event: 'fault-over', index, fault })
+  if (hasBegun) journal.write({ event: isDone ? 'fault-over' : 'fault-called-off', index, fault })
 }
 
 /** Gives `false` when there was no occasion for it. */

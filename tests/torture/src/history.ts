@@ -103,6 +103,7 @@ export function readHistory({ manager, lines, stored, toMs }: HistoryParts): His
       nonRuns.push({ record, at: (record.finishedAt ?? record.scheduledFor).getTime(), process: undefined })
     }
   }
+  const calledOff = new Set(lines.flatMap((line) => (line.event === 'fault-called-off' ? [line.index] : [])))
   return {
     manager,
     workers: WORKERS,
@@ -111,18 +112,14 @@ export function readHistory({ manager, lines, stored, toMs }: HistoryParts): His
     toMs,
     endMs,
     processes,
-    faults: readSpans(lines, 'fault', 'fault-over', ({ index }) => index, endMs).map(([{ fault }, span]) => ({
-      fault,
-      ...span,
-    })),
+    faults: readSpans(lines, 'fault', 'fault-over', ({ index }) => index, endMs)
+      .filter(([{ index }]) => !calledOff.has(index))
+      .map(([{ fault }, span]) => ({ fault, ...span })),
     stalls: lines.flatMap((line) =>
       line.event === 'stall' ? [{ process: line.process, from: line.at - line.ms, to: line.at }] : [],
     ),
     pauses: readSpans(lines, 'pausing', 'resumed', ({ pauseNumber }) => pauseNumber, endMs).map(
-      ([{ worker }, span]) => ({
-        worker,
-        ...span,
-      }),
+      ([{ worker }, span]) => ({ worker, ...span }),
     ),
     emptiedAt: lines.flatMap((line) => (line.event === 'emptying' ? [line.at] : [])),
     bodies,

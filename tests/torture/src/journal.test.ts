@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Journal, monotonicMs, readJournals } from './journal.ts'
+import { Journal, followJournals, monotonicMs, readJournals } from './journal.ts'
 
 let folder: string
 beforeEach(() => {
@@ -34,4 +34,18 @@ describe('Journal', () => {
     appendFileSync(join(folder, '1.jsonl'), '{"event":"beg')
     expect(readJournals(folder)).toMatchObject([{ event: 'decision', record }])
   })
+})
+
+it('followJournals gives what was noted since the last call, each line once and whole', () => {
+  const journal = new Journal(folder, 1, 0)
+  journal.write({ event: 'starting' })
+  const newLines = followJournals(folder)
+  expect(newLines()).toEqual([])
+  journal.write({ event: 'problem', text: 'für alle' })
+  appendFileSync(join(folder, '1.jsonl'), '{"event":"sto')
+  new Journal(folder, 2, 0).write({ event: 'started' })
+  expect(newLines().map(({ event }) => event)).toEqual(['problem', 'started'])
+  appendFileSync(join(folder, '1.jsonl'), 'pped"}\n')
+  expect(newLines().map(({ event }) => event)).toEqual(['stopped'])
+  journal.close()
 })

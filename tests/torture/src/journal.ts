@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readdirSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RunKind, RunRecord } from '@background-workers/abstractions'
 import type { Fault } from './script.ts'
@@ -8,7 +8,8 @@ export type JournalEvent =
   // By the torturer.
   | { readonly event: 'spawned'; readonly seat: number; readonly release: number; readonly spawned: number }
   | { readonly event: 'exited'; readonly exited: number; readonly code: number | null; readonly signal: string | null }
-  | { readonly event: 'fault' | 'fault-over'; readonly index: number; readonly fault: Fault }
+  /** `fault-called-off`: there was no occasion for it, so nothing was broken. */
+  | { readonly event: 'fault' | 'fault-over' | 'fault-called-off'; readonly index: number; readonly fault: Fault }
   | { readonly event: 'pausing' | 'resumed'; readonly worker: string; readonly pauseNumber: number }
   | { readonly event: 'emptying' }
   // By a process of the application.
@@ -101,6 +102,30 @@ export function readJournals(folder: string): JournalLine[] {
   return files
     .flatMap((name) => parseJournal(readFileSync(join(folder, name), 'utf8')))
     .sort((one, other) => one.at - other.at)
+}
+
+/** Gives what was noted since the last call, or since this one, file by file. The journals of long runs take long to read whole. */
+export function followJournals(folder: string): () => JournalLine[] {
+  const filesIn = () => readdirSync(folder).filter((name) => name.endsWith('.jsonl'))
+  const readUpTo = new Map(filesIn().map((name) => [name, statSync(join(folder, name)).size]))
+  return () =>
+    filesIn().flatMap((name) => {
+      const from = readUpTo.get(name) ?? 0
+      const text = readFrom(join(folder, name), from)
+      const complete = text.slice(0, text.lastIndexOf('\n') + 1)
+      readUpTo.set(name, from + Buffer.byteLength(complete))
+      return parseJournal(complete)
+    })
+}
+
+function readFrom(path: string, from: number): string {
+  const file = openSync(path, 'r')
+  try {
+    const buffer = Buffer.alloc(Math.max(0, statSync(path).size - from))
+    return buffer.toString('utf8', 0, readSync(file, buffer, 0, buffer.length, from))
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** The complete lines of a journal; a process that was killed may have begun another. */

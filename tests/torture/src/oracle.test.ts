@@ -1,8 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { ForgedHistory, P } from '../test/forged-history.ts'
-import { LEASE_CHECK_MS, LEASE_RENEWAL_MS, MAX_SILENCE_MS, ON_TIME_MS, RECOVERY_MS, STOPPING_MS } from './allowances.ts'
+import {
+  BARELY_MISSED_MS,
+  LEASE_CHECK_MS,
+  LEASE_RENEWAL_MS,
+  MAX_SILENCE_MS,
+  MEETS_PAUSE_MS,
+  ON_TIME_MS,
+  RECOVERY_MS,
+  STOPPING_MS,
+  mostBarelyMissed,
+} from './allowances.ts'
 import { judge } from './oracle.ts'
-import { RESTORE_MS, TAKE_OVER_MS } from './script.ts'
+import { type FaultKind, RESTORE_MS, TAKE_OVER_MS } from './script.ts'
 
 /** What the oracle says of a history in which `change` went differently. */
 function kindsOf(change: (history: ForgedHistory) => void, manager: 'bullmq' | 'default' = 'bullmq'): string[] {
@@ -77,25 +87,48 @@ describe('judge', () => {
       ).toEqual([])
     })
 
-    it('is not one that was forgotten with an emptied Redis; one that comes later is', () => {
-      const emptied = (history: ForgedHistory) => {
-        history.empty(S)
-        history.drop(S)
-      }
-      expect(kindsOf(emptied)).toEqual([])
-      const last = Math.floor(RESTORE_MS / P)
+    it('is not one that waited for longer before a pause than it may, or that a later one overtook', () => {
+      const undecided = (agoMs: number, upToMs: number) =>
+        kindsOf((history) => {
+          history.pause(S + agoMs, S + agoMs + P)
+          for (let slot = S; slot <= S + upToMs; slot += P) history.drop(slot)
+        })
+      expect(undecided(MEETS_PAUSE_MS - 100, 0)).toEqual([])
+      expect(undecided(MEETS_PAUSE_MS + 100, P)).toEqual(['undecided'])
       expect(
         kindsOf((history) => {
-          emptied(history)
-          history.drop(S + last * P)
-        }),
-      ).toEqual([])
-      expect(
-        kindsOf((history) => {
-          emptied(history)
-          history.drop(S + (last + 1) * P)
+          history.fault('redis-kill', S - 100, S + 100)
+          history.drop(S)
+          history.pause(S + 3 * P, S + 5 * P)
         }),
       ).toEqual(['undecided'])
+    })
+
+    describe('is not one that was forgotten with an emptied Redis:', () => {
+      const emptied = (dropped: readonly number[], change: (history: ForgedHistory) => void = () => {}) =>
+        kindsOf((history) => {
+          history.empty(S)
+          for (const number of dropped) history.drop(S + number * P)
+          change(history)
+        })
+      const restoredWith = Math.floor(RESTORE_MS / P)
+
+      it('one that waited just then is none', () => {
+        expect(emptied([-1, 0])).toEqual([])
+        expect(emptied([-1])).toEqual(['undecided'])
+        const blocked = { outcome: 'skipped', reason: 'overlap', blockedBy: `forged.${S - P}` } as const
+        expect(emptied([-1], (history) => history.skip(S, blocked))).toEqual([])
+        expect(emptied([-1], (history) => history.skip(S, { ...blocked, blockedBy: `forged.${S - 2 * P}` }))).toEqual([
+          'undecided',
+        ])
+      })
+
+      it('one that comes before the worker is restored is none', () => {
+        const numbers = Array.from({ length: restoredWith + 1 }, (_, number) => number)
+        expect(emptied(numbers)).toEqual([])
+        expect(emptied([...numbers, restoredWith + 1])).toEqual(['undecided'])
+        expect(emptied([0, 2])).toEqual(['undecided'])
+      })
     })
 
     it('is, with the default manager, a slot that one process says nothing of', () => {
@@ -243,6 +276,13 @@ describe('judge', () => {
           twice(history)
         }, 'default'),
       ).toContain('ran-twice')
+      expect(
+        kindsOf((history) => {
+          history.empty(S + 300)
+          history.body(S, { from: S + 3_000, to: S + 3_100, process: 2 })
+          history.body(S, { from: S + 3_500, to: S + 3_600, process: 3 })
+        }, 'default'),
+      ).toEqual(['ran-twice'])
     })
   })
 
@@ -295,6 +335,16 @@ describe('judge', () => {
       ).toContain('overlap')
     })
 
+    it('is one when the run was kept from it for less than what is left of a lease', () => {
+      const cutOff = (forMs: number) =>
+        kindsOf((history) => {
+          history.fault('half-open', S + 15_000, S + 15_000 + forMs, [0])
+          zombie(history, 50_000, 25_000)
+        }).includes('overlap')
+      expect(cutOff(0)).toBe(true)
+      expect(cutOff(3_000)).toBe(false)
+    })
+
     it('is none of a process that stood still, which can not look', () => {
       const still = (toMs: number) =>
         kindsOf((history) => {
@@ -339,20 +389,78 @@ describe('judge', () => {
       expect(at(ON_TIME_MS + 100)).toEqual(['late'])
     })
 
-    it('is a missed slot, unless a fault held it up', () => {
-      const missed = (history: ForgedHistory) => history.skip(S, { outcome: 'missed', reason: 'late' })
-      expect(kindsOf(missed)).toEqual(['late'])
-      const afterFault = (agoMs: number, kind: 'cut' | 'delay' | 'restart') =>
-        kindsOf((history) => {
-          history.fault(kind, S - agoMs - 10, S - agoMs, [0])
-          missed(history)
-        })
-      expect(afterFault(TAKE_OVER_MS + RECOVERY_MS + P - 100, 'cut')).toEqual([])
-      expect(afterFault(TAKE_OVER_MS + RECOVERY_MS + P + 100, 'cut')).toEqual(['late'])
-      expect(afterFault(RECOVERY_MS + P - 100, 'delay')).toEqual([])
-      expect(afterFault(RECOVERY_MS + P + 100, 'delay')).toEqual(['late'])
-      expect(afterFault(0, 'restart')).toEqual(['late'])
+    const missed = (history: ForgedHistory, slot: number, afterMs = BARELY_MISSED_MS + 100) =>
+      history.skip(slot, { outcome: 'missed', reason: 'late' }, undefined, slot + afterMs)
+
+    it('is a missed slot', () => {
+      expect(kindsOf((history) => missed(history, S))).toEqual(['late'])
     })
+
+    it('is none that was missed barely, if there are few of them', () => {
+      const barely = (slots: number) =>
+        kindsOf((history) => {
+          for (let number = 0; number < slots; number++) missed(history, S + 3 * number * P, BARELY_MISSED_MS)
+        })
+      expect(barely(mostBarelyMissed(60))).toEqual([])
+      expect(barely(mostBarelyMissed(60) + 1)).toEqual(['late'])
+    })
+
+    /** All slots are missed from just before the end of a fault until so long after it. */
+    const missedAfter = (kind: FaultKind, untilMs: number) =>
+      kindsOf((history) => {
+        history.fault(kind, S - 100, S - 1, [0])
+        for (let slot = S - P; slot <= S + untilMs; slot += P) missed(history, slot, slot < S ? 10 : undefined)
+      })
+
+    it('is none after a fault, until its last effect and a slot and 10 s', () => {
+      expect(missedAfter('cut', TAKE_OVER_MS + RECOVERY_MS + P - 1)).toEqual([])
+      expect(missedAfter('cut', TAKE_OVER_MS + RECOVERY_MS + 2 * P)).toEqual(['late'])
+      expect(missedAfter('delay', RECOVERY_MS + P - 1)).toEqual([])
+      expect(missedAfter('delay', RECOVERY_MS + 2 * P)).toEqual(['late'])
+      expect(missedAfter('restart', 0)).toEqual(['late'])
+    })
+
+    it('is one after a fault when a slot of the worker has been on time again', () => {
+      const relapsed = (slot: number) =>
+        kindsOf((history) => {
+          history.fault('cut', S - 100, S - 1, [0])
+          missed(history, slot)
+        })
+      expect(relapsed(S)).toEqual([])
+      expect(relapsed(S + P)).toEqual(['late'])
+    })
+
+    it('is none while a process stands still', () => {
+      const stalled = (slot: number) =>
+        kindsOf((history) => {
+          history.stall(1, S - 400, S - 1)
+          missed(history, slot)
+        })
+      expect(stalled(S)).toEqual([])
+      expect(stalled(S + P)).toEqual(['late'])
+    })
+
+    it('is none whose jitter ends when something holds it up', () => {
+      const jittered = (jitterMs: number) =>
+        kindsOf((history) => {
+          history.policy({ jitterMs })
+          history.fault('delay', S + 2_000, S + 2_100, [0])
+          missed(history, S, BARELY_MISSED_MS + jitterMs + 100)
+        })
+      expect(jittered(500)).toEqual(['late'])
+      expect(jittered(1_200)).toEqual([])
+    })
+  })
+
+  it('counts the slots that nothing would have excused', () => {
+    const heldToTime = (change: (history: ForgedHistory) => void) => {
+      const forged = new ForgedHistory('bullmq')
+      change(forged)
+      return judge(forged.history()).figures[0]?.heldToTime
+    }
+    expect(heldToTime(() => {})).toBe(60)
+    // The slot during the fault, and the one after it, with which all is well again.
+    expect(heldToTime((history) => history.fault('kill', S - 100, S + 100, [0]))).toBe(58)
   })
 
   it('reports a worker that falls silent, though faults excuse each late slot', () => {
@@ -388,19 +496,27 @@ describe('judge', () => {
     expect(kindsOf((history) => history.run(S, { lateByMs: P / 2 + 1 }))).toEqual(['outside-window'])
   })
 
-  it('reports a slot that was skipped for a run that was not there', () => {
-    const skipped = (history: ForgedHistory) => {
-      history.skip(S, { outcome: 'skipped', reason: 'overlap', blockedBy: 'ghost' })
-      history.skip(S + P, { outcome: 'skipped', reason: 'overlap', blockedBy: 'ghost' })
-      history.skip(S - P, { outcome: 'skipped', reason: 'overlap', blockedBy: 'ghost' })
+  describe('skipped-without-cause', () => {
+    const skippedFor = (slot: number, blockedBy: string) => (history: ForgedHistory) => {
+      for (const blocked of [slot - P, slot, slot + P]) {
+        history.skip(blocked, { outcome: 'skipped', reason: 'overlap', blockedBy })
+      }
     }
-    expect(kindsOf(skipped)).toEqual(['skipped-without-cause'])
-    expect(
-      kindsOf((history) => {
-        history.fault('kill', S - 20_000, S - 19_000, [0])
-        skipped(history)
-      }),
-    ).toEqual([])
+
+    it('is a slot that was skipped for a run that was not there', () => {
+      expect(kindsOf(skippedFor(S, 'ghost'))).toEqual(['skipped-without-cause'])
+    })
+
+    it('is none while the lease of a run goes on whose process is gone', () => {
+      const orphaned = (agoMs: number) =>
+        kindsOf((history) => {
+          history.fault('kill', S - 10_000, S - 9_000, [0])
+          skippedFor(S, `forged.${S - P - agoMs}`)(history)
+        })
+      const slots = Math.floor((TAKE_OVER_MS + RECOVERY_MS) / P) - 1
+      expect(orphaned((slots - 1) * P)).toEqual([])
+      expect(orphaned(slots * P)).toEqual(['skipped-without-cause'])
+    })
   })
 
   it('reports a run without a record, unless Redis was emptied just then', () => {

@@ -1,18 +1,25 @@
 import type { RunRecord } from '@background-workers/abstractions'
 import {
+  BARELY_MISSED_MS,
+  type Disturbance,
   type LeaseOverlap,
   MAX_SILENCE_MS,
+  MEETS_PAUSE_MS,
   ON_TIME_MS,
+  RECOVERY_MS,
   STOPPING_MS,
+  type TimelySlot,
   allowedStarts,
   claimForgotten,
   clockSetBack,
   couldLoseLease,
   declarations,
-  forgotten,
+  disturbancesOf,
   heldUp,
   isIn,
   leaseOverlap,
+  mayBeLate,
+  mostBarelyMissed,
   nobodyUp,
   notInForce,
   pausedTimes,
@@ -20,7 +27,8 @@ import {
   runningMs,
 } from './allowances.ts'
 import type { Body, History, NonRun, Span } from './history.ts'
-import { TAKE_OVER_MS } from './script.ts'
+import { type Recovery, recoveriesOf } from './recovery.ts'
+import { RESTORE_MS, TAKE_OVER_MS } from './script.ts'
 import { type Rhythm, type TortureWorker, declaredBy, isSlotOf, rhythmOf, slotsBetween } from './workers.ts'
 
 /** The kinds of broken promises. */
@@ -70,6 +78,10 @@ interface WorkerFigures {
   readonly missed: number
   /** Not owed: paused, forgotten with an emptied Redis, or between two releases. */
   readonly notOwed: number
+  /** Owed, and nothing would have excused it if it had been late. */
+  readonly heldToTime: number
+  /** Of those: missed, and that within 1.5 s. */
+  readonly barelyMissed: number
   /** The longest time without a slot that was decided on time, while slots were owed. */
   readonly longestSilenceMs: number
 }
@@ -77,6 +89,7 @@ interface WorkerFigures {
 export interface Verdict {
   readonly violations: readonly Violation[]
   readonly leaseOverlaps: readonly LeaseOverlap[]
+  readonly recoveries: readonly Recovery[]
   readonly figures: readonly WorkerFigures[]
 }
 
@@ -89,6 +102,10 @@ export function judge(history: History): Verdict {
   return {
     violations: [...problems, ...judged.flatMap(({ violations }) => violations)].sort((a, b) => a.at - b.at),
     leaseOverlaps: judged.flatMap(({ leaseOverlaps }) => leaseOverlaps),
+    recoveries: recoveriesOf(
+      history,
+      judged.flatMap(({ timely }) => timely),
+    ),
     figures: judged.map(({ figures }) => figures),
   }
 }
@@ -114,6 +131,7 @@ interface WorkerCase {
   readonly history: History
   readonly bodies: readonly Body[]
   readonly slots: ReadonlyMap<number, SlotFacts>
+  readonly disturbances: readonly Disturbance[]
   readonly heldUp: readonly Span[]
 }
 
@@ -123,6 +141,7 @@ function judgeWorker(worker: TortureWorker, history: History) {
     .sort((one, other) => one.from - other.from)
   const rhythms = declarations(worker).map(({ isOdd }) => ({ isOdd, rhythm: rhythmFor(worker, isOdd) }))
   const periodMs = Math.max(...rhythms.map(({ rhythm }) => rhythm.periodMs))
+  const disturbances = disturbancesOf(history, periodMs)
   const workerCase: WorkerCase = {
     worker,
     history,
@@ -133,12 +152,14 @@ function judgeWorker(worker: TortureWorker, history: History) {
       bodies,
       rhythms.map(({ rhythm }) => rhythm),
     ),
-    heldUp: heldUp(history, periodMs),
+    disturbances,
+    heldUp: heldUp(disturbances),
   }
   const { leaseOverlaps, overlaps } = judgeOverlaps(workerCase)
   const slots = rhythms.map(({ isOdd, rhythm }) => judgeSlots(workerCase, rhythm, isOdd))
   return {
     leaseOverlaps,
+    timely: slots.map(({ timely }) => ({ worker: worker.name, timely })),
     violations: [
       ...overlaps,
       ...slots.flatMap(({ violations }) => violations),
@@ -154,6 +175,8 @@ function judgeWorker(worker: TortureWorker, history: History) {
       skipped: countSlots(workerCase, (facts) => !hasRun(facts) && facts.nonRuns.some(isSkipped)),
       missed: countSlots(workerCase, (facts) => !hasRun(facts) && !facts.nonRuns.some(isSkipped)),
       notOwed: sum(slots.map(({ notOwed }) => notOwed)),
+      heldToTime: sum(slots.map(({ heldToTime }) => heldToTime)),
+      barelyMissed: sum(slots.map(({ barelyMissed }) => barelyMissed)),
       longestSilenceMs: Math.max(0, ...slots.map(({ longestSilenceMs }) => longestSilenceMs)),
     },
   }
@@ -196,46 +219,67 @@ function gatherSlots(
 
 /** Every slot that is owed has a decision, and is decided on time unless something held it up. */
 function judgeSlots(workerCase: WorkerCase, rhythm: Rhythm, isOdd: boolean) {
-  const { worker, history, slots } = workerCase
+  const { worker, history, slots, disturbances } = workerCase
   const violations: Violation[] = []
-  const paused = pausedTimes(history, worker.name)
-  const lost = history.manager === 'bullmq' ? forgotten(history) : []
-  const elsewhere = [...notInForce(history, worker, isOdd), ...nobodyUp(history, worker)]
+  const free = [
+    ...pausedTimes(history, worker.name),
+    ...notInForce(history, worker, isOdd),
+    ...nobodyUp(history, worker),
+  ]
+  const all = slotsBetween(rhythm, history.fromMs, history.endMs).map((slot) => {
+    const facts = slots.get(slot)
+    const decided = facts && isDecided(facts) ? facts : undefined
+    return { slot, decided, late: decided && lateness(workerCase, slot, decided), isFree: isIn(free, slot) }
+  })
+  const timely = all.flatMap(({ slot, decided, late, isFree }) => {
+    if (isFree) return [{ slot, at: slot }]
+    return decided && !late ? [{ slot, at: decidedAt(decided) }] : []
+  })
+  const excused = mayBeLate(disturbances, timely)
+  const { jitterMs = 0 } = worker.policy
   let owed = 0
   let notOwed = 0
-  let longestSilenceMs = 0
-  let onTimeAt = history.fromMs
-  for (const slot of slotsBetween(rhythm, history.fromMs, history.toMs)) {
-    const facts = slots.get(slot)
-    const isFree = isIn(paused, slot) || isIn(elsewhere, slot)
-    if (isFree) onTimeAt = slot
-    if (!facts || !isDecided(facts)) {
-      if (isFree || isIn(lost, slot) || isCoveredByPause(workerCase, slot, paused)) notOwed++
-      else {
-        owed++
-        violations.push(violation(worker, 'undecided', slot, `slot ${slot} has no decision`))
-      }
+  let heldToTime = 0
+  let barelyMissed = 0
+  for (const { slot, decided, late, isFree } of all) {
+    if (slot > history.toMs) break
+    if (!decided && (isFree || isCoveredByPause(workerCase, slot) || isForgotten(workerCase, slot))) {
+      notOwed++
       continue
     }
     owed++
-    const lateBecause = whyLate(workerCase, slot, facts)
-    if (lateBecause === undefined) {
-      longestSilenceMs = Math.max(longestSilenceMs, slot - onTimeAt)
-      onTimeAt = slot
-    } else if (!isFree && !isIn(lost, slot) && !isIn(workerCase.heldUp, slot)) {
-      violations.push(violation(worker, 'late', slot, `slot ${slot} ${lateBecause}, and nothing held it up`))
+    const isExcused = isFree || excused.some(({ from, to }) => slot + jitterMs >= from && slot <= to)
+    if (!isExcused) heldToTime++
+    if (!decided) violations.push(violation(worker, 'undecided', slot, `slot ${slot} has no decision`))
+    else if (isExcused || !late) continue
+    else if (late === 'barely') barelyMissed++
+    else {
+      violations.push(violation(worker, 'late', slot, `slot ${slot} ${late}, and nothing held it up`))
     }
   }
-  longestSilenceMs = Math.max(longestSilenceMs, history.toMs - onTimeAt)
-  if (longestSilenceMs > MAX_SILENCE_MS + rhythm.periodMs) {
-    const message = `had no slot decided on time for ${Math.round(longestSilenceMs)} ms`
-    violations.push(violation(worker, 'silent', onTimeAt, message))
+  if (barelyMissed > mostBarelyMissed(heldToTime)) {
+    const message = `missed ${barelyMissed} of ${heldToTime} slots barely, and nothing held them up`
+    violations.push(violation(worker, 'late', history.toMs, message))
   }
-  return { violations, owed, notOwed, longestSilenceMs }
+  const silence = longestSilence(timely, history)
+  if (silence.to - silence.from > MAX_SILENCE_MS + rhythm.periodMs) {
+    const message = `had no slot decided on time for ${Math.round(silence.to - silence.from)} ms`
+    violations.push(violation(worker, 'silent', silence.from, message))
+  }
+  return { violations, timely, owed, notOwed, heldToTime, barelyMissed, longestSilenceMs: silence.to - silence.from }
+}
+
+/** The longest time without a slot that was decided on time. */
+function longestSilence(timely: readonly TimelySlot[], { fromMs, toMs }: History): Span {
+  const moments = [fromMs, ...timely.map(({ slot }) => slot).filter((slot) => slot <= toMs), toMs]
+  return moments
+    .map((to, index) => ({ from: moments[index - 1] ?? to, to }))
+    .reduce((longest, span) => (span.to - span.from > longest.to - longest.from ? span : longest))
 }
 
 /** The default manager decides in each process that is up; "another has it" is a decision too. */
-function judgeProcesses({ worker, history, slots, heldUp: held }: WorkerCase): Violation[] {
+function judgeProcesses(workerCase: WorkerCase): Violation[] {
+  const { worker, history, slots, heldUp: held } = workerCase
   if (history.manager !== 'default') return []
   const violations: Violation[] = []
   const paused = pausedTimes(history, worker.name)
@@ -244,53 +288,88 @@ function judgeProcesses({ worker, history, slots, heldUp: held }: WorkerCase): V
   for (const { number, release, startedAt, stoppingAt, endedAt } of history.processes) {
     const schedule = declaredBy(release, worker)
     if (!schedule || startedAt === undefined) continue
-    const instance = instanceOf.get(number)
     const endsAt = Math.min(stoppingAt ?? endedAt, endedAt)
-    const until = Math.min(endsAt, history.toMs) - STOPPING_MS - jitterMs
-    const rhythm = rhythmOf(schedule, worker.name)
-    const skippedLast = [...slots.values()]
-      .flatMap(({ nonRuns }) => nonRuns)
-      .filter(({ record, at }) => record.instanceId === instance && at > endsAt - rhythm.periodMs - STOPPING_MS)
-    for (const slot of slotsBetween(rhythm, startedAt + STOPPING_MS, until)) {
-      const facts = slots.get(slot)
-      const decided = [
-        ...(facts?.records ?? []),
-        ...(facts?.nonRuns ?? []).map(({ record }) => record),
-        ...(facts?.countedBy ?? []),
-      ]
-      const ranHere = facts?.bodies.some(({ process }) => process === number)
-      if (ranHere || decided.some(({ instanceId }) => instanceId === instance)) continue
-      const isWaiting = slot > until - STOPPING_MS && isIn(held, slot)
-      const hasWaited = skippedLast.some(({ record }) => record.blockedBy === `${worker.name}.${slot}`)
-      if (isIn(paused, slot) || isWaiting || hasWaited || clockSetBack(history, number, slot)) continue
+    const until = Math.min(endsAt - STOPPING_MS - jitterMs, history.toMs)
+    const here: WorkerCase = { ...workerCase, slots: decidedIn(slots, number, instanceOf.get(number)) }
+    for (const slot of slotsBetween(rhythmOf(schedule, worker.name), startedAt + STOPPING_MS, until)) {
+      if (here.slots.has(slot) || isIn(paused, slot) || isCoveredByPause(here, slot)) continue
+      if (isIn(held, slot) && mayHaveWaited(here, slot, endsAt)) continue
+      if (clockSetBack(history, number, slot)) continue
       violations.push(violation(worker, 'undecided', slot, `slot ${slot} has no decision in process ${number}`))
     }
   }
   return violations
 }
 
-/** It waited, because something held it up, until a pause came. */
-function isCoveredByPause({ heldUp: held, slots }: WorkerCase, slot: number, paused: readonly Span[]): boolean {
-  const pause = paused.find(({ from }) => from > slot)
-  if (!pause || !isIn(held, slot)) return false
-  return ![...slots].some(([other, facts]) => other > slot && other < pause.from && isDecided(facts))
+/** What one process has decided. */
+function decidedIn(slots: WorkerCase['slots'], process: number, instance: string | undefined): Map<number, SlotFacts> {
+  const isMine = ({ instanceId }: { readonly instanceId: string }) => instanceId === instance
+  return new Map(
+    [...slots]
+      .map(([slot, facts]): [number, SlotFacts] => [
+        slot,
+        {
+          bodies: facts.bodies.filter((body) => body.process === process),
+          records: facts.records.filter(isMine),
+          nonRuns: facts.nonRuns.filter(({ record }) => isMine(record)),
+          countedBy: facts.countedBy.filter(isMine),
+        },
+      ])
+      .filter(([, facts]) => isDecided(facts)),
+  )
 }
 
-/** Why the slot was not decided on time, if it was not. */
-function whyLate({ worker }: WorkerCase, slot: number, facts: SlotFacts): string | undefined {
-  const limit = slot + (worker.policy.jitterMs ?? 0) + ON_TIME_MS
-  const begins = [
-    ...facts.bodies.map(({ from }) => from),
-    ...facts.records.flatMap((record) => record.startedAt?.getTime() ?? []),
-  ]
+/** It waited until a pause came. */
+function isCoveredByPause(workerCase: WorkerCase, slot: number): boolean {
+  const { worker, history, heldUp: held } = workerCase
+  const pause = pausedTimes(history, worker.name).find(({ from }) => from > slot)
+  if (!pause || !(isIn(held, slot) || slot >= pause.from - MEETS_PAUSE_MS)) return false
+  return mayHaveWaited(workerCase, slot, pause.from)
+}
+
+/** It waited when Redis was emptied, or came due before the worker's schedule was restored. */
+function isForgotten(workerCase: WorkerCase, slot: number): boolean {
+  const { history, slots } = workerCase
+  if (history.manager !== 'bullmq') return false
+  return history.emptiedAt.some((at) => {
+    if (slot <= at) return slot >= at - TAKE_OVER_MS && mayHaveWaited(workerCase, slot, at)
+    return (
+      slot <= at + RESTORE_MS && ![...slots].some(([other, facts]) => other > at && other < slot && isDecided(facts))
+    )
+  })
+}
+
+/** No later slot that came due until then was decided, except that it was skipped for the run of this one. */
+function mayHaveWaited({ worker, slots }: WorkerCase, slot: number, until: number): boolean {
+  const isForIt = ({ record }: NonRun) => record.blockedBy === `${worker.name}.${slot}`
+  return ![...slots].some(([other, facts]) => {
+    return (
+      other > slot && other <= until && isDecided({ ...facts, nonRuns: facts.nonRuns.filter((one) => !isForIt(one)) })
+    )
+  })
+}
+
+/** How the slot was not decided on time, if it was not; `barely`: it was missed at once. */
+function lateness({ worker }: WorkerCase, slot: number, facts: SlotFacts): string | undefined {
+  const { jitterMs = 0 } = worker.policy
+  const limit = slot + jitterMs + ON_TIME_MS
+  const begins = beginsOf(facts)
   if (begins.length > 0) {
     const first = Math.min(...begins)
     return first > limit ? `began ${Math.round(first - slot)} ms late` : undefined
   }
   if (facts.nonRuns.length === 0) return 'was passed over'
   const nonRun = facts.nonRuns.find(({ record }) => record.outcome !== 'missed')
-  if (!nonRun) return 'was missed'
+  if (!nonRun) return facts.nonRuns.some(({ at }) => at <= slot + jitterMs + BARELY_MISSED_MS) ? 'barely' : 'was missed'
   return nonRun.at > limit ? `was skipped ${Math.round(nonRun.at - slot)} ms late` : undefined
+}
+
+function beginsOf({ bodies, records }: SlotFacts): number[] {
+  return [...bodies.map(({ from }) => from), ...records.flatMap((record) => record.startedAt?.getTime() ?? [])]
+}
+
+function decidedAt(facts: SlotFacts): number {
+  return Math.min(...beginsOf(facts), ...facts.nonRuns.map(({ at }) => at))
 }
 
 /** Nothing is decided twice: in the cluster, or, where the manager keeps no records in a store, in a process. */
@@ -307,14 +386,22 @@ function judgeDecisions(workerCase: WorkerCase): Violation[] {
     for (const { record, at } of facts.nonRuns) {
       const isForRun = record.reason === 'overlap' || (record.reason === 'held-elsewhere' && !hasRun(facts))
       // A run of a worker that is no longer here, or not yet, is handed back.
-      if (!isForRun || isIn(held, at) || isIn(held, slot) || isIn(elsewhere, slot)) continue
-      const wasThere = bodies.some((body) => body.from <= at + ACTIVE_SLACK_MS && body.to >= slot - ACTIVE_SLACK_MS)
-      if (wasThere) continue
+      if (!isForRun || isIn(elsewhere, slot)) continue
+      if (bodies.some((body) => body.from <= at + ACTIVE_SLACK_MS && body.to >= slot - ACTIVE_SLACK_MS)) continue
+      const isOfGoneRun = slot - lastSignOf(workerCase, record.blockedBy, slot) <= TAKE_OVER_MS + RECOVERY_MS
+      if (isOfGoneRun && (isIn(held, at) || isIn(held, slot))) continue
       const message = `slot ${slot} was skipped for ${record.blockedBy ?? 'another'}, which was not active`
       violations.push(violation(worker, 'skipped-without-cause', slot, message))
     }
   }
   return violations
+}
+
+/** When the run was last seen, or came due; a manual one that never began may have been triggered at any time until then. */
+function lastSignOf({ worker, bodies }: WorkerCase, runId: string | undefined, until: number): number {
+  const ends = bodies.flatMap((body) => (body.runId === runId ? [body.to] : []))
+  const dueAt = Number(runId?.slice(worker.name.length + 1))
+  return Math.max(...ends, Number.isNaN(dueAt) && ends.length === 0 ? until : dueAt || 0)
 }
 
 /** A run is decided a moment before it begins, and ends a moment before another may begin. */
@@ -355,10 +442,14 @@ function decisionsOf({ worker, history }: WorkerCase, facts: SlotFacts) {
 function judgeStarts({ worker, history, bodies }: WorkerCase): Violation[] {
   const violations: Violation[] = []
   for (const [runId, starts] of Map.groupBy(bodies, (body) => body.runId)) {
-    const [first, second] = starts
-    if (!first || !second || claimForgotten(history, first, second)) continue
-    const places = starts.map(({ process }) => process).join(', ')
-    if (starts.length > allowedStarts(history, worker)) {
+    // A start whose claim was forgotten begins anew.
+    const [first, second, ...more] = starts.filter((start, index) => {
+      const before = starts[index - 1]
+      return !before || !claimForgotten(history, before, start)
+    })
+    if (!first || !second) continue
+    if (2 + more.length > allowedStarts(history, worker)) {
+      const places = starts.map(({ process }) => process).join(', ')
       const message = `${runId} was started ${starts.length} times, in the processes ${places}`
       violations.push(violation(worker, 'ran-twice', second.from, message))
     } else if (first.hasEnded && !first.abort && !couldLoseLease(history, first, second)) {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { ForgedHistory } from '../test/forged-history.ts'
+import { ForgedHistory, P } from '../test/forged-history.ts'
 import type { JournalLine } from './journal.ts'
 import { judge } from './oracle.ts'
 import { printViolations, summarize } from './report.ts'
@@ -44,5 +44,22 @@ it('a summary counts what was carried out and what came of it', () => {
     runs: 59,
     undecided: 1,
     violations: 1,
+    heldToTime: 60,
+    recoveries: 0,
+    longestRecoveryMs: 0,
+  })
+})
+
+it('a summary has the longest of the times that it took until everything was on time again', () => {
+  const verdict = verdictOf((history) => {
+    history.fault('kill', S - 100, S + 100, [0])
+    history.fault('kill', S + 20_100, S + 20_200, [0])
+    history.drop(S + P)
+    history.run(S + 2 * P, { missedSlots: 1 })
+  })
+  expect(summarize(script, 'bullmq', [], verdict)).toMatchObject({
+    violations: 0,
+    recoveries: 2,
+    longestRecoveryMs: 2 * P - 100 + 5,
   })
 })

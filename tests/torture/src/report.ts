@@ -15,6 +15,9 @@ export interface Summary {
   readonly skipped: number
   readonly missed: number
   readonly notOwed: number
+  /** Slots that had to be on time, as no fault excused them, and how many of them were missed barely. */
+  readonly heldToTime: number
+  readonly barelyMissed: number
   readonly ranTwice: number
   readonly undecided: number
   readonly violations: number
@@ -22,11 +25,15 @@ export interface Summary {
   readonly longestLeaseOverlapMs: number
   readonly slowestAbortMs: number
   readonly longestSilenceMs: number
+  /** How often everything was on time again before the next fault came. */
+  readonly recoveries: number
+  /** The longest of them, from the end of the last fault until each worker had had a slot decided on time. */
+  readonly longestRecoveryMs: number
 }
 
 /** `faults`: those that were carried out. */
 export function summarize(script: Script, manager: string, faults: readonly Fault[], verdict: Verdict): Summary {
-  const { figures, violations, leaseOverlaps } = verdict
+  const { figures, violations, leaseOverlaps, recoveries } = verdict
   // A worker that only some releases have is no measure.
   const slots = figures
     .filter(({ worker }) => worker !== 'newcomer' && worker !== 'changing')
@@ -47,6 +54,8 @@ export function summarize(script: Script, manager: string, faults: readonly Faul
     skipped: sum((figure) => figure.skipped),
     missed: sum((figure) => figure.missed),
     notOwed: sum((figure) => figure.notOwed),
+    heldToTime: sum((figure) => figure.heldToTime),
+    barelyMissed: sum((figure) => figure.barelyMissed),
     ranTwice: count('ran-twice'),
     undecided: count('undecided'),
     violations: violations.length,
@@ -54,6 +63,8 @@ export function summarize(script: Script, manager: string, faults: readonly Faul
     longestLeaseOverlapMs: Math.round(Math.max(0, ...leaseOverlaps.map(({ overlapMs }) => overlapMs))),
     slowestAbortMs: Math.round(Math.max(0, ...leaseOverlaps.map(({ reactedAfterMs }) => reactedAfterMs))),
     longestSilenceMs: Math.round(Math.max(...figures.map((figure) => figure.longestSilenceMs))),
+    recoveries: recoveries.length,
+    longestRecoveryMs: Math.round(Math.max(0, ...recoveries.map(({ tookMs }) => tookMs))),
   }
 }
 

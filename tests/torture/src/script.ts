@@ -90,36 +90,47 @@ export interface Script extends Required<ScriptOptions> {
 /** Nothing is broken before. */
 const WARM_UP_MS = 3_000
 
-/** So long nothing is broken any more, so that the oracle can see everything on time: a slot and 10 s, and some slots. */
-export const QUIET_MS = 21_000
+/** So long nothing is broken at the end: a slot and 10 s, after which the oracle sees each worker on time at least once more. */
+export const QUIET_MS = 16_000
+
+/** Faults come in rounds of so long. Each is over when its round is. */
+const ROUND_MS = 80_000
+
+/** So long nothing is broken after a round, so that the oracle sees how soon everything is on time again. */
+const LULL_MS = 20_000
+
+/** The longest until the run of a process that is gone is taken over: its lease, two looks for such runs, and 5 s to do it. */
+export const TAKE_OVER_MS = 35_000
+
+/** The longest until an emptied Redis is restored: a heartbeat, another instance's write lock, and 5 s to do it. */
+export const RESTORE_MS = 25_000
 
 /**
- * How long after its end, or after its begin if that is later, a fault can still hold a worker up. 0: not at all.
+ * How long after its end a fault can still hold a worker up.
  *
  * A process that is gone, or silent for longer, keeps a run's lease for 20 s, and it takes up to two looks (5 s apart)
  * until another instance takes over. A connection that breaks can lose the answer to "give me a job": that job is taken
  * over in the same time. Emptied: restored with the next heartbeat (10 s), at worst after another instance that held the
  * write lock (10 s). A clock that was ahead has decided slots ahead.
  */
-export function costOf({ kind, forMs, ms = 0 }: Fault): { readonly afterBeginMs: number; readonly afterEndMs: number } {
+export function costOf({ kind, ms = 0 }: Fault): number {
   switch (kind) {
     case 'kill':
     case 'crash-run':
     case 'crash-recovering':
+    case 'suspend':
+    case 'block-long':
+    case 'isolate':
     case 'cut':
     case 'refuse':
     case 'half-open':
     case 'redis-restart':
     case 'redis-kill':
-      return { afterBeginMs: 0, afterEndMs: TAKE_OVER_MS }
-    case 'suspend':
-    case 'block-long':
-    case 'isolate':
-      return { afterBeginMs: forMs + TAKE_OVER_MS, afterEndMs: 0 }
+      return TAKE_OVER_MS
     case 'redis-empty':
-      return { afterBeginMs: 0, afterEndMs: RESTORE_MS }
+      return RESTORE_MS
     case 'clock':
-      return { afterBeginMs: 0, afterEndMs: Math.abs(ms) }
+      return Math.abs(ms)
     case 'suspend-briefly':
     case 'block':
     case 'delay':
@@ -129,17 +140,11 @@ export function costOf({ kind, forMs, ms = 0 }: Fault): { readonly afterBeginMs:
     case 'release-down':
     case 'pause':
     case 'trigger':
-      return { afterBeginMs: 0, afterEndMs: 0 }
+      return 0
     default:
       return kind satisfies never
   }
 }
-
-/** The longest until the run of a process that is gone is taken over: its lease, two looks for such runs, and 5 s to do it. */
-export const TAKE_OVER_MS = 35_000
-
-/** The longest until an emptied Redis is restored: a heartbeat, another instance's write lock, and 5 s to do it. */
-export const RESTORE_MS = 25_000
 
 /** Writes the script of a seed: always the same one. Its last fault is one that costs nothing once it is over. */
 export function writeScript({ seed, minutes, seats, kinds = FAULT_KINDS }: ScriptOptions): Script {
@@ -150,10 +155,15 @@ export function writeScript({ seed, minutes, seats, kinds = FAULT_KINDS }: Scrip
   const freeAtMs = { seats: Array.from({ length: seats }, () => 0), redis: 0, operators: 0 }
   let bag: FaultKind[] = []
   let tired = 0
+  let roundEndsAtMs = ROUND_MS
   for (let atMs = WARM_UP_MS; atMs < endsAtMs; ) {
+    if (atMs >= roundEndsAtMs) {
+      atMs = roundEndsAtMs + LULL_MS
+      roundEndsAtMs = atMs + ROUND_MS
+    }
     if (bag.length === 0) bag = shuffled(kinds, random)
     const fault = proposeFault(bag[0] as FaultKind, Math.round(atMs), random, freeAtMs.seats)
-    const isPossible = fault && fits(fault, faults, freeAtMs, endsAtMs)
+    const isPossible = fault && fits(fault, faults, freeAtMs, { endsAtMs, roundEndsAtMs })
     if (!isPossible) {
       // Its turn comes later.
       bag.push(bag.shift() as FaultKind)
@@ -169,7 +179,7 @@ export function writeScript({ seed, minutes, seats, kinds = FAULT_KINDS }: Scrip
     for (const seat of fault.seats) freeAtMs.seats[seat] = freeAt + 500
     if (KINDS[fault.kind].seats === 'redis') freeAtMs.redis = freeAt + 3_000
     if (KINDS[fault.kind].seats === 'none') freeAtMs.operators = freeAt
-    atMs += 2_000 + random() * 4_000
+    atMs += 1_500 + random() * 3_500
   }
   return { seed, minutes, seats, kinds, durationMs, faults }
 }
@@ -210,14 +220,13 @@ function fits(
   fault: Fault,
   before: readonly Fault[],
   freeAtMs: { readonly redis: number; readonly operators: number },
-  endsAtMs: number,
+  { endsAtMs, roundEndsAtMs }: { readonly endsAtMs: number; readonly roundEndsAtMs: number },
 ): boolean {
   const { seats } = KINDS[fault.kind]
   if (seats === 'redis' && freeAtMs.redis > fault.atMs) return false
   if (seats === 'none' && freeAtMs.operators > fault.atMs) return false
   const endMs = fault.atMs + plannedMs(fault)
-  const { afterBeginMs, afterEndMs } = costOf(fault)
-  if (Math.max(endMs + afterEndMs, fault.atMs + afterBeginMs) > endsAtMs) return false
+  if (endMs > roundEndsAtMs || endMs + costOf(fault) > endsAtMs) return false
   // What was paused or resumed just before Redis is emptied may be forgotten with it: that is said, and not tested.
   const other = fault.kind === 'redis-empty' ? 'pause' : fault.kind === 'pause' ? 'redis-empty' : undefined
   return !before.some(

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from './cluster.ts'
 import { carryOut } from './faults.ts'
 import { type History, readHistory } from './history.ts'
-import { readJournals } from './journal.ts'
+import { followJournals, readJournals } from './journal.ts'
 import type { ManagerName } from './managers.ts'
 import { type Verdict, judge } from './oracle.ts'
 import { type Summary, printViolations, summarize } from './report.ts'
@@ -99,9 +99,10 @@ function aborted(signal: AbortSignal): Promise<never> {
 /** A slot is closed when a later one is decided. A worker that stays silent is for the oracle. */
 async function laterSlotsDecided({ journal, release }: Cluster, toMs: number): Promise<void> {
   const waiting = new Set(WORKERS.filter((worker) => declaredBy(release, worker)).map(({ name }) => name))
+  const newLines = followJournals(journal.folder)
   for (const endsAt = performance.now() + 20_000; waiting.size > 0 && performance.now() < endsAt; ) {
     await sleep(500)
-    for (const line of readJournals(journal.folder)) {
+    for (const line of newLines()) {
       const isLater = line.event === 'decision' && line.record.scheduledFor.getTime() > toMs
       if (isLater) waiting.delete(line.record.worker)
     }

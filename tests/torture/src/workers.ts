@@ -82,9 +82,9 @@ export function workMsOf(behaviour: Behaviour, runId: string): number {
       return 5 + (chance % 50)
     case 'slow':
       return 1_200 + 2 * chance
-    // Most of them are over before the timeout; some take much longer.
+    // Most of them are over before the timeout; the others take longer than until the next slot.
     case 'stuck':
-      return chance < 750 ? 300 : STUCK_TIMEOUT_MS + 500 + 3 * chance
+      return chance < 600 ? 300 : STUCK_TIMEOUT_MS + 500 + 3 * chance
     case 'deadly':
       return 500 + (chance % 500)
     case 'marathon':
