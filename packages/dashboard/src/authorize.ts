@@ -13,8 +13,9 @@ export interface Operator {
 
 /**
  * Says who asks, or refuses: with `false`, or with a response of yours (a redirect to the login, a 401). It is asked for
- * every request with what that does, and before a page offers an action. What it throws, or anything else that it
- * gives, is a refusal too. `worker` is there for everything that is about one. Leave the request's body alone.
+ * every request with what that does (the form of an action counts as that action), and before a page offers an action.
+ * What it throws, or anything else that it gives, is a refusal too. `worker` is there for everything that is about one.
+ * Leave the request's body alone.
  */
 export type Authorize = (
   request: Request,

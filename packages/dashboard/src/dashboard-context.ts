@@ -36,13 +36,14 @@ export interface Purpose {
 }
 
 /**
- * Reads from method and path what a request is for, so that one place asks `authorize` for all of them. A name that no
- * worker can have stays out of it.
+ * Reads from method and path what a request is for, so that one place asks `authorize` for all of them. The form of an
+ * action is for that action. A name that no worker can have stays out of it.
  */
 export function purposeOf(method: string, path: string): Purpose {
-  const [, top, name = '', operationName = '', ...more] = path.split('/')
+  const [, top, name = '', ...rest] = path.split('/')
   if (top !== 'workers' || !isWorkerName(name)) return { action: 'view' }
-  const operation = method === 'POST' && more.length === 0 ? findOperation(operationName) : undefined
+  const names = rest[0] === 'confirm' ? rest.slice(1) : method === 'POST' ? rest : []
+  const operation = names.length === 1 ? findOperation(names[0] as string) : undefined
   return { action: operation?.action ?? 'view', worker: name }
 }
 

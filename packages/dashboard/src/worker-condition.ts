@@ -27,12 +27,18 @@ type Finding = HealthReason & { readonly code: FindingCode }
 
 /** The workers with what the health report finds wrong with each; without a report, as they are. */
 export function judgeWorkers(workers: readonly WorkerStatus[], health: KnownHealth): readonly JudgedWorker[] {
-  const found = Map.groupBy((health?.reasons ?? []).filter(isFinding), ({ worker }) => worker)
+  const findings = (health?.reasons ?? []).filter(isFinding).map(withoutError)
+  const found = Map.groupBy(findings, ({ worker }) => worker)
   if (found.size === 0) return workers
   return workers.map((worker) => {
     const findings = found.get(worker.name)?.filter(({ code }) => code !== worker.state) ?? []
     return findings.length > 0 ? { ...worker, findings } : worker
   })
+}
+
+/** The message of a failed start holds that of an error, which may be kept from operators. */
+function withoutError(finding: Finding): Finding {
+  return finding.code === 'start-failed' ? { ...finding, message: STATE_TEXTS[finding.code] } : finding
 }
 
 function isFinding(reason: HealthReason): reason is Finding {

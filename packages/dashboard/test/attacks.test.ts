@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { WorkerStatus } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it } from 'vitest'
-import { type AuditEntry, type Authorize, createDashboard } from '../src/index.ts'
+import { type AuditEntry, type Authorize, type DashboardAction, createDashboard } from '../src/index.ts'
 import { OPERATIONS, type OperationName } from '../src/operations.ts'
 import { StubManager, runRecord, workerStatus } from './fixtures/stub-manager.ts'
 import { Visitor } from './fixtures/visitor.ts'
@@ -26,6 +26,7 @@ const HOSTILE_NAMES = [
 
 describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
   const path = `/workers/mailer/${operation}`
+  const form = `/workers/mailer/confirm/${operation}`
   const { action } = OPERATIONS[operation]
 
   it('is possible at all: with everything in place it is done', async () => {
@@ -103,6 +104,7 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
     const token = await attack.visitor.token('mailer', operation)
     readOnly = true
     attack.expectRefused(await attack.visitor.post(path, { ...FIELDS, token }), 403, 'read-only')
+    attack.expectRefused(await attack.visitor.fetch(form), 403, 'read-only', 2)
     expect(await attack.visitor.page('/workers/mailer')).not.toContain('data-operation')
   })
 
@@ -112,6 +114,7 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
     const token = await attack.visitor.token('mailer', operation)
     forbidden = action
     attack.expectRefused(await attack.visitor.post(path, { ...FIELDS, token }), 403, 'not authorized')
+    attack.expectRefused(await attack.visitor.fetch(form), 403, 'not authorized', 2)
     expect(await attack.visitor.page('/workers/mailer')).not.toContain(`data-operation="${operation}"`)
   })
 
@@ -147,11 +150,10 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
     attack.manager.workers.push(workerStatus(name))
     const target = `/workers/${encodeURIComponent(name.toWellFormed())}/${operation}`
     const response = await attack.visitor.post(target, { ...FIELDS, token })
-    expect(response.status).toBe(404)
+    attack.expectRefused(response, 404, expect.stringMatching(/^no such (worker|page)$/))
     expect(await response.text()).not.toContain('alert(1)')
     expect([...response.headers].join()).not.toMatch(/stolen|alert/)
-    expect(attack.manager.changes).toEqual([])
-    expect(attack.audit).toMatchObject([{ by: 'ada', outcome: 'refused' }])
+    expect(JSON.stringify(attack.logger.lines)).not.toMatch(/stolen|alert/)
     expect(seen).not.toContain(name)
   })
 
@@ -168,9 +170,41 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
     const token = await attack.visitor.token('mailer', operation)
     const url = `http://shop.test${traversal}`
     const response = await attack.visitor.post(url, { ...FIELDS, token })
-    expect(response.status).toBe(404)
-    expect(attack.manager.changes).toEqual([])
-    expect(attack.audit).toMatchObject([{ by: 'ada', outcome: 'refused' }])
+    attack.expectRefused(response, 404, expect.stringMatching(/^no such (worker|page)$/))
+  })
+
+  it.each(HOSTILE_NAMES)('with the text %j in each of its fields does no harm', async (text) => {
+    const attack = setUp()
+    const token = await attack.visitor.token('mailer', operation)
+    const fields = {
+      note: text,
+      runId: text,
+      kind: 'cron',
+      expression: text,
+      timeZone: text,
+      period: text,
+      [text]: text,
+    }
+    const response = await attack.visitor.post(path, { ...fields, token })
+    expectHarmless(await response.text())
+    expect([...response.headers].join()).not.toMatch(/stolen|alert/)
+    // Only a note may be any text; it is handed on as it is, and kept apart from the sentence of the log.
+    const note = text.toWellFormed()
+    if (operation === 'pause') {
+      expect(attack.manager.changes).toEqual([['pause', 'mailer', { note, by: 'ada' }]])
+      expect(attack.logger.lines.at(-1)).toMatchObject({
+        message: 'dashboard action done',
+        data: { details: { note } },
+      })
+    } else if (operation === 'cancel') {
+      attack.expectRefused(response, 409, 'That run has ended already.')
+    } else if (operation === 'reschedule') {
+      expect(response.status).toBe(422)
+      expect(attack.manager.changes).toEqual([])
+      expect(attack.logger.lines.at(-1)).toMatchObject({ message: 'dashboard action failed' })
+    } else {
+      expect(JSON.stringify(attack.manager.changes)).not.toContain(JSON.stringify(note).slice(1, -1))
+    }
   })
 })
 
@@ -264,22 +298,22 @@ describe('what a store holds', () => {
 })
 
 describe('looking', () => {
-  const PATHS = [
-    '/',
-    '/workers',
-    '/workers/mailer',
-    '/workers/mailer/confirm/trigger',
-    '/events',
-    '/assets/x',
-    '/nothing',
+  const PATHS: readonly (readonly [path: string, action: DashboardAction])[] = [
+    ['/', 'view'],
+    ['/workers', 'view'],
+    ['/workers/mailer', 'view'],
+    ['/workers/mailer/confirm/trigger', 'trigger'],
+    ['/events', 'view'],
+    ['/assets/x', 'view'],
+    ['/nothing', 'view'],
   ]
 
-  it.each(PATHS)('at %s is refused, and logged, for whom authorize refuses', async (path) => {
+  it.each(PATHS)('at %s is refused, and logged, for whom authorize refuses', async (path, action) => {
     const { visitor, audit, logger } = setUp(() => false)
     const response = await visitor.fetch(path)
     expect(response.status).toBe(403)
     expect(await response.text()).not.toContain('mailer')
-    expect(audit).toMatchObject([{ action: 'view', outcome: 'refused', reason: 'not authorized' }])
+    expect(audit).toMatchObject([{ action, outcome: 'refused', reason: 'not authorized' }])
     expect(logger.lines).toMatchObject([{ level: 'warn', message: 'dashboard action refused' }])
   })
 
@@ -374,7 +408,7 @@ function setUp(authorize: Authorize = () => ({ by: 'ada' }), workers = [attacked
     dashboard,
     visitor: new Visitor(dashboard),
     /** Refused, nothing changed, and the log says so. */
-    expectRefused(response: Response, status: number, reason: string, times = 1) {
+    expectRefused(response: Response, status: number, reason: unknown, times = 1) {
       expect(response.status).toBe(status)
       expect(manager.changes).toEqual([])
       expect(audit).toHaveLength(times)

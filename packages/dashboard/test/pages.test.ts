@@ -163,6 +163,18 @@ describe('the page of a worker', () => {
     expect(page).not.toMatch(/hunter2|secret/)
   })
 
+  it('shows that its start failed here while it runs elsewhere, without the error', async () => {
+    const { visitor, manager } = setUp([workerStatus('mailer', { state: 'running', activeRun: runRecord('mailer') })])
+    manager.report = {
+      status: 'degraded',
+      reasons: [{ worker: 'mailer', code: 'start-failed', message: 'failed to start: password=hunter2' }],
+    }
+    const page = await visitor.page('/workers/mailer')
+    expect(textOf(page)).toContain('Running Start failed')
+    expect(page).toContain('Its own start failed, so it does not run here.')
+    expect(page).not.toContain('hunter2')
+  })
+
   it('offers what fits how the worker stands', async () => {
     const offered = async (worker: WorkerStatus) => {
       const page = await setUp([worker]).visitor.page(`/workers/${worker.name}`)
