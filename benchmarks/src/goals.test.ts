@@ -38,6 +38,17 @@ describe('judgeGoal', () => {
     expect(judgeGoal(goal, results)).toMatchObject({ text: 'at most 1 × raw + 10', value: 1, isReached: true })
   })
 
+  it('takes a difference that is within the spread of the other for none', () => {
+    const goal = { contestant: 'ours', figure: 'cpu', beside: ['cut'], isWithinSpread: true }
+    const cut = result('cut', 10, 8, 12)
+    expect(judgeGoal(goal, [result('ours', 12, 1, 99), cut])).toMatchObject({
+      text: 'within the spread of cut',
+      value: 1.2,
+      isReached: true,
+    })
+    expect(judgeGoal(goal, [result('ours', 12.1), cut])).toMatchObject({ isReached: false })
+  })
+
   it('judges a figure by itself', () => {
     expect(judgeGoal({ contestant: 'ours', figure: 'cpu', atMost: 2_700 }, [result('ours', 2_701)])).toMatchObject({
       text: 'at most 2,700',
@@ -51,8 +62,10 @@ describe('judgeGoal', () => {
     ['the peer', [result('ours', 1), result('toad')]],
     ['both', []],
   ])('says nothing when %s has no result that counts', (_, results) => {
-    const goal = { contestant: 'ours', figure: 'cpu', beside: ['toad'], atMost: 2 }
-    expect(judgeGoal(goal, results)).toMatchObject({ value: undefined, isReached: undefined })
+    const goal = { contestant: 'ours', figure: 'cpu', beside: ['toad'] }
+    for (const bound of [{ atMost: 2 }, { isWithinSpread: true }]) {
+      expect(judgeGoal({ ...goal, ...bound }, results)).toMatchObject({ value: undefined, isReached: undefined })
+    }
   })
 })
 

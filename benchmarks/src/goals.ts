@@ -13,9 +13,10 @@ export interface GoalResult {
 
 /** Judges medians of one measure. */
 export function judgeGoal(goal: Goal, results: readonly Result[]): GoalResult {
-  const medianOf = (contestant: string) =>
-    results.find((result) => result.contestant === contestant)?.figures[goal.figure]?.median
-  const { beside, plus = 0, atMost, atLeast } = goal
+  const summaryOf = (contestant: string) =>
+    results.find((result) => result.contestant === contestant)?.figures[goal.figure]
+  const medianOf = (contestant: string) => summaryOf(contestant)?.median
+  const { beside, plus = 0, atMost, atLeast, isWithinSpread = false } = goal
   const own = medianOf(goal.contestant)
   const others = beside?.map(medianOf).filter((value) => value !== undefined)
   const best = others && (atLeast === undefined ? Math.min(...others) : Math.max(...others))
@@ -25,11 +26,17 @@ export function judgeGoal(goal: Goal, results: readonly Result[]): GoalResult {
     goal,
     text: textOf(goal),
     value,
-    isReached: value === undefined ? undefined : value <= (atMost ?? Infinity) && value >= (atLeast ?? -Infinity),
+    isReached:
+      value === undefined
+        ? undefined
+        : isWithinSpread
+          ? (own as number) <= Math.max(...(beside ?? []).map((contestant) => summaryOf(contestant)?.max ?? -Infinity))
+          : value <= (atMost ?? Infinity) && value >= (atLeast ?? -Infinity),
   }
 }
 
-function textOf({ beside, plus, atMost, atLeast }: Goal): string {
+function textOf({ beside, plus, atMost, atLeast, isWithinSpread }: Goal): string {
+  if (isWithinSpread) return `within the spread of ${beside?.join(' / ')}`
   const bound = `${atMost === undefined ? 'at least' : 'at most'} ${show((atMost ?? atLeast) as number)}`
   if (!beside) return bound
   const others = beside.length > 1 ? `the best of ${beside.join(' / ')}` : beside[0]

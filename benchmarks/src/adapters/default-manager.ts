@@ -1,5 +1,6 @@
+import { tracingChannel } from 'node:diagnostics_channel'
 import type { DefaultManagerOptions } from '@background-workers/default-manager'
-import { installed } from '../installed.ts'
+import { INSTALLED, INSTALLED_UNPUBLISHED, installed } from '../installed.ts'
 import { type Job, type MemoryContestant, cronOf } from './memory-contestant.ts'
 
 type Abstractions = typeof import('@background-workers/abstractions')
@@ -8,6 +9,23 @@ type Context = import('@background-workers/abstractions').PeriodicBackgroundWork
 
 /** Ours, without a container and without a logger. */
 export const defaultManager = contestant('default-manager', async () => ({}))
+
+/** Ours with a subscriber of the tracing channel that does nothing: what publishing costs when somebody listens. */
+export const defaultManagerWatched = contestant('default-manager, with a subscriber', async () => {
+  tracingChannel('background-workers:run').subscribe({
+    start() {},
+    end() {},
+    asyncStart() {},
+    asyncEnd() {},
+    error() {},
+  })
+  return {}
+})
+
+/** Ours where nothing publishes a run: neither on the tracing channel nor as an event. */
+export const defaultManagerUnpublished = contestant('default-manager, publishing cut out', async () => ({}), {
+  folder: INSTALLED_UNPUBLISHED,
+})
 
 /** Ours where `every` becomes a cron, to compare it with libraries that have only crons. */
 export const defaultManagerCron = contestant('default-manager, cron', async () => ({}), { isCron: true })
@@ -34,15 +52,23 @@ export const defaultManagerFull = contestant(
 function contestant(
   name: string,
   createOptions: () => Promise<DefaultManagerOptions>,
-  { isCron = false, use }: { readonly isCron?: boolean; readonly use?: (context: Context) => void } = {},
+  {
+    isCron = false,
+    use,
+    folder = INSTALLED,
+  }: { readonly isCron?: boolean; readonly use?: (context: Context) => void; readonly folder?: string } = {},
 ): MemoryContestant {
   return {
     name,
     open: async (jobs) => {
       const { AsyncPeriodicBackgroundWorkerBase, cron, every } = await installed<Abstractions>(
         '@background-workers/abstractions',
+        folder,
       )
-      const { DefaultBackgroundWorkerManager } = await installed<DefaultManager>('@background-workers/default-manager')
+      const { DefaultBackgroundWorkerManager } = await installed<DefaultManager>(
+        '@background-workers/default-manager',
+        folder,
+      )
 
       function scheduleOf(job: Job) {
         return 'everyMs' in job.schedule && !isCron ? every(job.schedule.everyMs) : cron(cronOf(job))

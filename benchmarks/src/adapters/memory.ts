@@ -1,7 +1,13 @@
 import { binaryHeap } from './binary-heap.ts'
 import { cron } from './cron.ts'
 import { croner } from './croner.ts'
-import { defaultManager, defaultManagerCron, defaultManagerFull } from './default-manager.ts'
+import {
+  defaultManager,
+  defaultManagerCron,
+  defaultManagerFull,
+  defaultManagerUnpublished,
+  defaultManagerWatched,
+} from './default-manager.ts'
 import type { MemoryContestant } from './memory-contestant.ts'
 import { nestSchedule } from './nest-schedule.ts'
 import { nodeCron } from './node-cron.ts'
@@ -12,6 +18,8 @@ const all: readonly MemoryContestant[] = [
   defaultManager,
   defaultManagerCron,
   defaultManagerFull,
+  defaultManagerUnpublished,
+  defaultManagerWatched,
   rawSetInterval,
   toadScheduler,
   nestSchedule,

@@ -32,6 +32,8 @@ export interface Goal {
   readonly plus?: number
   readonly atMost?: number
   readonly atLeast?: number
+  /** The median is to lie within the spread of what stands beside: no greater than the greatest of its samples. */
+  readonly isWithinSpread?: boolean
 }
 
 /** Something that contestants are measured by. */

@@ -58,6 +58,24 @@ export const runsAt1S = runsMeasure({
   quick: { workers: 10_000, periodMs: 1_000, seconds: 2, leastSlots: 0 },
 })
 
+/** What it costs that runs are published, on the tracing channel and as events, while nobody listens. */
+export const runsUnwatched = runsMeasure({
+  name: 'runs-unwatched',
+  title: 'CPU per run without a subscriber and without a dashboard, beside a build that publishes no run',
+  contestants: ['default-manager', 'default-manager, publishing cut out', 'default-manager, with a subscriber'],
+  goals: [
+    {
+      contestant: 'default-manager',
+      figure: 'cpu',
+      beside: ['default-manager, publishing cut out'],
+      isWithinSpread: true,
+    },
+  ],
+  // So few that a busy machine hits the slots too: what is behind does other work.
+  full: { workers: 1_000, periodMs: 100, seconds: 10, leastSlots: 85 },
+  quick: { workers: 1_000, periodMs: 100, seconds: 2, leastSlots: 85 },
+})
+
 function runsMeasure(parts: Omit<Measure, 'figures' | 'sample'>): Measure {
   return {
     ...parts,
