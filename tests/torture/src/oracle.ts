@@ -231,11 +231,11 @@ function judgeSlots(workerCase: WorkerCase, rhythm: Rhythm, isOdd: boolean) {
     const decided = facts && isDecided(facts) ? facts : undefined
     return { slot, decided, late: decided && lateness(workerCase, slot, decided), isFree: isIn(free, slot) }
   })
-  const timely = all.flatMap(({ slot, decided, late, isFree }) => {
-    if (isFree) return [{ slot, at: slot }]
-    return decided && !late ? [{ slot, at: decidedAt(decided) }] : []
-  })
-  const excused = mayBeLate(disturbances, timely)
+  const onTime = all.flatMap(({ slot, decided, late }) => (decided && !late ? [{ slot, at: decidedAt(decided) }] : []))
+  const excused = mayBeLate(disturbances, onTime)
+  // Nobody waits for a slot that is not owed.
+  const notAwaited = all.flatMap(({ slot, isFree }) => (isFree ? [{ slot, at: slot }] : []))
+  const timely = [...onTime, ...notAwaited].sort((one, other) => one.slot - other.slot)
   const { jitterMs = 0 } = worker.policy
   let owed = 0
   let notOwed = 0
