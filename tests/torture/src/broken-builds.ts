@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { ManagerName } from './managers.ts'
-import type { ViolationKind } from './oracle.ts'
 import type { Fault, Script } from './script.ts'
+import type { ViolationKind } from './worker-case.ts'
 
 /** A way in which the library is broken on purpose, while it is loaded; the files stay as they are. */
 export interface BrokenBuild {

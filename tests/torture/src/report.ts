@@ -1,6 +1,7 @@
 import type { JournalLine } from './journal.ts'
-import type { Verdict, Violation } from './oracle.ts'
+import type { Verdict } from './oracle.ts'
 import { type Fault, type Script, printScript } from './script.ts'
+import type { Violation } from './worker-case.ts'
 
 /** What a run came to, as plain data. */
 export interface Summary {

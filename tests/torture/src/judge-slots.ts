@@ -1,0 +1,155 @@
+import {
+  BARELY_MISSED_MS,
+  MAX_SILENCE_MS,
+  MEETS_PAUSE_MS,
+  ON_TIME_MS,
+  STOPPING_MS,
+  type TimelySlot,
+  clockSetBack,
+  isIn,
+  mayBeLate,
+  mostBarelyMissed,
+  nobodyUp,
+  notInForce,
+  pausedTimes,
+} from './allowances.ts'
+import type { History, NonRun, Span } from './history.ts'
+import { RESTORE_MS, TAKE_OVER_MS } from './script.ts'
+import { type SlotFacts, beginsOf, decidedAt, factsIn, isDecided } from './slot-facts.ts'
+import { type Violation, type WorkerCase, violation } from './worker-case.ts'
+import { type Rhythm, declaredBy, rhythmOf, slotsBetween } from './workers.ts'
+
+/** Every slot that is owed has a decision, and is decided on time unless something held it up. */
+export function judgeSlots(workerCase: WorkerCase, rhythm: Rhythm, isOdd: boolean) {
+  const { worker, history, slots, disturbances } = workerCase
+  const violations: Violation[] = []
+  const free = [
+    ...pausedTimes(history, worker.name),
+    ...notInForce(history, worker, isOdd),
+    ...nobodyUp(history, worker),
+  ]
+  const all = slotsBetween(rhythm, history.fromMs, history.endMs).map((slot) => {
+    const facts = slots.get(slot)
+    const decided = facts && isDecided(facts) ? facts : undefined
+    return { slot, decided, late: decided && lateness(workerCase, slot, decided), isFree: isIn(free, slot) }
+  })
+  const onTime = all.flatMap(({ slot, decided, late }) => (decided && !late ? [{ slot, at: decidedAt(decided) }] : []))
+  const excused = mayBeLate(disturbances, onTime)
+  // Nobody waits for a slot that is not owed.
+  const notAwaited = all.flatMap(({ slot, isFree }) => (isFree ? [{ slot, at: slot }] : []))
+  const timely = [...onTime, ...notAwaited].sort((one, other) => one.slot - other.slot)
+  const { jitterMs = 0 } = worker.policy
+  let owed = 0
+  let notOwed = 0
+  let heldToTime = 0
+  let barelyMissed = 0
+  for (const { slot, decided, late, isFree } of all) {
+    if (slot > history.toMs) break
+    if (!decided && (isFree || isCoveredByPause(workerCase, slot) || isForgotten(workerCase, slot))) {
+      notOwed++
+      continue
+    }
+    owed++
+    const isExcused = isFree || excused.some(({ from, to }) => slot + jitterMs >= from && slot <= to)
+    if (!isExcused) heldToTime++
+    if (!decided) violations.push(violation(worker, 'undecided', slot, `slot ${slot} has no decision`))
+    else if (isExcused || !late) continue
+    else if (late === 'barely') barelyMissed++
+    else {
+      violations.push(violation(worker, 'late', slot, `slot ${slot} ${late}, and nothing held it up`))
+    }
+  }
+  if (barelyMissed > mostBarelyMissed(heldToTime)) {
+    const message = `missed ${barelyMissed} of ${heldToTime} slots barely, and nothing held them up`
+    violations.push(violation(worker, 'late', history.toMs, message))
+  }
+  const silence = longestSilence(timely, history)
+  if (silence.to - silence.from > MAX_SILENCE_MS + rhythm.periodMs) {
+    const message = `had no slot decided on time for ${Math.round(silence.to - silence.from)} ms`
+    violations.push(violation(worker, 'silent', silence.from, message))
+  }
+  return { violations, timely, owed, notOwed, heldToTime, barelyMissed, longestSilenceMs: silence.to - silence.from }
+}
+
+/** The longest time without a slot that was decided on time. */
+function longestSilence(timely: readonly TimelySlot[], { fromMs, toMs }: History): Span {
+  const moments = [fromMs, ...timely.map(({ slot }) => slot).filter((slot) => slot <= toMs), toMs]
+  return moments
+    .map((to, index) => ({ from: moments[index - 1] ?? to, to }))
+    .reduce((longest, span) => (span.to - span.from > longest.to - longest.from ? span : longest))
+}
+
+/** The default manager decides in each process that is up; "another has it" is a decision too. */
+export function judgeProcesses(workerCase: WorkerCase): Violation[] {
+  const { worker, history, slots, heldUp: held } = workerCase
+  if (history.manager !== 'default') return []
+  const violations: Violation[] = []
+  const paused = pausedTimes(history, worker.name)
+  const instanceOf = new Map([...history.instances].map(([instance, process]) => [process, instance]))
+  const jitterMs = worker.policy.jitterMs ?? 0
+  for (const { number, release, startedAt, stoppingAt, endedAt } of history.processes) {
+    const schedule = declaredBy(release, worker)
+    if (!schedule || startedAt === undefined) continue
+    const endsAt = Math.min(stoppingAt ?? endedAt, endedAt)
+    const until = Math.min(endsAt - STOPPING_MS - jitterMs, history.toMs)
+    const here: WorkerCase = { ...workerCase, slots: decidedIn(slots, number, instanceOf.get(number)) }
+    for (const slot of slotsBetween(rhythmOf(schedule, worker.name), startedAt + STOPPING_MS, until)) {
+      if (here.slots.has(slot) || isIn(paused, slot) || isCoveredByPause(here, slot)) continue
+      if (isIn(held, slot) && mayHaveWaited(here, slot, endsAt)) continue
+      if (clockSetBack(history, number, slot)) continue
+      violations.push(violation(worker, 'undecided', slot, `slot ${slot} has no decision in process ${number}`))
+    }
+  }
+  return violations
+}
+
+/** The slots that one process has decided. */
+function decidedIn(slots: WorkerCase['slots'], process: number, instance: string | undefined): Map<number, SlotFacts> {
+  const here = [...slots].map(([slot, facts]): [number, SlotFacts] => [slot, factsIn(facts, process, instance)])
+  return new Map(here.filter(([, facts]) => isDecided(facts)))
+}
+
+/** It waited until a pause came. */
+function isCoveredByPause(workerCase: WorkerCase, slot: number): boolean {
+  const { worker, history, heldUp: held } = workerCase
+  const pause = pausedTimes(history, worker.name).find(({ from }) => from > slot)
+  if (!pause || !(isIn(held, slot) || slot >= pause.from - MEETS_PAUSE_MS)) return false
+  return mayHaveWaited(workerCase, slot, pause.from)
+}
+
+/** It waited when Redis was emptied, or came due before the worker's schedule was restored. */
+function isForgotten(workerCase: WorkerCase, slot: number): boolean {
+  const { history, slots } = workerCase
+  if (history.manager !== 'bullmq') return false
+  return history.emptiedAt.some((at) => {
+    if (slot <= at) return slot >= at - TAKE_OVER_MS && mayHaveWaited(workerCase, slot, at)
+    return (
+      slot <= at + RESTORE_MS && ![...slots].some(([other, facts]) => other > at && other < slot && isDecided(facts))
+    )
+  })
+}
+
+/** No later slot that came due until then was decided, except that it was skipped for the run of this one. */
+function mayHaveWaited({ worker, slots }: WorkerCase, slot: number, until: number): boolean {
+  const isForIt = ({ record }: NonRun) => record.blockedBy === `${worker.name}.${slot}`
+  return ![...slots].some(([other, facts]) => {
+    return (
+      other > slot && other <= until && isDecided({ ...facts, nonRuns: facts.nonRuns.filter((one) => !isForIt(one)) })
+    )
+  })
+}
+
+/** How the slot was not decided on time, if it was not; `barely`: it was missed at once. */
+function lateness({ worker }: WorkerCase, slot: number, facts: SlotFacts): string | undefined {
+  const { jitterMs = 0 } = worker.policy
+  const limit = slot + jitterMs + ON_TIME_MS
+  const begins = beginsOf(facts)
+  if (begins.length > 0) {
+    const first = Math.min(...begins)
+    return first > limit ? `began ${Math.round(first - slot)} ms late` : undefined
+  }
+  if (facts.nonRuns.length === 0) return 'was passed over'
+  const nonRun = facts.nonRuns.find(({ record }) => record.outcome !== 'missed')
+  if (!nonRun) return facts.nonRuns.some(({ at }) => at <= slot + jitterMs + BARELY_MISSED_MS) ? 'barely' : 'was missed'
+  return nonRun.at > limit ? `was skipped ${Math.round(nonRun.at - slot)} ms late` : undefined
+}
