@@ -13,9 +13,9 @@ import {
   notInForce,
   pausedTimes,
 } from './allowances.ts'
-import type { History, NonRun, Span } from './history.ts'
+import type { History, Span } from './history.ts'
 import { RESTORE_MS, TAKE_OVER_MS } from './script.ts'
-import { type SlotFacts, beginsOf, decidedAt, factsIn, isDecided } from './slot-facts.ts'
+import { type SlotFacts, beginsOf, decidedAt, factsIn, hasRun, isDecided, isSkipped } from './slot-facts.ts'
 import { type Violation, type WorkerCase, violation } from './worker-case.ts'
 import { type Rhythm, declaredBy, rhythmOf, slotsBetween } from './workers.ts'
 
@@ -129,13 +129,12 @@ function isForgotten(workerCase: WorkerCase, slot: number): boolean {
   })
 }
 
-/** No later slot that came due until then was decided, except that it was skipped for the run of this one. */
+/** No later slot that came due until then ran, or was skipped for anything but the run of this one. Some may have been missed. */
 function mayHaveWaited({ worker, slots }: WorkerCase, slot: number, until: number): boolean {
-  const isForIt = ({ record }: NonRun) => record.blockedBy === `${worker.name}.${slot}`
-  return ![...slots].some(([other, facts]) => {
-    return (
-      other > slot && other <= until && isDecided({ ...facts, nonRuns: facts.nonRuns.filter((one) => !isForIt(one)) })
-    )
+  const runId = `${worker.name}.${slot}`
+  return ![...slots].some(([later, facts]) => {
+    if (later <= slot || later > until) return false
+    return hasRun(facts) || facts.nonRuns.some(({ record }) => isSkipped(record) && record.blockedBy !== runId)
   })
 }
 

@@ -118,6 +118,7 @@ describe('judge', () => {
         expect(emptied([-1])).toEqual(['undecided'])
         const blocked = { outcome: 'skipped', reason: 'overlap', blockedBy: `forged.${S - P}` } as const
         expect(emptied([-1], (history) => history.skip(S, blocked))).toEqual([])
+        expect(emptied([-1], (history) => history.skip(S, { outcome: 'missed', reason: 'late' }))).toEqual([])
         expect(emptied([-1], (history) => history.skip(S, { ...blocked, blockedBy: `forged.${S - 2 * P}` }))).toEqual([
           'undecided',
         ])

@@ -1,10 +1,10 @@
 import { type LeaseOverlap, declarations, disturbancesOf, heldUp } from './allowances.ts'
-import type { History, NonRun } from './history.ts'
+import type { History } from './history.ts'
 import { judgeDecisions } from './judge-decisions.ts'
 import { judgeOverlaps, judgeRecords, judgeStarts } from './judge-runs.ts'
 import { judgeProcesses, judgeSlots } from './judge-slots.ts'
 import { type Recovery, recoveriesOf } from './recovery.ts'
-import { type SlotFacts, gatherSlots, hasRun } from './slot-facts.ts'
+import { type SlotFacts, gatherSlots, hasRun, isSkipped } from './slot-facts.ts'
 import type { Violation, WorkerCase } from './worker-case.ts'
 import { type Rhythm, type TortureWorker, declaredBy, rhythmOf } from './workers.ts'
 
@@ -87,8 +87,14 @@ function judgeWorker(worker: TortureWorker, history: History) {
       worker: worker.name,
       slots: sum(slots.map(({ owed }) => owed)),
       runs: bodies.filter(({ slot, from }) => (slot ?? from) <= history.toMs).length,
-      skipped: countSlots(workerCase, (facts) => !hasRun(facts) && facts.nonRuns.some(isSkipped)),
-      missed: countSlots(workerCase, (facts) => !hasRun(facts) && !facts.nonRuns.some(isSkipped)),
+      skipped: countSlots(
+        workerCase,
+        (facts) => !hasRun(facts) && facts.nonRuns.some(({ record }) => isSkipped(record)),
+      ),
+      missed: countSlots(
+        workerCase,
+        (facts) => !hasRun(facts) && !facts.nonRuns.some(({ record }) => isSkipped(record)),
+      ),
       notOwed: sum(slots.map(({ notOwed }) => notOwed)),
       heldToTime: sum(slots.map(({ heldToTime }) => heldToTime)),
       barelyMissed: sum(slots.map(({ barelyMissed }) => barelyMissed)),
@@ -105,10 +111,6 @@ function rhythmFor(worker: TortureWorker, isOdd: boolean): Rhythm {
 
 function countSlots({ slots, history }: WorkerCase, isIt: (facts: SlotFacts) => boolean): number {
   return [...slots].filter(([slot, facts]) => slot > history.fromMs && slot <= history.toMs && isIt(facts)).length
-}
-
-function isSkipped({ record }: NonRun): boolean {
-  return record.outcome === 'skipped'
 }
 
 function sum(numbers: readonly number[]): number {

@@ -73,6 +73,11 @@ export function hasRun({ bodies, records }: SlotFacts): boolean {
   return bodies.length > 0 || records.length > 0
 }
 
+/** Whether it did not run, though it was not late. */
+export function isSkipped({ outcome }: RunRecord): boolean {
+  return outcome === 'skipped'
+}
+
 /** When `doWork` began, by the journals and by the records. */
 export function beginsOf({ bodies, records }: SlotFacts): number[] {
   return [...bodies.map(({ from }) => from), ...records.flatMap((record) => record.startedAt?.getTime() ?? [])]
