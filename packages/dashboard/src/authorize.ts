@@ -31,7 +31,8 @@ export type Permission =
       readonly reason: string
       /** What the application wants to be answered. */
       readonly response?: Response
-      readonly by?: string
+      /** Who may look, where that is known. */
+      readonly operator?: Operator
       readonly error?: unknown
     }
 
@@ -48,7 +49,7 @@ export async function askPermission(
     if (answer instanceof Response) return { kind: 'refused', reason: 'not authorized', response: answer }
     const operator = readOperator(answer)
     if (!operator) return { kind: 'refused', reason: 'authorize gave neither { by }, nor false, nor a Response' }
-    if (operator.readOnly && action !== 'view') return { kind: 'refused', reason: 'read-only', by: operator.by }
+    if (operator.readOnly && action !== 'view') return { kind: 'refused', reason: 'read-only', operator }
     return { kind: 'granted', operator }
   } catch (error) {
     return { kind: 'refused', reason: 'authorize failed', error }

@@ -114,9 +114,10 @@ function createApp(parts: DashboardParts): Hono<DashboardEnv> {
     c.set('purpose', purpose)
     const permission = await askPermission(authorize, c.req.raw, purpose.action, purpose.worker)
     if (permission.kind === 'refused') {
-      const { reason, response, by, error: cause } = permission
+      const { reason, response, operator, error: cause } = permission
+      if (operator) c.set('operator', operator)
       const text = reason === 'read-only' ? 'You may look, and change nothing.' : 'You may not do this here.'
-      throw new Refusal({ ...purpose, status: 403, reason, text, by, response, cause })
+      throw new Refusal({ ...purpose, status: 403, reason, text, by: operator?.by, response, cause })
     }
     c.set('operator', permission.operator)
     await next()

@@ -104,7 +104,9 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
     const token = await attack.visitor.token('mailer', operation)
     readOnly = true
     attack.expectRefused(await attack.visitor.post(path, { ...FIELDS, token }), 403, 'read-only')
-    attack.expectRefused(await attack.visitor.fetch(form), 403, 'read-only', 2)
+    const refusal = await attack.visitor.fetch(form)
+    attack.expectRefused(refusal, 403, 'read-only', 2)
+    expect(await refusal.text()).toContain('You may look, and change nothing.')
     expect(await attack.visitor.page('/workers/mailer')).not.toContain('data-operation')
   })
 

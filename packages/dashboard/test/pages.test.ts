@@ -226,7 +226,9 @@ describe('the overview', () => {
     async (code) => {
       const { visitor, manager } = setUp([workerStatus('mailer')])
       manager.report = { status: 'degraded', reasons: [{ code, message: `What ${code} means.` }] }
-      expect(textOf(await visitor.page('/'))).toContain(`${code} What ${code} means.`)
+      const page = await visitor.page('/')
+      expect(textOf(page)).toContain(`${code} What ${code} means.`)
+      expect(page).toContain(`<ul class="banner" data-tone="${code === 'no-progress' ? 'bad' : 'warn'}"`)
       manager.failure = new StoreUnavailableError('Redis does not answer.')
       expect(textOf(await visitor.page('/'))).toContain(`${code} What ${code} means.`)
     },
@@ -241,6 +243,12 @@ describe('the overview', () => {
     expect(page).toContain('2 runs ended in the last hour, 1 of them failed or lost.')
     expect(page).toContain('every run of this instance')
     expect(textOf(page)).toContain(`${finishedAt.toISOString().slice(11, 16)} 2 1`)
+  })
+
+  it('counts one run as one', async () => {
+    const { visitor, manager } = setUp()
+    manager.emit('run-finished', runRecord('a', { finishedAt: new Date() }))
+    expect(await visitor.page('/')).toContain('1 run ended in the last hour, 0 of them failed or lost.')
   })
 })
 
@@ -279,6 +287,7 @@ describe('what the health report finds wrong with a worker', () => {
     const text = textOf(await visitor.page('/workers/silent'))
     expect(text).toContain('Idle No next slot Lost a run')
     expect(text).toMatch(/Worker &quot;silent&quot; has no next slot\. Worker &quot;silent&quot; lost a run\./)
+    expect(text).toContain('none of them runs as long as the worker has no next slot')
     expect(textOf(await visitor.page('/workers/fine'))).not.toMatch(/No next slot|Lost a run|Never ran|silent/)
   })
 

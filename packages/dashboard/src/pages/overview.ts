@@ -1,4 +1,5 @@
 import type { WorkerStatus } from '@background-workers/abstractions'
+import { healthStatus } from '@background-workers/abstractions/for-managers'
 import { html } from 'hono/html'
 import type { Activity, ActivityMinute } from '../activity.ts'
 import type { KnownHealth } from '../health-reader.ts'
@@ -52,7 +53,7 @@ function generalReasons(health: KnownHealth): Html {
   if (!health) return healthNote(health)
   const general = health.reasons.filter(({ worker }) => worker === undefined)
   if (general.length === 0) return html``
-  return html`<ul class="banner" aria-label="What is wrong">${general.map(({ code, message }) => html`<li><strong>${code}</strong> ${message}</li>`)}</ul>`
+  return html`<ul class="banner" data-tone="${HEALTH_TONES[healthStatus(general)]}" aria-label="What is wrong">${general.map(({ code, message }) => html`<li><strong>${code}</strong> ${message}</li>`)}</ul>`
 }
 
 const TILES: readonly WorkerFilter[] = ['attention', 'running', 'paused', 'failing', 'overdue', 'stuck', 'orphaned']
@@ -137,7 +138,7 @@ function activityPanel(activity: Activity): Html {
   const runs = minutes.reduce((sum, minute) => sum + minute.runs, 0)
   const failures = minutes.reduce((sum, minute) => sum + minute.failures, 0)
   const top = niceTop(Math.max(...minutes.map((minute) => minute.runs)))
-  const summary = `${runs.toLocaleString('en')} runs ended in the last hour, ${failures.toLocaleString('en')} of them failed or lost.`
+  const summary = `${runs.toLocaleString('en')} ${runs === 1 ? 'run' : 'runs'} ended in the last hour, ${failures.toLocaleString('en')} of them failed or lost.`
   const first = minutes[0] as ActivityMinute
   return html`<section class="panel" aria-labelledby="activity"><div class="panel-head"><h2 id="activity">Runs per minute</h2><p class="legend"><span data-tone="run">runs</span><span data-tone="bad">failures</span></p></div>
 <p class="faint">${summary}</p>

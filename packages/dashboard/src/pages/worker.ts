@@ -94,13 +94,13 @@ ${fact('Last failure', ended(lastFailure))}
 </dl>`
 }
 
-function duePanel({ now }: PageFrame, worker: WorkerStatus, schedule: Schedule): Html {
+function duePanel({ now }: PageFrame, worker: JudgedWorker, schedule: Schedule): Html {
   const times = dueTimes(worker, schedule, now)
   const timeZone = schedule.kind === 'cron' ? schedule.timeZone : 'UTC'
   const jitterMs = worker.policy?.jitterMs ?? 0
   return html`<section class="panel" aria-labelledby="due"><h2 id="due">Next due times</h2><p class="faint small">${timeZone}${
     jitterMs > 0 ? `; each starts up to ${durationText(jitterMs)} later (jitter)` : ''
-  }${worker.paused ? '; none of them runs while the worker is paused' : worker.state === 'orphaned' ? '; none of them runs while the worker is an orphan' : ''}</p>${
+  }${whyNoneRuns(worker)}</p>${
     times.length === 0
       ? html`<p class="empty">No more.</p>`
       : html`<ol class="due">${times.map((timeMs) => {
@@ -108,6 +108,14 @@ function duePanel({ now }: PageFrame, worker: WorkerStatus, schedule: Schedule):
           return html`<li data-key="d${timeMs}"><time datetime="${new Date(timeMs).toISOString()}">${time} <span class="offset">${offset}</span></time>${timeTag(new Date(timeMs), now)}</li>`
         })}</ol>`
   }</section>`
+}
+
+/** The schedule has slots all the same. */
+function whyNoneRuns({ paused, state, findings = [] }: JudgedWorker): string {
+  if (paused) return '; none of them runs while the worker is paused'
+  if (state === 'orphaned') return '; none of them runs while the worker is an orphan'
+  const isSilent = findings.some(({ code }) => code === 'no-next-slot')
+  return isSilent ? '; none of them runs as long as the worker has no next slot' : ''
 }
 
 /** The slots to come, as the manager would decide them. */
