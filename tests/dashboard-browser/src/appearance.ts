@@ -2,9 +2,10 @@ import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { AxeBuilder } from '@axe-core/playwright'
 import { every } from '@background-workers/abstractions'
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
-import { type OpenStage, type Stage, confirm, errorsIn, openDialog, runToItsEnd, startRun } from './stage.ts'
+import { conditions, withConditions } from './conditions.ts'
+import { type OpenStage, type Stage, confirm, errorsIn, openDialog, rowOf, runToItsEnd, startRun } from './stage.ts'
 
 const FOLDER = fileURLToPath(new URL('../screenshots/', import.meta.url))
 const LOOKS = [1280, 360].flatMap((width) => (['light', 'dark'] as const).map((theme) => ({ width, theme })))
@@ -38,6 +39,32 @@ export function testAppearance(open: OpenStage, manager: string): void {
       await page.goto('workers?q=nobody')
       await check('7-nothing')
     })
+
+    it('all that can be wrong has its badge, fits, and can be read', async () => {
+      await using stage = await open(
+        { shown: withConditions },
+        { viewport: { width, height: 900 }, colorScheme: theme },
+      )
+      const { page } = stage
+      const shotOf = (name: string) => `${manager}-wrong-${name}-${width}-${theme}`
+      await page.goto('./')
+      const general = page.getByRole('list', { name: 'What is wrong' }).getByRole('listitem')
+      for (const code of ['event-loop-lag', 'clock-skew', 'no-progress']) await general.getByText(code).waitFor()
+      await checkPage(page, shotOf('overview'))
+      await page.goto('workers?state=attention&sort=state')
+      for (const { name, badges } of conditions()) {
+        expect(await badgesIn(rowOf(page, name))).toEqual(badges)
+      }
+      await checkPage(page, shotOf('list'))
+      for (const { name, badges } of conditions()) {
+        await page.goto(`workers/${name}`)
+        await page.getByRole('heading', { name, level: 1 }).waitFor()
+        expect(await badgesIn(page.locator('.title'))).toEqual(badges)
+        await shoot(page, shotOf(name))
+      }
+      // The last one has all there is.
+      await checkPage(page, shotOf('much'))
+    })
   })
 }
 
@@ -50,13 +77,12 @@ async function makeLively({ manager }: Stage): Promise<void> {
   await manager.reschedule('currency-rates', every('2h'), { by: 'grace' })
 }
 
+function badgesIn(place: Locator): Promise<string[]> {
+  return place.locator('.badge').allTextContents()
+}
+
 async function checkPage(page: Page, name: string): Promise<void> {
-  await mkdir(FOLDER, { recursive: true })
-  await page.evaluate(() => scrollTo(0, 0))
-  // What lies over the page covers what is in sight only.
-  const fullPage = (await page.getByRole('dialog').count()) === 0
-  await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage })
-  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), name).toBeLessThanOrEqual(0)
+  await shoot(page, name)
   const { violations, passes } = await new AxeBuilder({ page })
     .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'])
     .analyze()
@@ -64,4 +90,14 @@ async function checkPage(page: Page, name: string): Promise<void> {
   expect(passes.length).toBeGreaterThan(10)
   const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
   expect(grave.map(({ id, help, nodes }) => ({ name, id, help, at: nodes.map(({ html }) => html) }))).toEqual([])
+}
+
+/** Keeps a screenshot, and checks that nothing is too wide. */
+async function shoot(page: Page, name: string): Promise<void> {
+  await mkdir(FOLDER, { recursive: true })
+  await page.evaluate(() => scrollTo(0, 0))
+  // What lies over the page covers what is in sight only.
+  const fullPage = (await page.getByRole('dialog').count()) === 0
+  await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage })
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), name).toBeLessThanOrEqual(0)
 }

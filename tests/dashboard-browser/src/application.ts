@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { IBackgroundWorkerManager } from '@background-workers/abstractions'
-import { createDashboard } from '@background-workers/dashboard'
+import { type Operator, createDashboard } from '@background-workers/dashboard'
 import { type Gate, createMany, createWorkers } from './workers.ts'
 
 /** A manager that has not started, and is stopped by whoever has asked for it. */
@@ -14,8 +14,8 @@ export interface ApplicationOptions {
   readonly many?: number
   /** What the dashboard is given in place of the manager. @default the manager */
   readonly shown?: (manager: IBackgroundWorkerManager) => IBackgroundWorkerManager
-  /** Who is logged in. @default 'ada' */
-  readonly by?: string
+  /** Who is logged in, asked for each request. @default 'ada', who may do everything */
+  readonly operator?: () => Operator
 }
 
 /** A manager that runs its workers, and its dashboard on a port of this machine. */
@@ -31,7 +31,7 @@ const BASE_PATH = '/admin/jobs'
 
 export async function openApplication(
   createManager: CreateManager,
-  { many = 0, shown = (manager) => manager, by = 'ada' }: ApplicationOptions = {},
+  { many = 0, shown = (manager) => manager, operator = () => ({ by: 'ada' }) }: ApplicationOptions = {},
 ): Promise<Application> {
   await using stack = new AsyncDisposableStack()
   const manager = stack.use(await createManager())
@@ -40,7 +40,7 @@ export async function openApplication(
   await manager.start()
 
   const dashboard = stack.use(
-    createDashboard({ manager: shown(manager), authorize: () => ({ by }), basePath: BASE_PATH, title: 'Shop workers' }),
+    createDashboard({ manager: shown(manager), authorize: operator, basePath: BASE_PATH, title: 'Shop workers' }),
   )
   const server = createServer(dashboard.nodeHandler).listen(0, '127.0.0.1')
   await once(server, 'listening')

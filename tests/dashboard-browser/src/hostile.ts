@@ -1,5 +1,6 @@
-import type { IBackgroundWorkerManager } from '@background-workers/abstractions'
+import type { IBackgroundWorkerManager, WorkerStatus } from '@background-workers/abstractions'
 import { describe, expect, it } from 'vitest'
+import { showInstead } from './show-instead.ts'
 import { type OpenStage, confirm, namesIn, openDialog, rowOf } from './stage.ts'
 
 const HOSTILE = [
@@ -16,7 +17,7 @@ const NOTE = HOSTILE.join(' ')
 export function testHostileTexts(open: OpenStage): void {
   describe('hostile texts', () => {
     it('in a note, and in who has written it, are shown as they are, also by a page that is open', async () => {
-      await using stage = await open({ by: HOSTILE[1] as string })
+      await using stage = await open({ operator: () => ({ by: HOSTILE[1] as string }) })
       const { page } = stage
       await page.goto('workers')
       await page.getByRole('status').getByText('Live', { exact: true }).waitFor()
@@ -52,18 +53,12 @@ export function testHostileTexts(open: OpenStage): void {
 }
 
 function withHostileNames(manager: IBackgroundWorkerManager): IBackgroundWorkerManager {
-  return new Proxy(manager, {
-    get(target, property) {
-      if (property === 'list') {
-        return async () => {
-          const workers = await target.list()
-          const [worker] = workers.filter(({ nextDueAt }) => nextDueAt !== undefined)
-          const nextDueAt = new Date(Date.now() + 60_000)
-          return [...workers, ...HOSTILE.map((name) => ({ ...worker, name, nextDueAt }))]
-        }
-      }
-      const value: unknown = Reflect.get(target, property)
-      return typeof value === 'function' ? value.bind(target) : value
+  return showInstead(manager, {
+    list: async () => {
+      const workers = await manager.list()
+      const [worker] = workers.filter(({ nextDueAt }) => nextDueAt !== undefined)
+      const nextDueAt = new Date(Date.now() + 60_000)
+      return [...workers, ...HOSTILE.map((name) => ({ ...(worker as WorkerStatus), name, nextDueAt }))]
     },
   })
 }

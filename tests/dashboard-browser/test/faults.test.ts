@@ -1,11 +1,10 @@
-import { once } from 'node:events'
-import { type RequestListener, createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
 import { launchBrowser } from '../src/launch-browser.ts'
 import { Visit } from '../src/visit.ts'
 
 const browser = launchBrowser()
+/** No server has it: the browser's requests are answered by the test. */
+const SITE = 'http://shop.test'
 
 it.each([
   ['an error on the console', '<script>console.error("oh")</script>', 'console: oh'],
@@ -20,25 +19,13 @@ it.each([
     'policy: script-src-elem inline',
   ],
 ])('a visit fails by %s', async (_, body, fault) => {
-  await using server = await serve(({ url }, response) => {
-    if (url === '/broken') response.destroy()
-    else response.writeHead(url === '/refused' ? 404 : 200, { 'content-type': 'text/html' }).end(body)
+  const visit = await Visit.open(browser(), SITE)
+  await visit.page.route(`${SITE}/**`, async (route) => {
+    const { pathname } = new URL(route.request().url())
+    if (pathname === '/broken') await route.abort()
+    else await route.fulfill({ status: pathname === '/refused' ? 404 : 200, contentType: 'text/html', body })
   })
-  const visit = await Visit.open(browser(), server.address)
   await visit.page.goto('/')
   await expect.poll(() => visit.faults).toContainEqual(expect.stringContaining(fault))
   await expect(visit[Symbol.asyncDispose]()).rejects.toThrow('to deeply equal []')
 })
-
-async function serve(listener: RequestListener) {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
