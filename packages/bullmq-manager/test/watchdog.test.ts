@@ -114,6 +114,27 @@ describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
     expect((await manager.get('digest'))?.nextDueAt).toBeInstanceOf(Date)
   })
 
+  it('overdue: a slot that nobody has decided is told with its time, and then decided', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const { manager, added, cleared } = await startWatched(cluster, probe)
+    const overdue = listen(manager, 'worker-overdue')
+    const decidedUpTo = Date.now() - 3 * 86_400_000
+    // Just started it does not judge yet.
+    await until('it is told', async () => {
+      if (overdue.length > 0) return true
+      await change(cluster, { 'decided:digest': String(decidedUpTo) })
+      return false
+    })
+    const [event] = overdue
+    expect(event?.worker).toBe('digest')
+    expect(event?.dueAt.getTime()).toBeGreaterThan(decidedUpTo)
+    expect(event?.dueAt.getTime()).toBeLessThan(Date.now())
+    expect(added.map(named)).toEqual(['overdue digest'])
+    await until('that is over', () => cleared.length > 0)
+    expect([...cleared.map(named), ...(await reasonsOf(manager))]).toEqual(['overdue digest'])
+  })
+
   it('orphaned, overdue and failing are told by an instance that has no worker, too', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()

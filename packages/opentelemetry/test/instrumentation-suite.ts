@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
+  type HealthCode,
   type IBackgroundWorkerManager,
   type PeriodicBackgroundWorkerContext,
   type PeriodicWorkerPolicy,
@@ -7,12 +8,30 @@ import {
   every,
   periodicWorker,
 } from '@background-workers/abstractions'
+import { healthReport } from '@background-workers/abstractions/for-managers'
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, context, propagation, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type BackgroundWorkersInstrumentation, instrumentBackgroundWorkers } from '../src/index.ts'
 import { Telemetry, withoutPrefix } from './telemetry.ts'
+
+const HEALTH_CODES = Object.keys({
+  'not-running': 0,
+  'no-progress': 0,
+  stuck: 0,
+  overdue: 0,
+  'store-lost': 0,
+  'start-failed': 0,
+  failing: 0,
+  orphaned: 0,
+  'no-handler': 0,
+  'no-next-slot': 0,
+  'never-ran': 0,
+  lost: 0,
+  'event-loop-lag': 0,
+  'clock-skew': 0,
+} satisfies Record<HealthCode, 0>) as HealthCode[]
 
 /** What the suite needs of a manager. */
 export interface SuiteParts {
@@ -327,6 +346,20 @@ export function instrumentationSuite({ createManager, advance, cleanUp }: SuiteP
       await until(async () => (await value('workers', { 'worker.state': 'idle' })) === 0)
       expect(await value('worker.time_since_last_success')).toBe(0)
     })
+  })
+
+  it('has a series for each thing that the health can find wrong, until that is over', async () => {
+    await start(() => undefined)
+    const series = async () => {
+      const metric = await telemetry.metric('background_workers.health.reasons')
+      return HEALTH_CODES.map((code) => metric?.value({ 'application.name': 'shop', 'health.code': code }))
+    }
+    const reasons = HEALTH_CODES.map((code) => ({ code, message: `What ${code} means.` }))
+    const health = vi.spyOn(manager, 'health').mockResolvedValue(healthReport('running', reasons))
+    expect(await series()).toEqual(HEALTH_CODES.map(() => 1))
+    health.mockRestore()
+    expect((await manager.health()).reasons).toEqual([])
+    expect(await series()).toEqual(HEALTH_CODES.map(() => 0))
   })
 
   it('tells two managers apart that have workers of the same name', async () => {
