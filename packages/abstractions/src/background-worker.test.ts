@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { BackgroundWorkerBase, giveLogger, hasOwnStart } from './background-worker.ts'
 import { InvalidWorkerError } from './errors.ts'
-import { AsyncPeriodicBackgroundWorkerBase, periodicWorker } from './periodic-worker.ts'
+import { periodicWorker } from './periodic-worker.ts'
 import { every } from './schedule.ts'
 import { RecordingLogger } from './testing/recording-logger.ts'
 
@@ -88,59 +88,5 @@ describe('hasOwnStart', () => {
     expect(hasOwnStart(new WithStart())).toBe(true)
     expect(hasOwnStart({ name: 'a', async start() {}, async stop() {} })).toBe(true)
     expect(hasOwnStart(periodicWorker({ name: 'a', schedule: every('1m'), doWork() {} }))).toBe(false)
-  })
-})
-
-describe('AsyncPeriodicBackgroundWorkerBase', () => {
-  it('has an empty policy unless it gives one', () => {
-    class Periodic extends AsyncPeriodicBackgroundWorkerBase {
-      readonly name = 'periodic'
-      readonly schedule = every('1m')
-      async doWork() {}
-    }
-    expect(new Periodic().policy).toEqual({})
-  })
-})
-
-describe('periodicWorker', () => {
-  it('makes a worker of its parts', async () => {
-    const schedule = every('1m')
-    const calls: unknown[] = []
-    const worker = periodicWorker({
-      name: 'a',
-      schedule,
-      policy: { keepRuns: 5 },
-      doWork: (context) => void calls.push(context),
-    })
-    expect(worker).toBeInstanceOf(AsyncPeriodicBackgroundWorkerBase)
-    expect([worker.name, worker.schedule, worker.policy]).toEqual(['a', schedule, { keepRuns: 5 }])
-    const context = {} as never
-    expect(await worker.doWork(context)).toBeUndefined()
-    expect(calls).toEqual([context])
-  })
-
-  it('makes a rejection of what doWork throws', async () => {
-    const worker = periodicWorker({
-      name: 'a',
-      schedule: every('1m'),
-      doWork() {
-        throw new Error('sync')
-      },
-    })
-    await expect(worker.doWork({} as never)).rejects.toThrow('sync')
-  })
-
-  it.each<[unknown, RegExp]>([
-    [undefined, /^periodicWorker: expected an options object, got undefined\.$/],
-    [{}, /^periodicWorker: name, schedule, doWork must be given\.$/],
-    [{ name: 'a', doWork() {} }, /^periodicWorker: schedule must be given\.$/],
-    [{ name: 'A', schedule: every(1), doWork() {} }, /^periodicWorker: "name" must be 1 to 100 of a-z, .*; got "A"\.$/],
-    [{ name: 'a', schedule: every(1), doWork: 'x' }, /^periodicWorker: "doWork" must be a function\.$/],
-    [
-      { name: 'a', schedule: every(1), doWork() {}, polcy: {} },
-      /^periodicWorker: unknown option "polcy"\. Known are: name, schedule, policy, doWork\.$/,
-    ],
-  ])('refuses parts that are wrong: case %#', (parts, message) => {
-    expect(() => periodicWorker(parts as never)).toThrow(message)
   })
 })

@@ -15,7 +15,6 @@ function slots(expression: string, timeZone: string, from: string, until: string
   }
 }
 
-// zone, fixed time, from, until, slots
 type Case = [zone: string, expression: string, from: string, until: string, expected: string[]]
 
 describe('a fixed time in the hour lost to summer time runs once, right after it', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { EventHub } from './event-hub.ts'
 import { guardLogger } from './guarded-logger.ts'
-import { type HealthCode, type HealthReport, healthStatus } from './health.ts'
+import type { HealthReport } from './health.ts'
 import { HealthMonitor } from './health-monitor.ts'
 
 function createMonitor() {
@@ -85,21 +85,5 @@ describe('HealthMonitor', () => {
     }
     monitor.clearWorker('a')
     expect(monitor.reasons.map(({ worker }) => worker)).toEqual(['ab', 'ab', 'ab'])
-  })
-})
-
-describe('healthStatus', () => {
-  it.each<[HealthCode[], string]>([
-    [[], 'ok'],
-    [['start-failed'], 'degraded'],
-    [['failing', 'orphaned', 'no-handler', 'clock-skew'], 'degraded'],
-    [['no-next-slot', 'never-ran', 'lost', 'event-loop-lag'], 'degraded'],
-    [['no-progress'], 'unhealthy'],
-    [['not-running'], 'unhealthy'],
-    [['stuck'], 'unhealthy'],
-    [['overdue'], 'unhealthy'],
-    [['failing', 'store-lost'], 'unhealthy'],
-  ])('%j is %s', (codes, status) => {
-    expect(healthStatus(codes.map((code) => ({ code, message: 'x' })))).toBe(status)
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { knownCrons, readZone, scheduleOf, walkCalendar } from '../test/calendar.ts'
+import { endOfWindow, knownCrons, readZone, scheduleOf, walkCalendar } from '../test/calendar.ts'
 import { latestDueSlot } from './due-slot.ts'
 import { nextDueAt } from './schedule.ts'
 
@@ -26,8 +26,7 @@ describe('nextDueAt and latestDueSlot at every change of the clocks from 2020 to
       fc.assert(
         fc.property(nearChange, ([change, known, before]) => {
           const from = change - before
-          const perHour = known.second.values.size * known.minute.values.size
-          const until = Math.floor(from + Math.max(before / 20, Math.min(36 * HOUR, (200 / perHour) * HOUR)))
+          const until = endOfWindow(known, from, before)
           const slots = walkCalendar(known, zone, from, until)
           const schedule = scheduleOf(known, zone)
           let at = from

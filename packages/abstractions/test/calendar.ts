@@ -17,7 +17,7 @@ export interface Zone {
   [fc.toStringMethod](): string
 }
 
-/** Reads a zone's changes from `from` up to `until`. Two changes within 12 hours would be overlooked; there are none. */
+/** Reads a zone's changes from `from` up to `until`. Two changes within five days would be overlooked; there are none within six. */
 export function readZone(name: string, from: number, until: number): Zone {
   const format = new Intl.DateTimeFormat('en', {
     timeZone: name,
@@ -39,11 +39,11 @@ export function readZone(name: string, from: number, until: number): Zone {
   }
   const changes: number[] = []
   const offsets = [offsetOf(from)]
-  for (let time = from; time < until; time += DAY / 2) {
+  for (let time = from; time < until; time += 5 * DAY) {
     const before = offsets.at(-1) as number
-    const after = offsetOf(time + DAY / 2)
+    const after = offsetOf(time + 5 * DAY)
     if (after === before) continue
-    let [low, high] = [time, time + DAY / 2]
+    let [low, high] = [time, time + 5 * DAY]
     while (high - low > MINUTE) {
       const middle = low + Math.floor((high - low) / 2 / MINUTE) * MINUTE
       if (offsetOf(middle) === before) low = middle
@@ -132,6 +132,12 @@ export const knownCrons: fc.Arbitrary<KnownCron> = fc
     const isFixedTime = !second.isWild && !minute.isWild && !hour.isWild
     return { expression, second, minute, hour, day, month, weekday, isFixedTime, [fc.toStringMethod]: () => expression }
   })
+
+/** The end of a window from before a change of the clocks: a day and a half, or so much that there are not too many slots in it. */
+export function endOfWindow({ second, minute }: KnownCron, from: number, beforeMs: number): number {
+  const perHour = second.values.size * minute.values.size
+  return Math.floor(from + Math.max(beforeMs / 20, Math.min(36 * HOUR, (200 / perHour) * HOUR)))
+}
 
 /** The slots after `from` and up to `until`: every minute is looked at. */
 export function walkCalendar(known: KnownCron, zone: Zone, from: number, until: number): number[] {
