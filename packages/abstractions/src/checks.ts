@@ -14,29 +14,27 @@ export function findProblem(options: unknown, checks: Readonly<Record<string, Ch
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     return `expected an options object, got ${show(options)}.`
   }
-  const keys = readSafely(() => Reflect.ownKeys(options))
-  if (!keys) return 'the options object throws when it is read.'
-  const unknownKey = keys.value.find((key) => typeof key === 'symbol' || !Object.hasOwn(checks, key))
-  if (unknownKey !== undefined) {
-    return `unknown option "${String(unknownKey)}". Known are: ${Object.keys(checks).join(', ')}.`
+  // A getter, or a proxy, may throw; then the options are refused like other bad ones.
+  try {
+    for (const key of Reflect.ownKeys(options)) {
+      if (typeof key === 'string' && Object.hasOwn(checks, key)) continue
+      return `unknown option "${String(key)}". Known are: ${Object.keys(checks).join(', ')}.`
+    }
+  } catch {
+    return 'the options object throws when it is read.'
   }
   // What is inherited (an instance of a settings class) is used like what is the object's own, so it is checked too.
-  for (const [key, check] of Object.entries(checks)) {
-    const read = readSafely(() => (options as Record<string, unknown>)[key])
-    if (!read) return `"${key}" throws when it is read.`
-    const problem = read.value === undefined ? undefined : check(read.value)
+  for (const key in checks) {
+    let value: unknown
+    try {
+      value = (options as Record<string, unknown>)[key]
+    } catch {
+      return `"${key}" throws when it is read.`
+    }
+    const problem = value === undefined ? undefined : (checks[key] as Check)(value)
     if (problem !== undefined) return `"${key}" ${problem}`
   }
   return undefined
-}
-
-/** A getter, or a proxy, may throw; then the options are refused like other bad ones. */
-function readSafely<T>(read: () => T): { readonly value: T } | undefined {
-  try {
-    return { value: read() }
-  } catch {
-    return undefined
-  }
 }
 
 /** A value as an error message shows it: short, on one line, whatever it is. */
