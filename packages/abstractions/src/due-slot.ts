@@ -1,4 +1,4 @@
-import { nextDueAt, type Schedule } from './schedule.ts'
+import { MAX_DATE_MS, nextDueAt, type Schedule } from './schedule.ts'
 
 /** A slot that has come due: the latest one, and how many before it were passed over. All times in ms since the epoch. */
 export interface Slot {
@@ -19,7 +19,7 @@ export function latestDueSlot(schedule: Schedule, workerName: string, firstDueAt
     const dueAt = firstDueAt + missedSlots * schedule.periodMs
     return {
       dueAt,
-      nextDueAt: nextDueAt(schedule, dueAt, workerName),
+      nextDueAt: dueAt + schedule.periodMs <= MAX_DATE_MS ? dueAt + schedule.periodMs : undefined,
       missedSlots,
     }
   }

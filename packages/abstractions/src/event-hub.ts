@@ -30,6 +30,11 @@ export class EventHub {
     }
   }
 
+  /** Whether anybody listens. Ask before you make a payload that many events would need. */
+  hears(event: ManagerEventName): boolean {
+    return (this.#listeners.get(event)?.size ?? 0) > 0
+  }
+
   emit<Name extends ManagerEventName>(event: Name, payload: ManagerEvents[Name]): void {
     const listeners = this.#listeners.get(event) as ReadonlySet<Listener<Name>> | undefined
     if (!listeners || listeners.size === 0) return

@@ -45,6 +45,34 @@ describe('guardLogger', () => {
     expect(logger.lines).toEqual([{ level: 'warn', message: 'x', data: { worker: 'w' } }])
   })
 
+  it('neither makes a child logger nor hands on a line for a level that is not written', () => {
+    const written: string[] = []
+    const children: object[] = []
+    const target = { ...silentMethods(), info: (_data: object, message?: string) => void written.push(String(message)) }
+    const child = guardLogger({
+      ...silentMethods(),
+      isLevelEnabled: (level) => level !== 'debug',
+      child: (bindings) => {
+        children.push(bindings)
+        return { ...target, debug: () => void written.push('debug') }
+      },
+    }).child({ worker: 'w' })
+    child.debug({}, 'one')
+    expect([child.isLevelEnabled('debug'), children, written]).toEqual([false, [], []])
+    child.info({}, 'two')
+    expect([child.isLevelEnabled('info'), children, written]).toEqual([true, [{ worker: 'w' }], ['two']])
+  })
+
+  it('writes where a logger can not say which levels it writes', () => {
+    const logger = Object.assign(new RecordingLogger(), {
+      isLevelEnabled: () => {
+        throw new Error('no levels')
+      },
+    })
+    guardLogger(logger).debug({}, 'x')
+    expect(logger.lines).toMatchObject([{ level: 'debug', message: 'x' }])
+  })
+
   it('makes one child logger, at the first line', () => {
     let children = 0
     const parent = new RecordingLogger()

@@ -41,7 +41,17 @@ export class GuardedLogger implements WorkerLogger {
     return new GuardedLogger(this.#parent, { ...this.#bindings, ...bindings })
   }
 
+  /** Whether a line of that level may be written. Ask before you make the data of a line that is seldom written. */
+  isLevelEnabled(level: Level): boolean {
+    try {
+      return this.#parent.isLevelEnabled?.(level) !== false
+    } catch {
+      return true
+    }
+  }
+
   #write(level: Level, data: object | string, message: string | undefined): void {
+    if (!this.isLevelEnabled(level)) return
     try {
       this.#target ??= this.#createTarget()
       const written: unknown =

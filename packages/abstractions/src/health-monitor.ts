@@ -4,7 +4,8 @@ import { type HealthCode, type HealthReason, type HealthStatus, failingReason, h
 /** Keeps what is wrong at present and says when the health as a whole changes. */
 export class HealthMonitor {
   readonly #events: EventHub
-  readonly #reasons = new Map<string, HealthReason>()
+  /** By worker; those of the manager itself have none. */
+  readonly #reasons = new Map<string | undefined, Map<HealthCode, HealthReason>>()
   #status: HealthStatus = 'ok'
 
   constructor(events: EventHub) {
@@ -12,18 +13,24 @@ export class HealthMonitor {
   }
 
   get reasons(): readonly HealthReason[] {
-    return [...this.#reasons.values()]
+    return [...this.#reasons.values()].flatMap((reasons) => [...reasons.values()])
   }
 
   has(code: HealthCode, worker?: string): boolean {
-    return this.#reasons.has(keyOf(code, worker))
+    return this.#reasons.get(worker)?.has(code) === true
+  }
+
+  /** Whether nothing is wrong with a worker. */
+  isFine(worker: string): boolean {
+    return !this.#reasons.has(worker)
   }
 
   /** Gives `false` when that was known. */
   add(reason: HealthReason): boolean {
-    const key = keyOf(reason.code, reason.worker)
-    const isNew = !this.#reasons.has(key)
-    this.#reasons.set(key, reason)
+    const { worker, code } = reason
+    const isNew = !this.has(code, worker)
+    const reasons = this.#reasons.get(worker) ?? new Map<HealthCode, HealthReason>()
+    this.#reasons.set(worker, reasons.set(code, reason))
     if (!isNew) return false
     this.#events.emit('health-reason-added', reason)
     this.#announce()
@@ -32,7 +39,9 @@ export class HealthMonitor {
 
   /** Gives `false` when there was no such reason. */
   clear(code: HealthCode, worker?: string): boolean {
-    if (this.#reasons.size === 0 || !this.#reasons.delete(keyOf(code, worker))) return false
+    const reasons = this.#reasons.get(worker)
+    if (!reasons?.delete(code)) return false
+    if (reasons.size === 0) this.#reasons.delete(worker)
     this.#events.emit('health-reason-cleared', { ...(worker !== undefined && { worker }), code })
     this.#announce()
     return true
@@ -51,7 +60,7 @@ export class HealthMonitor {
   }
 
   clearWorker(worker: string): void {
-    for (const { code, worker: owner } of this.reasons) if (owner === worker) this.clear(code, worker)
+    for (const code of [...(this.#reasons.get(worker)?.keys() ?? [])]) this.clear(code, worker)
   }
 
   #announce(): void {
@@ -61,8 +70,4 @@ export class HealthMonitor {
     this.#status = status
     this.#events.emit('health-changed', { status, reasons })
   }
-}
-
-function keyOf(code: HealthCode, worker: string | undefined): string {
-  return `${code} ${worker ?? ''}`
 }

@@ -9,6 +9,8 @@ export interface Logger {
   error(data: object, message?: string): void
   /** A logger that adds `bindings` to each of its lines. Without it the bindings are merged into the data. */
   child?(bindings: Record<string, unknown>): Logger
+  /** Whether lines of that level are written. Those that are not cost nothing then: no child logger is made for them. */
+  isLevelEnabled?(level: string): boolean
 }
 
 /** What a worker logs with: a sentence may also come alone. */
@@ -30,4 +32,5 @@ export const silentLogger: Logger = {
   info() {},
   warn() {},
   error() {},
+  isLevelEnabled: () => false,
 }

@@ -81,11 +81,16 @@ export class RunContext implements PeriodicBackgroundWorkerContext {
     return this.#scope as unknown as ServiceScope
   }
 
-  /** Disposes the attempt's scope, if there is one. A failure is logged; it must not hide how the run ended. */
-  async end(): Promise<void> {
+  /** Disposes the attempt's scope; gives nothing where there is none. It never rejects. */
+  end(): Promise<void> | undefined {
     this.#isEnded = true
+    return this.#scope && this.#dispose(this.#scope)
+  }
+
+  /** A failure is logged; it must not hide how the run ended. */
+  async #dispose(scope: DisposableServiceScope): Promise<void> {
     try {
-      await this.#scope?.dispose()
+      await scope.dispose()
     } catch (err) {
       this.#source.logger.error({ err }, 'disposing the scope of a run failed')
     }

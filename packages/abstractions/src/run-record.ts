@@ -71,6 +71,51 @@ export function unstartedRecord({
   }
 }
 
+/** How a run ended. */
+export interface RunEnd extends Pick<RunRecord, 'reason' | 'error' | 'by'> {
+  readonly outcome: RunOutcome
+  readonly finishedAtMs: number
+  readonly durationMs: number
+}
+
+/** A run as it stands, times in ms since the epoch: what its record is made of. */
+export interface StartedRun {
+  readonly plan: {
+    readonly worker: { readonly name: string }
+    readonly runId: string
+    readonly kind: RunKind
+    readonly scheduledForMs: number
+    readonly lateByMs: number
+    readonly missedSlots: number
+    readonly by: string | undefined
+  }
+  readonly instanceId: string
+  readonly startedAtMs: number
+  readonly attempts: number
+  readonly end: RunEnd | undefined
+}
+
+/** The record of a run; without an outcome while the run is active. */
+export function startedRecord({ plan, instanceId, startedAtMs, attempts, end }: StartedRun): RunRecord {
+  return {
+    runId: plan.runId,
+    worker: plan.worker.name,
+    kind: plan.kind,
+    scheduledFor: new Date(plan.scheduledForMs),
+    startedAt: new Date(startedAtMs),
+    lateByMs: plan.lateByMs,
+    ...(plan.missedSlots > 0 && { missedSlots: plan.missedSlots }),
+    attempts,
+    instanceId,
+    ...(plan.by !== undefined && { by: plan.by }),
+    ...(end && endOfRecord(end)),
+  }
+}
+
+function endOfRecord({ finishedAtMs, ...end }: RunEnd): Partial<RunRecord> {
+  return { finishedAt: new Date(finishedAtMs), ...end }
+}
+
 /** An error as plain data. */
 export interface RecordedError {
   readonly name: string

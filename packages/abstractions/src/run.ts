@@ -7,15 +7,17 @@ import type { FilledPolicy } from './policy.ts'
 import { nextAttemptAt } from './retry-delay.ts'
 import { RunContext } from './run-context.ts'
 import {
-  type RecordedError,
+  type RunEnd,
   type RunKind,
   type RunOutcome,
   type RunRecord,
   type Reason,
+  type StartedRun,
   describeError,
+  startedRecord,
 } from './run-record.ts'
 import type { ServiceScopeFactory } from './service-scope.ts'
-import { traceRun } from './tracing.ts'
+import { type RunTrace, isRunTraced, traceRun } from './tracing.ts'
 
 /** What is to be run. Times in ms since the epoch. */
 export interface RunPlan {
@@ -43,7 +45,7 @@ export interface RunHost {
   /** The manager's logger for a worker. */
   loggerOf(worker: string): GuardedLogger
   /** The outcome is fixed; `doWork` may still be running after an abort. */
-  runFinished(run: Run, record: RunRecord): void
+  runFinished(run: Run): void
   runRetrying(run: Run, failedAttempt: number, error: unknown, retryAtMs: number): void
   /** `doWork` has returned and its scope is disposed: the worker may run again. */
   runSettled(run: Run): void
@@ -64,7 +66,7 @@ export const STUCK_AFTER_MS = 30_000
  *     running or waiting -> finished: the outcome is fixed, by doWork or by an abort
  *     finished -> settled: doWork has returned and its scope is disposed; only now may the worker run again
  */
-export class Run {
+export class Run implements StartedRun {
   /** The run whose `doWork` is calling, if any: `stop` must not wait for it. */
   static current(): Run | undefined {
     return activeRun.getStore()
@@ -80,7 +82,9 @@ export class Run {
   readonly #host: RunHost
   readonly #startedAtMonotonic: number
   #attempt = 0
-  #record: RunRecord
+  #end: RunEnd | undefined
+  /** Made when it is asked for: most runs end without anybody having looked at them. */
+  #record: RunRecord | undefined
   #finished: ((record: RunRecord) => void) | undefined
   #isSettled = false
   #isLeftToCaller = false
@@ -99,22 +103,24 @@ export class Run {
     this.#host = host
     this.startedAtMs = host.clock.now()
     this.#startedAtMonotonic = host.clock.monotonicNow()
-    this.#record = {
-      runId: plan.runId,
-      worker: plan.worker.name,
-      kind: plan.kind,
-      scheduledFor: new Date(plan.scheduledForMs),
-      startedAt: new Date(this.startedAtMs),
-      lateByMs: plan.lateByMs,
-      ...(plan.missedSlots > 0 && { missedSlots: plan.missedSlots }),
-      attempts: 1,
-      instanceId: host.instanceId,
-      ...(plan.by !== undefined && { by: plan.by }),
-    }
+  }
+
+  get instanceId(): string {
+    return this.#host.instanceId
+  }
+
+  /** Before its end the first one counts already, also while it is about to begin. */
+  get attempts(): number {
+    return this.#end ? this.#attempt : Math.max(1, this.#attempt)
+  }
+
+  get end(): RunEnd | undefined {
+    return this.#end
   }
 
   /** The record as it stands; without an outcome while the run is active. */
   get record(): RunRecord {
+    this.#record ??= startedRecord(this)
     return this.#record
   }
 
@@ -130,7 +136,7 @@ export class Run {
   }
 
   get isFinished(): boolean {
-    return this.#record.outcome !== undefined
+    return this.#end !== undefined
   }
 
   get signal(): AbortSignal {
@@ -142,7 +148,7 @@ export class Run {
   get logger(): GuardedLogger {
     this.#logger ??= this.#host.loggerOf(this.plan.worker.name).child({
       runId: this.plan.runId,
-      scheduledFor: this.#record.scheduledFor,
+      scheduledFor: new Date(this.plan.scheduledForMs),
     })
     return this.#logger
   }
@@ -155,19 +161,8 @@ export class Run {
       const timedOut = () => this.abort(new RunTimeoutError(worker.name, runId, timeoutMs))
       this.#clearTimeout = setLongTimer(this.#host.clock, timedOut, timeoutMs)
     }
-    traceRun(
-      () => {
-        const { runId, worker, kind, scheduledFor, instanceId } = this.#record
-        const { cause } = this.plan
-        const startedAt = new Date(this.startedAtMs)
-        return { runId, worker, kind, scheduledFor, startedAt, instanceId, ...(cause !== undefined && { cause }) }
-      },
-      () =>
-        new Promise((resolve) => {
-          this.#finished = resolve
-          void activeRun.run(this, () => this.#runAttempts())
-        }),
-    )
+    if (isRunTraced()) traceRun(this.#trace(), () => this.#callTraced())
+    else this.#call()
   }
 
   /** Aborts the signal and fixes the outcome. Gives `false` when the outcome was fixed before. */
@@ -201,36 +196,43 @@ export class Run {
     this.#clearTimers()
   }
 
+  #call(): void {
+    void activeRun.run(this, () => this.#runAttempts())
+  }
+
+  #callTraced(): Promise<RunRecord> {
+    return new Promise((resolve) => {
+      this.#finished = resolve
+      this.#call()
+    })
+  }
+
+  #trace(): RunTrace {
+    const { runId, worker, kind, scheduledFor } = this.record
+    const { cause } = this.plan
+    const startedAt = new Date(this.startedAtMs)
+    const { instanceId } = this
+    return { runId, worker, kind, scheduledFor, startedAt, instanceId, ...(cause !== undefined && { cause }) }
+  }
+
+  /** One async function with one `await` is all that a run without a scope and without a failure takes. */
   async #runAttempts(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      this.#attempt = attempt
-      if (attempt > 1) this.#record = { ...this.#record, attempts: attempt }
-      const failure = await this.#runAttempt(attempt)
+    for (;;) {
+      const context = this.#beginAttempt()
+      let failure: { readonly error: unknown } | undefined
+      try {
+        await this.plan.worker.doWork(context)
+      } catch (error) {
+        failure = { error }
+      }
+      const disposal = context.end()
+      if (disposal) await disposal
       if (this.isFinished) break
       if (!failure) {
         this.#finish('succeeded')
         break
       }
-      this.#lastError = failure
-      const { clock } = this.#host
-      const retry = this.#mayRetry ? this.plan.policy.retry : undefined
-      const retryAtMs = nextAttemptAt(retry, attempt, clock.now(), this.plan.nextDueAtMs)
-      if (retryAtMs === undefined) {
-        this.#finish('failed', undefined, failure.error)
-        break
-      }
-      this.logger.warn(
-        { err: failure.error, attempt, retryAt: new Date(retryAtMs) },
-        'attempt failed, it will be repeated',
-      )
-      this.#host.runRetrying(this, attempt, failure.error, retryAtMs)
-      await this.#wait(retryAtMs - clock.now())
-      if (this.isFinished) break
-      // The machine may have slept meanwhile.
-      if (isPast(this.plan.nextDueAtMs, clock.now())) {
-        this.#finish('failed', undefined, failure.error)
-        break
-      }
+      if (!(await this.#waitForRetry(failure))) break
     }
     this.#isSettled = true
     this.#clearTimers()
@@ -238,16 +240,31 @@ export class Run {
     this.#drained?.resolve()
   }
 
-  async #runAttempt(attempt: number): Promise<{ readonly error: unknown } | undefined> {
-    const context = new RunContext(this, attempt, this.#host.scopeFactory)
-    let failure: { readonly error: unknown } | undefined
-    try {
-      await this.plan.worker.doWork(context)
-    } catch (error) {
-      failure = { error }
+  #beginAttempt(): RunContext {
+    this.#attempt++
+    if (this.#attempt > 1) this.#record = undefined
+    return new RunContext(this, this.#attempt, this.#host.scopeFactory)
+  }
+
+  /** Gives whether there is another attempt; where there is none, the outcome is fixed. */
+  async #waitForRetry(failure: { readonly error: unknown }): Promise<boolean> {
+    const { error } = failure
+    this.#lastError = failure
+    const { clock } = this.#host
+    const attempt = this.#attempt
+    const retry = this.#mayRetry ? this.plan.policy.retry : undefined
+    const retryAtMs = nextAttemptAt(retry, attempt, clock.now(), this.plan.nextDueAtMs)
+    if (retryAtMs === undefined) {
+      this.#finish('failed', undefined, error)
+      return false
     }
-    await context.end()
-    return failure
+    this.logger.warn({ err: error, attempt, retryAt: new Date(retryAtMs) }, 'attempt failed, it will be repeated')
+    this.#host.runRetrying(this, attempt, error, retryAtMs)
+    await this.#wait(retryAtMs - clock.now())
+    if (this.isFinished) return false
+    // The machine may have slept meanwhile.
+    if (isPast(this.plan.nextDueAtMs, clock.now())) this.#finish('failed', undefined, error)
+    return !this.isFinished
   }
 
   #wait(ms: number): Promise<void> {
@@ -267,28 +284,30 @@ export class Run {
     this.#clearTimeout = undefined
     const { clock } = this.#host
     const durationMs = Math.max(0, Math.round(clock.monotonicNow() - this.#startedAtMonotonic))
-    const recordedError: RecordedError | undefined = outcome === 'succeeded' ? undefined : describeError(error)
+    const end = { finishedAtMs: clock.now(), durationMs, outcome }
+    this.#end = outcome === 'succeeded' ? end : { ...end, ...this.#describeFailure(reason, error) }
+    this.#record = undefined
+    this.#log(outcome, reason, error, durationMs)
+    this.#host.runFinished(this)
+    this.#finished?.(this.record)
+  }
+
+  #describeFailure(reason: Reason | undefined, error: unknown): Pick<RunEnd, 'reason' | 'error' | 'by'> {
     // Only describeError may look into what was thrown: even `instanceof` can throw.
     const cancel = this.#abortReason
-    this.#record = {
-      ...this.#record,
-      attempts: this.#attempt,
-      finishedAt: new Date(clock.now()),
-      durationMs,
-      outcome,
+    return {
       ...(reason && { reason }),
-      ...(recordedError && { error: recordedError }),
+      error: describeError(error),
       ...(cancel instanceof RunCancelledError && cancel.by !== undefined && { by: cancel.by }),
     }
-    this.#log(outcome, reason, error, durationMs)
-    this.#host.runFinished(this, this.#record)
-    this.#finished?.(this.#record)
   }
 
   #log(outcome: RunOutcome, reason: Reason | undefined, err: unknown, durationMs: number): void {
-    const { worker, runId, scheduledFor } = this.#record
+    const { worker, runId, scheduledForMs } = this.plan
     // The worker's name is bound to its logger.
-    const logger = this.#host.loggerOf(worker)
+    const logger = this.#host.loggerOf(worker.name)
+    if (outcome === 'succeeded' && !logger.isLevelEnabled('debug')) return
+    const scheduledFor = new Date(scheduledForMs)
     if (outcome === 'succeeded') logger.debug({ runId, scheduledFor, durationMs }, 'run succeeded')
     else if (outcome === 'failed') logger.error({ err, runId, scheduledFor, durationMs }, 'run failed')
     else logger.warn({ err, runId, scheduledFor, durationMs, reason }, 'run aborted')

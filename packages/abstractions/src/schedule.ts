@@ -149,7 +149,7 @@ function readKind(schedule: Record<string, unknown>): unknown {
 }
 
 const accept = () => undefined
-const MAX_DATE_MS = 8.64e15
+export const MAX_DATE_MS = 8.64e15
 
 function readDuration(subject: string, value: unknown): number {
   const ms = parseDuration(value)

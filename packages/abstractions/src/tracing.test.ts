@@ -3,14 +3,7 @@ import { subscribe as subscribeTo, tracingChannel, unsubscribe as unsubscribeFro
 import { afterEach, describe, expect, it } from 'vitest'
 import { RunHarness } from '../test/run-harness.ts'
 import { RunCancelledError } from './errors.ts'
-import {
-  RUN_CHANNEL_NAME,
-  type RunTrace,
-  TRIGGER_CHANNEL_NAME,
-  type TriggerTrace,
-  causeOfTrigger,
-  traceRun,
-} from './tracing.ts'
+import { RUN_CHANNEL_NAME, type RunTrace, TRIGGER_CHANNEL_NAME, type TriggerTrace, causeOfTrigger } from './tracing.ts'
 
 const channel = tracingChannel<string, RunTrace>(RUN_CHANNEL_NAME)
 let unsubscribe = () => {}
@@ -149,15 +142,13 @@ describe('the channel of runs', () => {
 
   it('costs nothing without a subscriber: not even the message is made', () => {
     let runs = 0
-    traceRun(
-      () => {
+    const run = new RunHarness().createRun(async () => void runs++)
+    Object.defineProperty(run.plan, 'cause', {
+      get() {
         throw new Error('made')
       },
-      async () => {
-        runs++
-        return {} as never
-      },
-    )
+    })
+    run.start()
     expect(runs).toBe(1)
   })
 })

@@ -36,16 +36,16 @@ export interface TriggerTrace {
 const runChannel = tracingChannel<string, RunTrace>(RUN_CHANNEL_NAME)
 const triggerChannel = channel(TRIGGER_CHANNEL_NAME)
 
+/** Whether anybody has subscribed to runs. A run that nobody traces costs no more than this check. */
+export function isRunTraced(): boolean {
+  return runChannel.hasSubscribers
+}
+
 /**
  * Publishes a run: `start` before its first `doWork`, `asyncEnd` when its outcome is fixed, `error` before that when
- * it is not a success. Costs one check when nobody has subscribed.
+ * it is not a success.
  */
-export function traceRun(trace: () => RunTrace, run: () => Promise<RunRecord>): void {
-  if (!runChannel.hasSubscribers) {
-    void run()
-    return
-  }
-  const message = trace()
+export function traceRun(message: RunTrace, run: () => Promise<RunRecord>): void {
   runChannel
     .tracePromise(async () => {
       const record = await callWithin(message.within, run)

@@ -81,5 +81,5 @@ export function lostReason(worker: string): Finding {
 
 /** Whether a run was lost after the last that succeeded. */
 function isLost(outcomes: readonly RunOutcome[]): boolean {
-  return outcomes.lastIndexOf('lost') > outcomes.lastIndexOf('succeeded')
+  return outcomes.findLast((outcome) => outcome === 'lost' || outcome === 'succeeded') === 'lost'
 }

@@ -102,6 +102,7 @@ export class WorkerReports {
 
   /** All that is wrong with a worker now: tells of what was not known, and takes back what is over. */
   found(worker: string, findings: readonly Finding[]): void {
+    if (findings.length === 0 && this.#health.isFine(worker)) return
     for (const code of WATCHED_CODES) {
       if (findings.some((finding) => finding.code === code)) continue
       if (this.#health.clear(code, worker) && code === 'overdue') this.#events.emit('worker-recovered', { worker })

@@ -50,7 +50,7 @@ export class RunHarness {
         instanceId: 'i',
         scopeFactory: options.scopeFactory,
         loggerOf: (worker) => logger.child({ worker }),
-        runFinished: (_run, record) => this.finished.push(record),
+        runFinished: (run) => this.finished.push(run.record),
         runRetrying: (_run, failedAttempt, error, retryAtMs) => this.retrying.push({ failedAttempt, error, retryAtMs }),
         runSettled: () => {
           this.settled++

@@ -48,7 +48,7 @@ export class RunProcessor {
     this.#parts = parts
     this.#host = {
       ...parts.runHost,
-      runFinished: (run, record) => this.#runFinished(run, record),
+      runFinished: (run) => this.#runFinished(run, run.record),
       runSettled: (run) => this.#active.get(run.plan.runId)?.settled.resolve(),
     }
   }

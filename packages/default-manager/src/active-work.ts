@@ -77,7 +77,7 @@ export class ActiveWork {
       instanceId: parts.instanceId,
       scopeFactory: parts.options.scopeFactory,
       loggerOf: (worker) => parts.logger.child({ worker }),
-      runFinished: (run, record) => this.#runFinished(run, record),
+      runFinished: (run) => this.#runFinished(run),
       runRetrying: (run, attempt, error, retryAtMs) => parts.reports.runRetrying(run, attempt, error, retryAtMs),
       runSettled: (run) => this.#runSettled(run),
       runStuck: (run) => parts.reports.runStuck(run),
@@ -88,6 +88,12 @@ export class ActiveWork {
   recordOf(name: string): RunRecord | undefined {
     const active = this.#active.get(name)
     return active?.kind === 'run' ? active.run.record : active?.record
+  }
+
+  /** The id of what makes the worker active; none while nothing does. */
+  runIdOf(name: string): string | undefined {
+    const active = this.#active.get(name)
+    return active?.kind === 'run' ? active.run.plan.runId : active?.record.runId
   }
 
   /** The record of what waits for its jitter or its lock; none while the worker runs. */
@@ -120,10 +126,9 @@ export class ActiveWork {
   /** Starts a run, which keeps its lock until it settles. Nothing of the worker may be active. */
   start(entry: ManagedPeriodicWorker, what: RunStart, hold?: LockHold): void {
     const now = this.#host.clock.now()
-    const { worker } = entry
     const run = new Run(
       {
-        worker: { name: entry.name, doWork: (context) => worker.doWork(context) },
+        worker: entry.work,
         policy: entry.definition.policy,
         runId: what.runId,
         kind: what.kind,
@@ -131,15 +136,15 @@ export class ActiveWork {
         lateByMs: what.lateByMs ?? 0,
         missedSlots: what.missedSlots ?? 0,
         nextDueAtMs: what.nextDueAtMs ?? nextDueAt(effectiveSchedule(entry), now, entry.name),
-        lastSucceededAtMs: entry.hasHistory ? entry.history.lastSuccess?.finishedAt?.getTime() : undefined,
+        lastSucceededAtMs: entry.hasHistory ? entry.history.lastSucceededAtMs : undefined,
         by: what.by,
         cause: what.cause,
       },
       this.#host,
     )
     this.#active.set(entry.name, { kind: 'run', entry, run, giveBack: hold && this.#watch(run, hold) })
-    entry.history.begin(run.record, entry.definition.policy.keepRuns)
-    this.#parts.events.emit('run-started', run.record)
+    entry.history.begin(run, entry.definition.policy.keepRuns)
+    if (this.#parts.events.hears('run-started')) this.#parts.events.emit('run-started', run.record)
     run.start()
   }
 
@@ -153,7 +158,7 @@ export class ActiveWork {
         this.#endWaiting(name, active, new RunCancelledError(name, runId, by))
         // A trigger that waits for its lock was not accepted: its caller is told, and there is nothing to record.
         if (active.record.kind === 'manual') return true
-        this.#records.finish(active.entry, {
+        this.#records.cancel(active.entry, {
           ...active.record,
           finishedAt: new Date(this.#host.clock.now()),
           outcome: 'aborted',
@@ -208,9 +213,9 @@ export class ActiveWork {
     }
   }
 
-  #runFinished(run: Run, record: RunRecord): void {
-    const active = this.#active.get(record.worker)
-    if (active?.kind === 'run' && active.run === run) this.#records.finish(active.entry, record)
+  #runFinished(run: Run): void {
+    const active = this.#active.get(run.plan.worker.name)
+    if (active?.kind === 'run' && active.run === run) this.#records.finish(active.entry, run)
   }
 
   /** Only now may the worker run again. */

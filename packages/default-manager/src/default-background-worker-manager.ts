@@ -335,7 +335,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   /** Enters the worker's next slot after now; a paused, stopped or unready one has none. */
   #schedule(entry: ManagedPeriodicWorker): void {
     if (!this.#isScheduled(entry)) return
-    this.#enter(entry, this.#nextUndecided(entry))
+    const now = this.#options.clock.now()
+    this.#enter(entry, this.#nextUndecided(entry, now), now)
   }
 
   #isScheduled(entry: ManagedPeriodicWorker): boolean {
@@ -343,13 +344,13 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   /** Enters the worker's next slot, or that it has none. */
-  #enter(entry: ManagedPeriodicWorker, dueAt: number | undefined): void {
-    this.#timetable.set(entry, dueAt)
-    this.#look(entry)
+  #enter(entry: ManagedPeriodicWorker, dueAt: number | undefined, now: number): void {
+    this.#timetable.set(entry, dueAt, now)
+    this.#look(entry, now)
   }
 
   /** Looks what is wrong with a worker. Only one whose slots or history have just changed is looked at, and never all of them. */
-  #look(entry: ManagedPeriodicWorker): void {
+  #look(entry: ManagedPeriodicWorker, now: number = this.#options.clock.now()): void {
     if (this.#entries.get(entry.name) !== entry) return
     const history = entry.hasHistory ? entry.history : undefined
     const worker = {
@@ -359,12 +360,12 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       hasRun: history?.hasRun ?? false,
       recentOutcomes: history?.recentOutcomes ?? [],
     }
-    this.#reports.found(entry.name, findWrong(worker, this.#options.clock.now()))
+    this.#reports.found(entry.name, findWrong(worker, now))
   }
 
-  #nextUndecided(entry: ManagedPeriodicWorker): number | undefined {
+  #nextUndecided(entry: ManagedPeriodicWorker, now: number): number | undefined {
     const schedule = effectiveSchedule(entry)
-    let next = nextDueAt(schedule, this.#options.clock.now(), entry.name)
+    let next = nextDueAt(schedule, now, entry.name)
     // A clock that was set back makes a decided slot the next one again.
     while (next !== undefined && this.#runner.isDecided(entry, next)) next = nextDueAt(schedule, next, entry.name)
     return next
@@ -376,9 +377,10 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       this.#isWorking && !entry.paused && entry.dueAt === undefined && this.#entries.get(entry.name) === entry
     if (!isStillDue) return
     try {
-      const slot = latestDueSlot(effectiveSchedule(entry), entry.name, firstDueAt, this.#options.clock.now())
-      this.#enter(entry, slot.nextDueAt)
-      this.#runner.decide(entry, slot)
+      const now = this.#options.clock.now()
+      const slot = latestDueSlot(effectiveSchedule(entry), entry.name, firstDueAt, now)
+      this.#enter(entry, slot.nextDueAt, now)
+      this.#runner.decide(entry, slot, now)
     } catch (err) {
       // Nothing is known to throw here; if it does, this worker keeps its schedule and the others are not touched.
       this.#logger.error({ err, worker: entry.name }, 'deciding a slot failed')
@@ -391,7 +393,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const repaired: string[] = []
     for (const entry of this.#entries.values()) {
       if (!isPeriodic(entry) || entry.dueAt === undefined) continue
-      const expected = this.#nextUndecided(entry)
+      const expected = this.#nextUndecided(entry, this.#options.clock.now())
       const afterExpected =
         expected === undefined ? undefined : nextDueAt(effectiveSchedule(entry), expected, entry.name)
       if (afterExpected === undefined || entry.dueAt <= afterExpected) continue

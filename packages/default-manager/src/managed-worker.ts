@@ -1,5 +1,10 @@
-import type { IBackgroundWorker, PauseInfo, ScheduleOverride } from '@background-workers/abstractions'
-import type { Periodic, WorkerDefinition, WorkerStarter } from '@background-workers/abstractions/for-managers'
+import type {
+  IBackgroundWorker,
+  IPeriodicBackgroundWorker,
+  PauseInfo,
+  ScheduleOverride,
+} from '@background-workers/abstractions'
+import type { Periodic, RunPlan, WorkerDefinition, WorkerStarter } from '@background-workers/abstractions/for-managers'
 import { RunHistory } from './run-history.ts'
 import type { Appointment } from './timetable.ts'
 
@@ -13,6 +18,7 @@ export class ManagedWorker implements Appointment {
   dueAt: number | undefined
   heapIndex = -1
   #history: RunHistory | undefined
+  #work: RunPlan['worker'] | undefined
 
   constructor(worker: IBackgroundWorker, definition: WorkerDefinition, starter: WorkerStarter, history?: RunHistory) {
     this.worker = worker
@@ -23,6 +29,14 @@ export class ManagedWorker implements Appointment {
 
   get name(): string {
     return this.definition.name
+  }
+
+  /** What a run takes of it. */
+  get work(): RunPlan['worker'] {
+    const { name } = this
+    const worker = this.worker as IPeriodicBackgroundWorker
+    this.#work ??= { name, doWork: (context) => worker.doWork(context) }
+    return this.#work
   }
 
   /** Made at the first record. */

@@ -1,25 +1,35 @@
-import type { RunOutcome, RunRecord } from '@background-workers/abstractions'
-import { RECENT_OUTCOMES } from '@background-workers/abstractions/for-managers'
+import type { RunKind, RunOutcome, RunRecord } from '@background-workers/abstractions'
+import { RECENT_OUTCOMES, type StartedRun, startedRecord } from '@background-workers/abstractions/for-managers'
+import { type Kept, PackedRuns, isPackable } from './packed-runs.ts'
 
 /** The records of one worker, in memory: the last runs and, apart from them, the last non-runs. */
 export class RunHistory {
+  #active: { readonly run: StartedRun; readonly decision: number } | undefined
+  /** Runs that have ended; the many that succeeded in their slot are packed. */
   readonly #runs: Kept[] = []
+  #packed: PackedRuns | undefined
   readonly #nonRuns: Kept[] = []
   readonly #recentOutcomes: RunOutcome[] = []
-  #lastRun: RunRecord | undefined
-  #lastSuccess: Kept | undefined
+  #keepRuns = 0
+  #lastUnpackedSuccess: Kept | undefined
   #lastFailure: Kept | undefined
+  #lastSucceededAtMs: number | undefined
   #consecutiveFailures = 0
   #decisions = 0
   #lastSlotMs: number | undefined
-  #runsElsewhere = false
+  #hasRun = false
 
   get lastRun(): RunRecord | undefined {
-    return this.#lastRun
+    return newer(this.#runs.at(-1), this.#packed?.last)?.record
   }
 
   get lastSuccess(): RunRecord | undefined {
     return this.#lastSuccess?.record
+  }
+
+  /** In ms since the epoch. */
+  get lastSucceededAtMs(): number | undefined {
+    return this.#lastSucceededAtMs
   }
 
   get lastFailure(): RunRecord | undefined {
@@ -37,7 +47,7 @@ export class RunHistory {
 
   /** Whether anything has ever run, here or (as a lock says) elsewhere. */
   get hasRun(): boolean {
-    return this.#runs.length > 0 || this.#runsElsewhere
+    return this.#hasRun
   }
 
   get consecutiveFailures(): number {
@@ -45,60 +55,85 @@ export class RunHistory {
   }
 
   /** Records a run before its `doWork` starts. */
-  begin(record: RunRecord, keepRuns: number): void {
-    append(this.#runs, this.#keep(record), keepRuns)
+  begin(run: StartedRun, keepRuns: number): void {
+    this.#keepRuns = keepRuns
+    this.#hasRun = true
+    this.#noteSlot(run.plan.kind, run.plan.scheduledForMs)
+    this.#active = { run, decision: ++this.#decisions }
   }
 
-  /** Puts the outcome of a run in its place; also of one that was never begun (cancelled while it waited). */
-  finish(record: RunRecord, keepRuns: number): void {
-    // After a step back of the clock a slot may come again, with the run id of a run that has ended.
-    let kept = this.#runs.findLast(({ record: { runId, outcome } }) => runId === record.runId && outcome === undefined)
-    if (kept) kept.record = record
-    else {
-      kept = this.#keep(record)
+  /** Puts the outcome of the run that has begun in its place. */
+  finish(run: StartedRun, keepRuns: number): void {
+    if (!run.end || this.#active?.run !== run) return
+    const { decision } = this.#active
+    this.#active = undefined
+    const { outcome, finishedAtMs } = run.end
+    if (isPackable(run)) {
+      this.#packed ??= new PackedRuns(run.plan.worker.name, run.instanceId)
+      this.#packed.add(run, decision, keepRuns)
+    } else {
+      const kept = { record: startedRecord(run), decision }
       append(this.#runs, kept, keepRuns)
+      if (outcome === 'succeeded') this.#lastUnpackedSuccess = kept
+      else if (outcome === 'failed') this.#lastFailure = kept
     }
-    this.#lastRun = record
-    if (record.outcome === 'succeeded') {
-      this.#lastSuccess = kept
+    if (outcome === 'succeeded') {
+      this.#lastSucceededAtMs = finishedAtMs
       this.#consecutiveFailures = 0
-    } else if (record.outcome === 'failed') {
-      this.#lastFailure = kept
+    } else if (outcome === 'failed') {
       this.#consecutiveFailures++
     }
-    this.#noteOutcome(record)
+    append(this.#recentOutcomes, outcome, RECENT_OUTCOMES)
+  }
+
+  /** Records a run that never began: it was cancelled while it waited. */
+  cancel(record: RunRecord, keepRuns: number): void {
+    this.#keepRuns = keepRuns
+    this.#hasRun = true
+    this.#add(this.#runs, record, keepRuns)
   }
 
   /** Records a slot that does not run. */
   skip(record: RunRecord, keepRuns: number): void {
-    append(this.#nonRuns, this.#keep(record), keepRuns)
-    if (record.reason === 'held-elsewhere') this.#runsElsewhere = true
-    this.#noteOutcome(record)
+    if (record.reason === 'held-elsewhere') this.#hasRun = true
+    this.#add(this.#nonRuns, record, keepRuns)
   }
 
   /** Newest first. */
   list(limit: number): RunRecord[] {
-    const kept = new Set([...this.#runs, ...this.#nonRuns])
-    for (const last of [this.#lastSuccess, this.#lastFailure]) if (last) kept.add(last)
-    const newestFirst = [...kept].sort((one, other) => other.decision - one.decision)
-    return newestFirst.slice(0, limit).map(({ record }) => record)
+    const active = this.#active && [{ record: startedRecord(this.#active.run), decision: this.#active.decision }]
+    const runs = newestFirst([...this.#runs, ...(this.#packed?.list() ?? []), ...(active ?? [])])
+    const lasts = [this.#lastSuccess, this.#lastFailure].filter((kept) => kept !== undefined)
+    const kept = [...runs.slice(0, this.#keepRuns), ...this.#nonRuns, ...lasts]
+    // One that was kept twice is listed once.
+    const byDecision = new Map(kept.map((one) => [one.decision, one]))
+    return newestFirst([...byDecision.values()])
+      .slice(0, limit)
+      .map(({ record }) => record)
   }
 
-  #keep(record: RunRecord): Kept {
-    const isSlot = record.kind === 'scheduled' || record.kind === 'catch-up'
-    if (isSlot) this.#lastSlotMs = record.scheduledFor.getTime()
-    return { record, decision: ++this.#decisions }
+  get #lastSuccess(): Kept | undefined {
+    return newer(this.#lastUnpackedSuccess, this.#packed?.last)
   }
 
-  #noteOutcome({ outcome }: RunRecord): void {
-    if (outcome) append(this.#recentOutcomes, outcome, RECENT_OUTCOMES)
+  #add(list: Kept[], record: RunRecord, keepRuns: number): void {
+    this.#noteSlot(record.kind, record.scheduledFor.getTime())
+    append(list, { record, decision: ++this.#decisions }, keepRuns)
+    if (record.outcome) append(this.#recentOutcomes, record.outcome, RECENT_OUTCOMES)
+  }
+
+  #noteSlot(kind: RunKind, scheduledForMs: number): void {
+    if (kind === 'scheduled' || kind === 'catch-up') this.#lastSlotMs = scheduledForMs
   }
 }
 
 /** The order of the decisions is counted: two may fall in one millisecond, and the clock may be set back. */
-interface Kept {
-  record: RunRecord
-  readonly decision: number
+function newestFirst(kept: Kept[]): Kept[] {
+  return kept.sort((one, other) => other.decision - one.decision)
+}
+
+function newer(one: Kept | undefined, other: Kept | undefined): Kept | undefined {
+  return (one?.decision ?? 0) >= (other?.decision ?? 0) ? one : other
 }
 
 function append<T>(list: T[], item: T, most: number): void {

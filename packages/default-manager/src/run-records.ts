@@ -2,6 +2,7 @@ import type { RunKind, RunRecord, Slot } from '@background-workers/abstractions'
 import {
   type EventHub,
   type HealthMonitor,
+  type Run,
   type WorkerReports,
   slotRunId,
   unstartedRecord,
@@ -47,9 +48,16 @@ export class RunRecords {
   }
 
   /** A run has its outcome. */
-  finish(entry: ManagedPeriodicWorker, record: RunRecord): void {
-    entry.history.finish(record, entry.definition.policy.keepRuns)
+  finish(entry: ManagedPeriodicWorker, run: Run): void {
+    entry.history.finish(run, entry.definition.policy.keepRuns)
     this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)
+    if (this.#parts.events.hears('run-finished')) this.#parts.events.emit('run-finished', run.record)
+    this.#parts.recorded(entry)
+  }
+
+  /** A run has its outcome that never began: it was cancelled while it waited. */
+  cancel(entry: ManagedPeriodicWorker, record: RunRecord): void {
+    entry.history.cancel(record, entry.definition.policy.keepRuns)
     this.#parts.events.emit('run-finished', record)
     this.#parts.recorded(entry)
   }

@@ -57,11 +57,10 @@ export class SlotRunner {
   }
 
   /** Decides a slot that has come due, and carries the decision out. */
-  decide(entry: ManagedPeriodicWorker, slot: Slot): void {
+  decide(entry: ManagedPeriodicWorker, slot: Slot, now: number): void {
     // A clock that was set back makes the slot due again while it still waits or runs.
-    const activeRunId = this.work.recordOf(entry.name)?.runId
-    if (activeRunId === slotRunId(entry.name, slot)) return
-    const now = this.#clock.now()
+    const activeRunId = this.work.runIdOf(entry.name)
+    if (activeRunId !== undefined && activeRunId === slotRunId(entry.name, slot)) return
     const decision = decideSlot(
       entry.definition,
       {
@@ -77,8 +76,8 @@ export class SlotRunner {
 
   /** @throws WorkerBusyError, and with a lock StoreUnavailableError */
   trigger(entry: ManagedPeriodicWorker, by: string | undefined): string | Promise<string> {
-    const active = this.work.recordOf(entry.name)
-    if (active) throw new WorkerBusyError(entry.name, active.runId)
+    const activeRunId = this.work.runIdOf(entry.name)
+    if (activeRunId !== undefined) throw new WorkerBusyError(entry.name, activeRunId)
     const runId = manualRunId(entry.name)
     const start: RunStart = {
       runId,
@@ -96,9 +95,9 @@ export class SlotRunner {
     const start: RunStart = { runId: startRunId(entry.name, randomUUID()), kind: 'start' }
     const now = this.#clock.now()
     const record = this.#records.unstarted(entry, start.runId, 'start', now)
-    const active = this.work.recordOf(entry.name)
-    if (active) {
-      this.#records.skip(entry, { ...record, outcome: 'skipped', reason: 'overlap', blockedBy: active.runId })
+    const blockedBy = this.work.runIdOf(entry.name)
+    if (blockedBy !== undefined) {
+      this.#records.skip(entry, { ...record, outcome: 'skipped', reason: 'overlap', blockedBy })
     } else if (this.#locks) {
       // It may wait for a lock for as long as a slot that is due now.
       const slot = { dueAt: now, nextDueAt: nextDueAt(effectiveSchedule(entry), now, entry.name), missedSlots: 0 }

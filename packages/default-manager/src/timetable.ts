@@ -81,14 +81,14 @@ export class Timetable<T extends Appointment> {
     this.#hasMissedAlarm = false
   }
 
-  /** Enters an appointment, or moves it. `undefined` takes it out. */
-  set(item: T, dueAt: number | undefined): void {
+  /** Enters an appointment, or moves it. `undefined` takes it out. `now` is what the clock has just said. */
+  set(item: T, dueAt: number | undefined, now: number = this.#host.clock.now()): void {
     if (dueAt === undefined) {
       this.#take(item)
       return
     }
     // Due times that are reckoned from a later time than any ring has seen show a step back too.
-    this.#latestNow = Math.max(this.#latestNow, this.#host.clock.now())
+    this.#latestNow = Math.max(this.#latestNow, now)
     const isNew = item.dueAt === undefined
     item.dueAt = dueAt
     if (isNew) this.#place(item, this.#heap.length)

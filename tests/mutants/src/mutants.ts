@@ -65,13 +65,13 @@ export const mutants: readonly Mutant[] = [
     },
   ),
   ...mutantsOf(`${abstractions}/run-context.ts`, [`${abstractions}/run-context.test.ts`, contract], {
-    'the scope is not disposed': [['await this.#scope?.dispose()', 'await this.#scope']],
+    'the scope is not disposed': [['await scope.dispose()', 'await scope']],
   }),
   ...mutantsOf(
     `${abstractions}/run.ts`,
     [`${abstractions}/run.test.ts`, `${abstractions}/run-retry.test.ts`, contract],
     {
-      'a run settles before its scope is disposed': [['await context.end()', 'void context.end()']],
+      'a run settles before its scope is disposed': [['if (disposal) await disposal', 'void disposal']],
       'an abort does not reach the signal': [['    this.#controller?.abort(reason)\n', '']],
       'a retry starts past the next slot after a sleep': [
         ['if (isPast(this.plan.nextDueAtMs, clock.now()))', 'if (isPast(undefined, clock.now()))'],
@@ -82,7 +82,7 @@ export const mutants: readonly Mutant[] = [
         ["return { outcome: 'failed', reason: 'timeout' }", "return { outcome: 'aborted', reason: 'timeout' }"],
       ],
       'a run that has ended is called stuck': [['    this.#clearStuckTimer?.()\n', '']],
-      'a record does not count the attempts': [['attempts: this.#attempt,', 'attempts: 1,']],
+      'a record does not count the attempts': [['return this.#end ? this.#attempt :', 'return this.#end ? 1 :']],
     },
   ),
   ...mutantsOf(`${abstractions}/lifecycle.ts`, [`${abstractions}/lifecycle.test.ts`], {
@@ -107,9 +107,7 @@ export const mutants: readonly Mutant[] = [
       ['Math.min(Math.max(1, dueAtOf(first) - now), MAX_WAIT_MS)', 'Math.max(1, dueAtOf(first) - now)'],
     ],
     'a step back is not told': [['      if (isSetBack) this.#host.steppedBack()\n', '']],
-    'a step back after a quiet time is not noticed': [
-      ['    this.#latestNow = Math.max(this.#latestNow, this.#host.clock.now())\n', ''],
-    ],
+    'a step back after a quiet time is not noticed': [['    this.#latestNow = Math.max(this.#latestNow, now)\n', '']],
     'small steps back do not add up': [['isSetBack ? now : Math.max(this.#latestNow, now)', 'now']],
     'alarms that are moved put off the repair': [['this.#isSetBack(now) ? 1 : Math', 'Math']],
     'an appointment that is moved keeps its place': [['    if (!isNew) this.#sink(item)\n', '']],
@@ -117,13 +115,13 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/active-work.ts`, [contract, time], {
     'the record is written after the run': [
-      ['    entry.history.begin(run.record, entry.definition.policy.keepRuns)\n', ''],
-      ['    run.start()\n', '    run.start()\n    entry.history.begin(run.record, entry.definition.policy.keepRuns)\n'],
+      ['    entry.history.begin(run, entry.definition.policy.keepRuns)\n', ''],
+      ['    run.start()\n', '    run.start()\n    entry.history.begin(run, entry.definition.policy.keepRuns)\n'],
     ],
     'the guard ends with the outcome': [
       [
         "if (active?.kind === 'run' && active.run === run) this.#records",
-        "if (active?.kind === 'run' && active.run === run && this.#active.delete(record.worker)) this.#records",
+        "if (active?.kind === 'run' && active.run === run && this.#active.delete(active.entry.name)) this.#records",
       ],
     ],
     'a pause lets a jittered slot run': [
@@ -141,9 +139,11 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, [contract, time], {
     'a trigger does not heed the guard': [
-      ['if (active) throw new WorkerBusyError', "if (active?.runId === '') throw new WorkerBusyError"],
+      ['if (activeRunId !== undefined) throw new WorkerBusyError', "if (activeRunId === '') throw new WorkerBusyError"],
     ],
-    'a slot that waits blocks itself': [['    if (activeRunId === slotRunId(entry.name, slot)) return\n', '']],
+    'a slot that waits blocks itself': [
+      ['    if (activeRunId !== undefined && activeRunId === slotRunId(entry.name, slot)) return\n', ''],
+    ],
     'a slot that waits is decided again': [['return isWaiting || (entry', 'return (entry']],
     'a set back clock hides missed slots': [["slot.missedSlots > 0 ? 'catch-up' : 'scheduled'", "'scheduled'"]],
   }),
@@ -196,9 +196,11 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/run-history.ts`, [`${defaultManager}/src/run-history.test.ts`, contract], {
     'consecutive failures are not reset': [['      this.#consecutiveFailures = 0\n', '']],
-    'a slot that comes again overwrites its first record': [
-      ['runId === record.runId && outcome === undefined', 'runId === record.runId && outcome !== null'],
-    ],
     'the last success is trimmed': [['[this.#lastSuccess, this.#lastFailure]', '[this.#lastFailure]']],
+    'a slot that succeeded is older than any other run': [['>= (other?.decision ?? 0)', '>= 0']],
+  }),
+  ...mutantsOf(`${defaultManager}/src/packed-runs.ts`, [`${defaultManager}/src/run-history.test.ts`], {
+    'too many packed runs are dropped': [['excess * WIDTH)', '(excess + 1) * WIDTH)']],
+    'a packed catch-up is an ordinary run': [["? 'scheduled' : 'catch-up'", "? 'scheduled' : 'scheduled'"]],
   }),
 ]

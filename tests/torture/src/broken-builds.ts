@@ -86,8 +86,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     file: 'packages/default-manager/src/active-work.ts',
     edits: [
       [
-        "if (active?.kind === 'run' && active.run === run) this.#records.finish(active.entry, record)",
-        "if (active?.kind === 'run' && active.run === run) {\n      active.giveBack?.()\n      this.#records.finish(active.entry, record)\n    }",
+        "if (active?.kind === 'run' && active.run === run) this.#records.finish(active.entry, run)",
+        "if (active?.kind === 'run' && active.run === run) {\n      active.giveBack?.()\n      this.#records.finish(active.entry, run)\n    }",
       ],
     ],
     faults: [],
