@@ -90,9 +90,7 @@ export class BullMqWorkers {
   async #takenBack(workers: readonly Worker[]): Promise<void> {
     if (!this.#parts.connection.isReady) return
     // `pause()` without `true` waits for the same, and then connects anew.
-    await Promise.allSettled(
-      workers.map((worker) => (worker as unknown as WaitingWorker).whenCurrentJobsFinished(false)),
-    )
+    await Promise.allSettled(workers.map((worker) => insideOf(worker).whenCurrentJobsFinished(false)))
   }
 
   get #all(): Worker[] {
@@ -135,16 +133,28 @@ export class BullMqWorkers {
 class RunWorker extends Worker {
   jobDone: (job: Job) => void = () => {}
 
-  override async processJob(...args: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {
+  override async processJob(
+    job: Job,
+    token: string,
+    mayFetchNext: () => boolean = () => true,
+  ): ReturnType<Worker['processJob']> {
+    // Nothing waited a moment ago: what has come since has left a marker that wakes BullMQ. To look here too costs 6 commands a run.
+    const fetchesNext = () => mayFetchNext() && !insideOf(this).drained
     try {
-      return await super.processJob(...args)
+      return await super.processJob(job, token, fetchesNext)
     } finally {
-      this.jobDone(args[0])
+      this.jobDone(job)
     }
   }
 }
 
-/** A protected method of BullMQ's worker, whose version is pinned. */
-interface WaitingWorker {
+/** What BullMQ's worker keeps to itself. Its version is pinned. */
+interface WorkerInside {
+  /** Whether there was no job when it last looked for one. */
+  readonly drained: boolean
   whenCurrentJobsFinished(reconnect: boolean): Promise<void>
+}
+
+function insideOf(worker: Worker): WorkerInside {
+  return worker as unknown as WorkerInside
 }

@@ -8,7 +8,7 @@ import { type RunJobData, type RunQueues, isSlotRun } from './run-queues.ts'
 import { startRunWindowMs } from './start-run-window.ts'
 import type { RunClaim, Store } from './store.ts'
 import type { StoredDefinition } from './stored-values.ts'
-import { isKnown } from './stored-worker.ts'
+import { RUN_FIELDS, isKnown } from './stored-worker.ts'
 import type { UnstartedRun, UnstartedRuns } from './unstarted-runs.ts'
 
 /** How soon a run comes again whose worker is starting. */
@@ -59,7 +59,7 @@ export class RunPlanner {
   /** @throws DelayedError when the job has gone back. */
   async plan(runCase: RunCase): Promise<PlannedRun | undefined> {
     const { job, runId, data } = runCase
-    const stored = await this.#parts.store.read(data.worker)
+    const stored = await this.#parts.store.read(data.worker, RUN_FIELDS)
     const earlier = await this.#parts.lostRuns.earlierStart(job, runId, stored)
     return earlier === 'ended'
       ? undefined

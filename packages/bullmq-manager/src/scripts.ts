@@ -34,17 +34,18 @@ end
 return 1
 `)
 
-// What follows writes a record into its hash and its order, and drops the oldest.
+// What follows writes a record into its hash and its order, and drops the oldest. One that is written again keeps its place.
 const KEEP_RECORD = `
 local function keep_record(records, order, field, json, at, most)
-  redis.call('HSET', records, field, json)
-  if redis.call('ZADD', order, at, field) == 1 and redis.call('ZCARD', order) > most then
-    for _, old in ipairs(redis.call('ZRANGE', order, 0, -most - 1)) do redis.call('HDEL', records, old) end
-    redis.call('ZREMRANGEBYRANK', order, 0, -most - 1)
-  end
+  if redis.call('HSET', records, field, json) == 0 then return end
+  redis.call('ZADD', order, at, field)
+  local oldest = redis.call('ZRANGE', order, 0, -most - 1)
+  if #oldest == 0 then return end
+  for _, old in ipairs(oldest) do redis.call('HDEL', records, old) end
+  redis.call('ZREMRANGEBYRANK', order, 0, -most - 1)
 end
-local function recent(workers, field, letter)
-  return string.sub((redis.call('HGET', workers, field) or '') .. letter, -60)
+local function recent(before, letter)
+  return string.sub((before or '') .. letter, -60)
 end
 `
 
@@ -59,10 +60,10 @@ end
 export const decideRun = new LuaScript(`${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local active = ARGV[7] .. '\\nrunning\\n' .. ARGV[4]
-if redis.call('HGET', KEYS[1], 'active:' .. worker) == active then return 1 end
+local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker, 'active:' .. worker)
+if marks[3] == active then return 1 end
 if ARGV[8] ~= '1' then
   if redis.call('HEXISTS', KEYS[2], run) == 1 then return 0 end
-  local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker)
   if slot and slot <= (tonumber(marks[1] or '') or 0) then return 0 end
   if ARGV[9] ~= '' and marks[2] then
     if ARGV[10] == '' then
@@ -91,9 +92,10 @@ return 1
  */
 export const decideNonRun = new LuaScript(`${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
-if redis.call('HGET', KEYS[2], run) == ARGV[4] then return 1 end
-local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker)
-local isNew = redis.call('HEXISTS', KEYS[2], run) == 0 and not (slot and slot <= (tonumber(marks[1] or '') or 0))
+local record = redis.call('HGET', KEYS[2], run)
+if record == ARGV[4] then return 1 end
+local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker, 'recent:' .. worker)
+local isNew = not record and not (slot and slot <= (tonumber(marks[1] or '') or 0))
 local fields = {}
 if slot and (tonumber(marks[2] or '') or 0) < slot then
   fields = { 'decided:' .. worker, ARGV[3] }
@@ -103,7 +105,7 @@ end
 if isNew then
   keep_record(KEYS[2], KEYS[3], run, ARGV[4], ARGV[5], tonumber(ARGV[6]))
   fields[#fields + 1] = 'recent:' .. worker
-  fields[#fields + 1] = recent(KEYS[1], 'recent:' .. worker, ARGV[7])
+  fields[#fields + 1] = recent(marks[3], ARGV[7])
 end
 if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
 return isNew and 1 or 0
@@ -118,8 +120,8 @@ return isNew and 1 or 0
  */
 export const finishRun = new LuaScript(`${KEEP_RECORD}
 local worker = ARGV[1]
-local active = redis.call('HGET', KEYS[1], 'active:' .. worker)
-local failures = tonumber(redis.call('HGET', KEYS[1], 'failures:' .. worker) or '') or 0
+local before = redis.call('HMGET', KEYS[1], 'active:' .. worker, 'failures:' .. worker, 'recent:' .. worker)
+local active, failures = before[1], tonumber(before[2] or '') or 0
 if not active or string.sub(active, 1, #ARGV[3] + 9) ~= ARGV[3] .. '\\nrunning\\n' then
   return redis.call('HGET', KEYS[1], 'last:' .. worker) == ARGV[4] and failures or -1
 end
@@ -128,7 +130,7 @@ if ARGV[9] ~= ARGV[2] then
   redis.call('ZREM', KEYS[3], ARGV[9])
 end
 keep_record(KEYS[2], KEYS[3], ARGV[2], ARGV[4], ARGV[5], tonumber(ARGV[6]))
-local fields = { 'last:' .. worker, ARGV[4], 'recent:' .. worker, recent(KEYS[1], 'recent:' .. worker, ARGV[7]) }
+local fields = { 'last:' .. worker, ARGV[4], 'recent:' .. worker, recent(before[3], ARGV[7]) }
 local function set(field, value) fields[#fields + 1] = field .. ':' .. worker; fields[#fields + 1] = value end
 if ARGV[7] == 's' then
   failures = 0

@@ -5,10 +5,11 @@ import type { Keys } from './keys.ts'
 import { changeWorker, decideNonRun, decideRun, finishRun, raiseDecided, setMarksBack, settleRun } from './scripts.ts'
 import { type StoredDefinition, parseRecord } from './stored-values.ts'
 import {
+  FIELDS,
   OUTCOME_LETTERS,
   type ReportMalformed,
+  type StoredField,
   type StoredWorker,
-  TICK_FIELDS,
   allFieldsOf,
   fieldOf,
   groupByWorker,
@@ -57,22 +58,10 @@ export class Store {
     return groupByWorker(await this.#client.hgetall(this.#keys.workers), this.#report)
   }
 
-  /** The fields that a tick is judged by. */
-  async readForTick(worker: string): Promise<StoredWorker> {
-    const values = await this.#client.hmget(this.#keys.workers, ...TICK_FIELDS.map((field) => fieldOf(worker, field)))
-    return readWorker(
-      worker,
-      new Map(TICK_FIELDS.flatMap((field, index) => (values[index] ? [[field, values[index]]] : []))),
-      this.#report,
-    )
-  }
-
-  async read(worker: string): Promise<StoredWorker> {
-    const fields = allFieldsOf(worker)
-    const values = await this.#client.hmget(this.#keys.workers, ...fields)
-    const entries = fields.flatMap((field, index) =>
-      values[index] != null ? [[field.slice(0, field.indexOf(':')), values[index]] as const] : [],
-    )
+  /** Only what these fields say. */
+  async read(worker: string, fields: readonly StoredField[] = FIELDS): Promise<StoredWorker> {
+    const values = await this.#client.hmget(this.#keys.workers, ...fields.map((field) => fieldOf(worker, field)))
+    const entries = fields.flatMap((field, index) => (values[index] == null ? [] : [[field, values[index]] as const]))
     return readWorker(worker, new Map(entries), this.#report)
   }
 

@@ -1,4 +1,5 @@
 import type { PauseInfo, RunOutcome, RunRecord, ScheduleOverride } from '@background-workers/abstractions'
+import { isSlug } from '@background-workers/abstractions/for-managers'
 import {
   type ActiveInStore,
   type StoredDefinition,
@@ -47,6 +48,32 @@ export function isKnown(stored: StoredWorker): stored is KnownWorker {
   return stored.definition !== undefined && stored.removedAt === undefined
 }
 
+/** What each field of a worker is called here, and how it is read. */
+const READERS = {
+  definition: ['definition', parseDefinition],
+  override: ['override', parseOverride],
+  pause: ['paused', parsePause],
+  removed: ['removedAt', parseTombstone],
+  orphaned: ['orphanedAt', parseNumber],
+  decided: ['decidedUpTo', parseNumber],
+  started: ['startedUpTo', parseNumber],
+  active: ['active', parseActive],
+  waiting: ['waiting', parseRecord],
+  stuck: ['stuckRunId', (text: string) => text],
+  last: ['lastRun', parseRecord],
+  success: ['lastSuccess', parseRecord],
+  failure: ['lastFailure', parseRecord],
+  failures: ['consecutiveFailures', parseNumber],
+  recent: ['recentOutcomes', parseOutcomes],
+  start: ['startMark', (text: string) => text],
+} satisfies Record<string, readonly [keyof StoredWorker, (text: string) => unknown]>
+
+/** One of the fields. */
+export type StoredField = keyof typeof READERS
+
+/** All of them. */
+export const FIELDS = Object.keys(READERS) as readonly StoredField[]
+
 /** The fields that are read to judge a tick. */
 export const TICK_FIELDS = [
   'definition',
@@ -58,12 +85,13 @@ export const TICK_FIELDS = [
   'started',
   'active',
   'waiting',
-] as const
+] as const satisfies readonly StoredField[]
 
-const FIELDS = [...TICK_FIELDS, 'stuck', 'last', 'success', 'failure', 'failures', 'recent', 'start'] as const
+/** The fields that are read to plan a run. */
+export const RUN_FIELDS = [...TICK_FIELDS, 'success'] as const satisfies readonly StoredField[]
 
 /** The name of one field of a worker. */
-export function fieldOf(worker: string, field: (typeof FIELDS)[number]): string {
+export function fieldOf(worker: string, field: StoredField): string {
   return `${field}:${worker}`
 }
 
@@ -86,6 +114,10 @@ const OUTCOME_OF_LETTER = new Map(
   Object.entries(OUTCOME_LETTERS).map(([outcome, letter]) => [letter, outcome as RunOutcome]),
 )
 
+function parseOutcomes(letters: string): RunOutcome[] {
+  return letters.split('').flatMap((letter) => OUTCOME_OF_LETTER.get(letter) ?? [])
+}
+
 /** Says of what is in Redis that it can not be read. */
 export type ReportMalformed = (field: string) => void
 
@@ -99,50 +131,36 @@ export function groupByWorker(
     const colon = key.indexOf(':')
     const field = key.slice(0, colon)
     const worker = key.slice(colon + 1)
-    if (colon < 0 || !(FIELDS as readonly string[]).includes(field) || !/^[a-z0-9][a-z0-9._-]{0,99}$/.test(worker)) {
+    let values = byWorker.get(worker)
+    if (colon < 0 || !Object.hasOwn(READERS, field) || (!values && isSlug(worker) !== undefined)) {
       report(key)
       continue
     }
-    const values = byWorker.get(worker) ?? new Map<string, string>()
-    byWorker.set(worker, values.set(field, value))
+    if (!values) byWorker.set(worker, (values = new Map()))
+    values.set(field, value)
   }
   return new Map([...byWorker].map(([worker, values]) => [worker, readWorker(worker, values, report)]))
 }
 
 /** Reads one worker; what is malformed counts as absent. */
 export function readWorker(name: string, values: ReadonlyMap<string, string>, report: ReportMalformed): StoredWorker {
-  const read = <T>(field: (typeof FIELDS)[number], parse: (text: string) => T | undefined): T | undefined => {
+  const worker: Record<string, unknown> = { name, recentOutcomes: [], consecutiveFailures: 0 }
+  for (const field of FIELDS) {
     const text = values.get(field)
-    if (text === undefined) return undefined
-    try {
-      const value = parse(text)
-      if (value !== undefined) return value
-    } catch {
-      // Reported below like anything else that can not be read.
-    }
-    report(fieldOf(name, field))
+    if (text === undefined) continue
+    const [key, parse] = READERS[field]
+    const value = parseSafely(parse, text)
+    if (value === undefined) report(fieldOf(name, field))
+    else worker[key] = value
+  }
+  return worker as unknown as StoredWorker
+}
+
+function parseSafely(parse: (text: string) => unknown, text: string): unknown {
+  try {
+    return parse(text)
+  } catch {
+    // Reported like anything else that can not be read.
     return undefined
   }
-  const worker = {
-    name,
-    definition: read('definition', parseDefinition),
-    override: read('override', parseOverride),
-    paused: read('pause', parsePause),
-    removedAt: read('removed', parseTombstone),
-    orphanedAt: read('orphaned', parseNumber),
-    decidedUpTo: read('decided', parseNumber),
-    startedUpTo: read('started', parseNumber),
-    active: read('active', parseActive),
-    waiting: read('waiting', parseRecord),
-    stuckRunId: read('stuck', (text) => text),
-    lastRun: read('last', parseRecord),
-    lastSuccess: read('success', parseRecord),
-    lastFailure: read('failure', parseRecord),
-    startMark: read('start', (text) => text),
-    recentOutcomes: (values.get('recent') ?? '').split('').flatMap((letter) => OUTCOME_OF_LETTER.get(letter) ?? []),
-    consecutiveFailures: read('failures', parseNumber) ?? 0,
-  }
-  return Object.fromEntries(
-    Object.entries(worker).filter(([, value]) => value !== undefined),
-  ) as unknown as StoredWorker
 }

@@ -19,7 +19,7 @@ function lateWorker(
     instanceId: 'one',
     ticking: new Map(),
     store: {
-      readForTick: async () => ({
+      read: async () => ({
         ...marks,
         name: 'digest',
         decidedUpTo,

@@ -9,7 +9,7 @@ import {
 import type { RunQueues } from './run-queues.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
-import { type KnownWorker, isKnown } from './stored-worker.ts'
+import { type KnownWorker, TICK_FIELDS, isKnown } from './stored-worker.ts'
 
 /** What a tick needs of its session, and tells it. */
 export interface TickParts {
@@ -53,7 +53,7 @@ export async function processTick(id: string | undefined, parts: TickParts): Pro
 }
 
 async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
-  const worker = await parts.store.readForTick(tick.worker)
+  const worker = await parts.store.read(tick.worker, TICK_FIELDS)
   if (!isKnown(worker) || worker.orphanedAt !== undefined) return
   const slot = dueSlot(worker, tick.dueAt, parts.clock.now())
   if (!slot) return

@@ -17,19 +17,22 @@ export interface StatusFacts {
 
 /** Says how a worker stands, by what Redis holds. */
 export function describeStored(stored: KnownWorker, { now, entry, hasHandler, isForeign }: StatusFacts): WorkerStatus {
-  const { name, definition, paused, active, orphanedAt, decidedUpTo } = stored
-  const isScheduled = paused === undefined && orphanedAt === undefined && !isForeign
-  const after = Math.max(now, decidedUpTo ?? now)
+  const { name, definition, paused, active, orphanedAt } = stored
+  const isScheduled = paused === undefined && orphanedAt === undefined
+  const firstAt = isScheduled ? firstUndecided(stored, now) : undefined
+  const isDue = firstAt !== undefined && firstAt <= now
+  const nextAt = isDue ? nextDueAt(effectiveSchedule(stored), now, name) : firstAt
   return workerStatus({
     ...stored,
     declared: definition,
-    nextDueAtMs: isScheduled ? nextDueAt(effectiveSchedule(stored), after, name) : undefined,
+    nextDueAtMs: isForeign ? undefined : nextAt,
     activeRun: active?.record ?? stored.waiting,
     isStuck: active !== undefined && stored.stuckRunId === active.record.runId,
     isStartFailed: entry?.starter.isFailed ?? false,
     isOrphaned: orphanedAt !== undefined,
     hasNoHandler: !hasHandler,
-    isOverdue: isOverdue(stored, now),
+    // Nobody has decided it.
+    isOverdue: isDue && now - firstAt > OVERDUE_AFTER_MS,
   })
 }
 
@@ -42,13 +45,6 @@ export function describeLocal({ definition, starter }: ManagedWorker): WorkerSta
     isStartFailed: starter.isFailed,
     isOverdue: false,
   })
-}
-
-/** A slot is due and nobody has decided it. */
-function isOverdue(stored: KnownWorker, now: number): boolean {
-  if (stored.paused !== undefined || stored.orphanedAt !== undefined) return false
-  const first = firstUndecided(stored, now)
-  return first !== undefined && now - first > OVERDUE_AFTER_MS
 }
 
 /** The first slot that is not decided, in ms since the epoch; nothing when there is none. */

@@ -115,11 +115,13 @@ export class WorkerWatch {
     const { name, definition, paused, orphanedAt, recentOutcomes } = worker
     const now = this.#parts.clock.now()
     const isTaken = live.some(({ queues }) => queues.includes(definition.policy.queue))
+    const isScheduled = paused === undefined && !isSettlingIn
     const found = findWrong(
       {
         name,
-        isScheduled: paused === undefined && !isSettlingIn,
-        dueAtMs: firstUndecided(worker, now),
+        isScheduled,
+        // A cron costs about 0.1 ms: a start does not pay for what it does not judge.
+        dueAtMs: isScheduled ? firstUndecided(worker, now) : undefined,
         isSilentBecause: this.isForeign(name)
           ? 'a job scheduler of its name is not ours, and is left alone.'
           : undefined,
