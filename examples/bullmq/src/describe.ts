@@ -42,6 +42,7 @@ export function seconds(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`
 }
 
-function timeOf(date: Date): string {
+/** `12:00:01.250` */
+export function timeOf(date: Date): string {
   return date.toISOString().slice(11, 23)
 }

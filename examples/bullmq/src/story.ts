@@ -1,5 +1,5 @@
 import { type RunRecord, every } from '@background-workers/abstractions'
-import { describeEntry, describeRecord, describeWorker } from './describe.ts'
+import { describeEntry, describeRecord, describeWorker, timeOf } from './describe.ts'
 import type { ExampleRedis } from './example-redis.ts'
 import { Instance } from './instance.ts'
 import type { LedgerEntry } from './ledger.ts'
@@ -29,6 +29,7 @@ export class Story implements AsyncDisposable {
   readonly #narrator: Narrator
   readonly #instances = new Map<string, Instance>()
   #web: WebInstance
+  #stoppedAt = new Date()
 
   constructor(parts: StoryParts) {
     this.#parts = parts
@@ -92,7 +93,12 @@ export class Story implements AsyncDisposable {
     this.#narrator.step('b is killed (SIGKILL), a goes on')
     await this.#narrator.until('no run is near', () => this.#isQuiet())
     await this.#instances.get('b')?.kill()
+    const killedAt = new Date()
     this.#narrator.say(...(await this.#newEntries(5)).map(describeEntry))
+    await this.#narrator.until('no run of b is left', async () => {
+      const workers = await this.#web.manager.list()
+      return !workers.some(({ activeRun }) => activeRun?.startedAt && activeRun.startedAt < killedAt)
+    })
   }
 
   async #workersAreControlled(): Promise<void> {
@@ -105,14 +111,19 @@ export class Story implements AsyncDisposable {
   async #nothingRunsForAWhile(): Promise<void> {
     const { redis, applicationName } = this.#parts
     this.#narrator.step('Everything stops')
+    await this.#narrator.until('no run is near', () => this.#isQuiet())
     await this.#stop('a')
+    this.#stoppedAt = new Date()
     this.#narrator.say('a has finished what ran and has ended with exit code 0; b is dead')
+    await this.#sayWhatIsKept()
     await this.#web[Symbol.asyncDispose]()
     await redis.restart?.()
     this.#narrator.say(redis.restart ? 'Redis has been stopped and started again' : 'your Redis is left alone')
     const slotMs = Math.ceil((Date.now() + LEAST_DOWN_TIME_MS) / TEN_SECONDS_MS) * TEN_SECONDS_MS
     const backAtMs = slotMs + LATE_MS
-    this.#narrator.say(`for ${Math.round((backAtMs - Date.now()) / 1_000)} s slots go by ...`)
+    const waitMs = backAtMs - Date.now()
+    const ofTens = `${timeOf(new Date(slotMs))} of stock-report and price-alert`
+    this.#narrator.say(`for ${Math.round(waitMs / 1_000)} s slots go by, among them ${ofTens} ...`)
     await this.#narrator.until('they have gone by', () => Date.now() > backAtMs)
     this.#web = new WebInstance(redis.url, applicationName)
     await this.#web.start()
@@ -120,6 +131,10 @@ export class Story implements AsyncDisposable {
 
   async #everythingIsStillThere(): Promise<void> {
     this.#narrator.step('Nothing runs, and the web process finds everything in Redis')
+    await this.#sayWhatIsKept()
+  }
+
+  async #sayWhatIsKept(): Promise<void> {
     for (const worker of await this.#web.manager.list()) {
       const records = await this.#web.manager.runs(worker.name)
       this.#narrator.say(`${describeWorker(worker)}, ${records.length} records`)
@@ -128,16 +143,14 @@ export class Story implements AsyncDisposable {
 
   async #downTimeIsHandled(): Promise<void> {
     this.#narrator.step('Both start again: what was missed is handled by policy, pause and override are in force')
-    const backSince = new Date()
-    const firstSince = async (worker: string): Promise<RunRecord | undefined> => {
-      const records = await this.#web.manager.runs(worker)
-      return records.findLast(({ finishedAt }) => finishedAt && finishedAt > backSince)
-    }
     this.#start('a')
     this.#start('b')
     for (const worker of ['order-sync', 'stock-report', 'price-alert']) {
-      await this.#narrator.until(`${worker} is decided`, async () => (await firstSince(worker)) !== undefined)
-      this.#narrator.say(describeRecord((await firstSince(worker)) as RunRecord))
+      await this.#narrator.until(
+        `${worker} is decided`,
+        async () => (await this.#firstSinceStop(worker))?.outcome !== undefined,
+      )
+      this.#narrator.say(describeRecord((await this.#firstSinceStop(worker)) as RunRecord))
     }
     this.#narrator.say(...(await this.#newEntries(2, isChanged)).map(describeEntry))
   }
@@ -146,6 +159,11 @@ export class Story implements AsyncDisposable {
     this.#narrator.step('Both stop, and the web process sums up what Redis holds')
     await Promise.all([this.#stop('a'), this.#stop('b')])
     this.#narrator.say(...(await summarize(this.#web)))
+  }
+
+  async #firstSinceStop(worker: string): Promise<RunRecord | undefined> {
+    const records = await this.#web.manager.runs(worker)
+    return records.findLast(({ scheduledFor }) => scheduledFor > this.#stoppedAt)
   }
 
   #start(name: string): Instance {

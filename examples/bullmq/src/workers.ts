@@ -25,7 +25,7 @@ export class OrderSyncWorker extends LedgerWorker {
   readonly name = 'order-sync'
   readonly schedule = every('1s')
   // By default a slot may start late by half its period, which is short here.
-  override readonly policy: PeriodicWorkerPolicy = { catchUpWindowMs: 5_000 }
+  override readonly policy: PeriodicWorkerPolicy = { catchUpWindowMs: 60_000 }
 }
 
 /** The web process pauses it in the story. */
@@ -44,7 +44,7 @@ export class HeartbeatWorker extends LedgerWorker {
 export class StockReportWorker extends LedgerWorker {
   readonly name = 'stock-report'
   readonly schedule = cron('*/10 * * * * *')
-  override readonly policy: PeriodicWorkerPolicy = { misfire: 'run-once', catchUpWindowMs: 10_000 }
+  override readonly policy: PeriodicWorkerPolicy = { misfire: 'run-once', catchUpWindowMs: 60_000 }
 }
 
 /** An alert that is late helps nobody: a slot that nobody could run is recorded as missed. */
