@@ -23,6 +23,12 @@ const browserTests = ['tests/dashboard-browser/test/**/*.test.ts']
 
 // What takes minutes or measures speed: `npm run test:soak`.
 const soakTests = ['{packages,tests}/*/{src,test}/**/*.soak.test.ts']
+// Those of them that measure, or need the whole machine.
+const soakAloneTests = [
+  'packages/bullmq-manager/test/workers-at-scale.soak.test.ts',
+  'packages/dashboard/test/page-time.soak.test.ts',
+  'tests/torture/test/broken-builds.soak.test.ts',
+]
 const usualExcludes = [...configDefaults.exclude, ...soakTests]
 
 export default defineConfig({
@@ -67,9 +73,21 @@ export default defineConfig({
         test: {
           name: 'soak',
           include: soakTests,
+          exclude: [...configDefaults.exclude, ...soakAloneTests],
           globalSetup: ['./tests/test-redis/src/global-setup.ts'],
-          // One after the other: some measure.
+          // Most of them wait more than they work.
+          maxWorkers: 4,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'soak-alone',
+          include: soakAloneTests,
+          globalSetup: ['./tests/test-redis/src/global-setup.ts'],
           fileParallelism: false,
+          // When all others are done.
+          sequence: { groupOrder: 1 },
         },
       },
     ],

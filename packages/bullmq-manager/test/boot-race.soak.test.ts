@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
 import { raceBoots } from './fixtures/boot-race.ts'
 
-it('every one of 16 slots that 1,000 cron workers share has all its runs, once each, while three instances boot and stop across it', async () => {
-  const races = await raceBoots({ workers: 1_000, slots: 16 })
+it('every one of 12 slots that 1,000 cron workers share has all its runs, once each, while three instances boot and stop across it', async () => {
+  const races = await raceBoots({ workers: 1_000, slots: 12 })
   console.info(`boots under way when their slot came: ${races.map(({ bootsAcross }) => bootsAcross).join(' ')}`)
-  expect(races.length).toBeGreaterThanOrEqual(16)
+  expect(races.length).toBeGreaterThanOrEqual(12)
   for (const { bootsAcross, ...race } of races) {
     expect(race).toEqual({ runs: 1_000, strays: [], missing: [], ghosts: [], problems: [] })
   }
