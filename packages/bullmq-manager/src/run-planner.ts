@@ -4,6 +4,7 @@ import { HAND_BACK_MS, type FetchedJob, MAX_HAND_BACKS, handBacksOf, putOff } fr
 import type { LostRuns } from './lost-runs.ts'
 import type { ManagedWorker } from './managed-worker.ts'
 import type { RedisClock } from './redis-clock.ts'
+import { missedSince } from './missed-since.ts'
 import { type RunJobData, type RunQueues, isSlotRun } from './run-queues.ts'
 import { startRunWindowMs } from './start-run-window.ts'
 import type { RunClaim, Store } from './store.ts'
@@ -66,11 +67,16 @@ export class RunPlanner {
       : this.#planStart({ ...runCase, stored, isRecovery: earlier === 'to-recover' })
   }
 
-  async #planStart(runCase: StoredCase): Promise<PlannedRun | undefined> {
-    const { data, runId, stored, isRecovery } = runCase
+  async #planStart(storedCase: StoredCase): Promise<PlannedRun | undefined> {
+    const { runId, stored, isRecovery } = storedCase
     // A worker that was removed owes nothing.
     if (!isKnown(stored)) return undefined
-    const { definition } = stored
+    const { definition, startedUpTo } = stored
+    const { slot: dueAt, missedSlots: counted } = storedCase.data
+    // A slot that this run's tick found undecided may have started since.
+    const missedSlots = missedSince(stored, startedUpTo, { dueAt, missedSlots: counted })
+    const runCase = { ...storedCase, data: { ...storedCase.data, missedSlots } }
+    const { data } = runCase
     const entry = this.#parts.entries.get(data.worker)
     if (!entry || !isPeriodic(entry) || !entry.starter.isReady)
       return entry?.starter.isStarting ? putOff(runCase, STARTING_MS) : this.#handBack(runCase)

@@ -6,6 +6,7 @@ import {
   slotRunId,
   unstartedRecord,
 } from '@background-workers/abstractions/for-managers'
+import { missedSince } from './missed-since.ts'
 import type { RunQueues } from './run-queues.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
@@ -75,7 +76,9 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
   // Its own tick may have been cut off before it could say that the slot is decided.
   const waiting = slot.missedSlots > 0 ? await parts.runQueues.guardOf(policy.queue, tick.worker) : undefined
   const skip = async (decided: Partial<RunRecord>) => {
-    const missedSlots = missedSince(decided.blockedBy ?? waiting, worker, slot)
+    // A slot whose run is in the way is decided, though no mark says so yet.
+    const blockingSlot = Number((decided.blockedBy ?? waiting)?.slice(worker.name.length + 1))
+    const missedSlots = missedSince(worker, blockingSlot, slot)
     const skipped = { ...recordOf(missedSlots), ...decided, finishedAt: new Date(parts.clock.now()) }
     if (await parts.store.decideNonRun(skipped, slot.dueAt, policy.keepRuns, true)) parts.slotSkipped(skipped)
   }
@@ -107,15 +110,6 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
     default:
       decision satisfies never
   }
-}
-
-/** How many slots nobody has decided before this one: one whose run is in its way is decided, though no mark says so yet. */
-function missedSince(blockedBy: string | undefined, worker: KnownWorker, slot: Slot): number {
-  const blockingSlot = Number(blockedBy?.slice(worker.name.length + 1))
-  const next = blockingSlot < slot.dueAt ? nextDueAt(effectiveSchedule(worker), blockingSlot, worker.name) : undefined
-  if (next === undefined) return slot.missedSlots
-  const since = latestDueSlot(effectiveSchedule(worker), worker.name, next, slot.dueAt)
-  return Math.min(slot.missedSlots, since.missedSlots)
 }
 
 /** The latest slot that is due and not decided; one that is early by Redis time counts, its run waits the rest. */

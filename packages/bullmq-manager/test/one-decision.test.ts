@@ -163,6 +163,23 @@ describe.concurrent('a slot that was decided', () => {
     expect(await decide(slot + 2 * PERIOD_MS)).toBe(false)
   })
 
+  it('is not counted as missed by a later run whose tick came before it started', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const slot = lastRareSlot()
+    const manager = await cluster.start([probe.worker('digest', rarely(), { policy: ANY_TIME })])
+    const runs = cluster.queue('runs.default')
+    const run = async (dueAt: number, missedSlots: number) => {
+      const data = { worker: 'digest', kind: 'scheduled', slot: dueAt, missedSlots }
+      await runs.add('run', data, { jobId: `digest.${dueAt}`, removeOnComplete: true })
+      return untilOver(manager, `digest.${dueAt}`)
+    }
+    await run(slot - 2 * PERIOD_MS, 0)
+    // As its tick counted them while the first one was still waiting.
+    expect(await run(slot, 2)).toMatchObject({ outcome: 'succeeded', missedSlots: 1 })
+    expect(probe.calls.map(({ missedSlots }) => missedSlots)).toEqual([0, 1])
+  })
+
   it('is told once, also when its run ends while the records are read', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
