@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MANAGER_NAMES, type ManagerName } from './managers.ts'
+import { printRow } from './report.ts'
 import { printScript, writeScript } from './script.ts'
 import { forget, torture } from './torture.ts'
 
@@ -35,7 +36,7 @@ async function run({ minutes, seed, manager }: Options, signal: AbortSignal): Pr
   console.log(`manager ${manager}, ${printScript(script)}\n`)
   try {
     const result = await torture({ script, manager, signal })
-    console.log(JSON.stringify(result.summary, undefined, 2))
+    console.log(`${JSON.stringify(result.summary, undefined, 2)}\n${printRow(result.summary)}`)
     for (const { runId, successor, overlapMs, reactedAfterMs } of result.verdict.leaseOverlaps) {
       const times = `${Math.round(overlapMs)} ms, its signal was aborted after ${Math.round(reactedAfterMs)} ms`
       console.log(`lease lost: ${runId} beside ${successor} for ${times}`)

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { ForgedHistory, P } from '../test/forged-history.ts'
 import type { JournalLine } from './journal.ts'
 import { judge } from './oracle.ts'
-import { printViolations, summarize } from './report.ts'
+import { printRow, printViolations, summarize } from './report.ts'
 import { writeScript } from './script.ts'
 
 const script = writeScript({ seed: 4, minutes: 1, seats: 3 })
@@ -62,4 +62,11 @@ it('a summary has the longest of the times that it took until everything was on 
     recoveries: 2,
     longestRecoveryMs: 2 * P - 100 + 5,
   })
+})
+
+it('a summary is printed as a row of the figures', () => {
+  const verdict = verdictOf((history) => history.fault('kill', S - 100, S + 100, [0]))
+  expect(printRow(summarize(script, 'bullmq', script.faults.slice(0, 3), verdict))).toBe(
+    '| bullmq | 4 | 1 | 3 (3) | 60 / 60 | 60 | 58 | 60 | 0 | 0 | 0 | 0 | 0 | 0 | 0.0 s | 0.0 s | 2.0 s | 1.9 s (1) |',
+  )
 })

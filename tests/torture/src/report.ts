@@ -69,6 +69,33 @@ export function summarize(script: Script, manager: string, faults: readonly Faul
   }
 }
 
+/** A row of the figures in docs/reliability.md. */
+export function printRow(summary: Summary): string {
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`
+  const { slotsPerWorker, recoveries, longestRecoveryMs } = summary
+  const cells = [
+    summary.manager,
+    summary.seed,
+    summary.minutes,
+    `${summary.faults} (${summary.kinds})`,
+    `${slotsPerWorker.least} / ${slotsPerWorker.median}`,
+    summary.slots,
+    summary.heldToTime,
+    summary.runs,
+    summary.skipped,
+    summary.missed,
+    summary.ranTwice,
+    summary.undecided,
+    summary.violations,
+    summary.leaseOverlaps,
+    seconds(summary.longestLeaseOverlapMs),
+    seconds(summary.slowestAbortMs),
+    seconds(summary.longestSilenceMs),
+    `${seconds(longestRecoveryMs)} (${recoveries})`,
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
 /** The violations of a run, each with what happened around it, after the script that led there. */
 export function printViolations(script: Script, { violations }: Verdict, lines: readonly JournalLine[]): string {
   const shown = violations.slice(0, SHOWN).map((violation) => {
