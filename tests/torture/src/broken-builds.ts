@@ -31,13 +31,15 @@ const RESTARTS: Fault[] = Array.from({ length: 11 }, (_, index) => ({
 /** Whichever process has the first long run is isolated; for the others there is no occasion then. */
 const ISOLATION: Fault[] = [0, 1, 2].map((seat) => ({ kind: 'isolate', atMs: 1_000, seats: [seat], forMs: 35_000 }))
 
-/** Each process dies twice, most of the time in the midst of some runs. They are taken over within 35 s. */
-const DEATHS: Fault[] = [1_000, 4_000, 7_000, 10_000, 13_000, 16_000].map((atMs, index) => ({
-  kind: 'kill',
-  atMs,
-  seats: [index % 3],
-  forMs: 500,
-}))
+/** Processes die in the midst of a run, and some more whatever they do. Their runs are taken over within 35 s. */
+const DEATHS: Fault[] = [
+  { kind: 'crash-run', atMs: 1_000, seats: [0], forMs: 0 },
+  { kind: 'crash-run', atMs: 1_000, seats: [1], forMs: 0 },
+  { kind: 'crash-recovering', atMs: 1_000, seats: [2], forMs: 0 },
+  ...[5_000, 8_000, 11_000, 14_000, 17_000].map((atMs, index): Fault => {
+    return { kind: 'kill', atMs, seats: [index % 3], forMs: 500 }
+  }),
+]
 
 export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
