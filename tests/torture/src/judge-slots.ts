@@ -17,33 +17,20 @@ import type { History, Span } from './history.ts'
 import { RESTORE_MS, TAKE_OVER_MS } from './script.ts'
 import { type SlotFacts, beginsOf, decidedAt, factsIn, hasRun, isDecided, isSkipped } from './slot-facts.ts'
 import { type Violation, type WorkerCase, violation } from './worker-case.ts'
-import { type Rhythm, declaredBy, rhythmOf, slotsBetween } from './workers.ts'
+import { type Rhythm, type TortureWorker, declaredBy, rhythmOf, slotsBetween } from './workers.ts'
 
 /** Every slot that is owed has a decision, and is decided on time unless something held it up. */
 export function judgeSlots(workerCase: WorkerCase, rhythm: Rhythm, isOdd: boolean) {
-  const { worker, history, slots, disturbances } = workerCase
-  const violations: Violation[] = []
-  const free = [
-    ...pausedTimes(history, worker.name),
-    ...notInForce(history, worker, isOdd),
-    ...nobodyUp(history, worker),
-  ]
-  const all = slotsBetween(rhythm, history.fromMs, history.endMs).map((slot) => {
-    const facts = slots.get(slot)
-    const decided = facts && isDecided(facts) ? facts : undefined
-    return { slot, decided, late: decided && lateness(workerCase, slot, decided), isFree: isIn(free, slot) }
-  })
-  const onTime = all.flatMap(({ slot, decided, late }) => (decided && !late ? [{ slot, at: decidedAt(decided) }] : []))
-  const excused = mayBeLate(disturbances, onTime)
-  // Nobody waits for a slot that is not owed.
-  const notAwaited = all.flatMap(({ slot, isFree }) => (isFree ? [{ slot, at: slot }] : []))
-  const timely = [...onTime, ...notAwaited].sort((one, other) => one.slot - other.slot)
+  const { worker, history, disturbances } = workerCase
   const { jitterMs = 0 } = worker.policy
+  const all = examineSlots(workerCase, rhythm, isOdd)
+  const excused = mayBeLate(disturbances, onTimeOf(all))
+  const violations: Violation[] = []
   let owed = 0
   let notOwed = 0
   let heldToTime = 0
   let barelyMissed = 0
-  for (const { slot, decided, late, isFree } of all) {
+  for (const { slot, decided, lateness, isFree } of all) {
     if (slot > history.toMs) break
     if (!decided && (isFree || isCoveredByPause(workerCase, slot) || isForgotten(workerCase, slot))) {
       notOwed++
@@ -53,22 +40,59 @@ export function judgeSlots(workerCase: WorkerCase, rhythm: Rhythm, isOdd: boolea
     const isExcused = isFree || excused.some(({ from, to }) => slot + jitterMs >= from && slot <= to)
     if (!isExcused) heldToTime++
     if (!decided) violations.push(violation(worker, 'undecided', slot, `slot ${slot} has no decision`))
-    else if (isExcused || !late) continue
-    else if (late === 'barely') barelyMissed++
-    else {
-      violations.push(violation(worker, 'late', slot, `slot ${slot} ${late}, and nothing held it up`))
+    else if (lateness && !isExcused) {
+      if (lateness.isBarely) barelyMissed++
+      else violations.push(violation(worker, 'late', slot, `slot ${slot} ${lateness.words}, and nothing held it up`))
     }
   }
   if (barelyMissed > mostBarelyMissed(heldToTime)) {
     const message = `missed ${barelyMissed} of ${heldToTime} slots barely, and nothing held them up`
     violations.push(violation(worker, 'late', history.toMs, message))
   }
+  const timely = timelyOf(all)
   const silence = longestSilence(timely, history)
-  if (silence.to - silence.from > MAX_SILENCE_MS + rhythm.periodMs) {
-    const message = `had no slot decided on time for ${Math.round(silence.to - silence.from)} ms`
+  const longestSilenceMs = silence.to - silence.from
+  if (longestSilenceMs > MAX_SILENCE_MS + rhythm.periodMs) {
+    const message = `had no slot decided on time for ${Math.round(longestSilenceMs)} ms`
     violations.push(violation(worker, 'silent', silence.from, message))
   }
-  return { violations, timely, owed, notOwed, heldToTime, barelyMissed, longestSilenceMs: silence.to - silence.from }
+  return { violations, timely, owed, notOwed, heldToTime, barelyMissed, longestSilenceMs }
+}
+
+interface ExaminedSlot {
+  readonly slot: number
+  /** What was decided, if anything was. */
+  readonly decided: SlotFacts | undefined
+  readonly lateness: Lateness | undefined
+  /** Nothing is owed, because of a pause, a deploy, or since nobody is up. */
+  readonly isFree: boolean
+}
+
+/** All slots until the end, in the order of time. */
+function examineSlots(workerCase: WorkerCase, rhythm: Rhythm, isOdd: boolean): ExaminedSlot[] {
+  const { worker, history, slots } = workerCase
+  const free = [
+    ...pausedTimes(history, worker.name),
+    ...notInForce(history, worker, isOdd),
+    ...nobodyUp(history, worker),
+  ]
+  return slotsBetween(rhythm, history.fromMs, history.endMs).map((slot) => {
+    const facts = slots.get(slot)
+    const decided = facts && isDecided(facts) ? facts : undefined
+    return { slot, decided, lateness: decided && latenessOf(worker, slot, decided), isFree: isIn(free, slot) }
+  })
+}
+
+function onTimeOf(slots: readonly ExaminedSlot[]): TimelySlot[] {
+  return slots.flatMap(({ slot, decided, lateness }) => {
+    return decided && !lateness ? [{ slot, at: decidedAt(decided) }] : []
+  })
+}
+
+/** Nobody waits for a slot that is not owed, so it is as good as one on time. */
+function timelyOf(slots: readonly ExaminedSlot[]): TimelySlot[] {
+  const free = slots.flatMap(({ slot, isFree }) => (isFree ? [{ slot, at: slot }] : []))
+  return [...onTimeOf(slots), ...free].sort((one, other) => one.slot - other.slot)
 }
 
 /** The longest time without a slot that was decided on time. */
@@ -138,17 +162,23 @@ function mayHaveWaited({ worker, slots }: WorkerCase, slot: number, until: numbe
   })
 }
 
-/** How the slot was not decided on time, if it was not; `barely`: it was missed at once. */
-function lateness({ worker }: WorkerCase, slot: number, facts: SlotFacts): string | undefined {
-  const { jitterMs = 0 } = worker.policy
+/** How a slot was not decided on time. */
+interface Lateness {
+  readonly words: string
+  /** It was missed, and that at once: see the rule "slow machine". */
+  readonly isBarely?: true
+}
+
+function latenessOf({ policy: { jitterMs = 0 } }: TortureWorker, slot: number, facts: SlotFacts): Lateness | undefined {
   const limit = slot + jitterMs + ON_TIME_MS
   const begins = beginsOf(facts)
   if (begins.length > 0) {
     const first = Math.min(...begins)
-    return first > limit ? `began ${Math.round(first - slot)} ms late` : undefined
+    return first > limit ? { words: `began ${Math.round(first - slot)} ms late` } : undefined
   }
-  if (facts.nonRuns.length === 0) return 'was passed over'
-  const nonRun = facts.nonRuns.find(({ record }) => record.outcome !== 'missed')
-  if (!nonRun) return facts.nonRuns.some(({ at }) => at <= slot + jitterMs + BARELY_MISSED_MS) ? 'barely' : 'was missed'
-  return nonRun.at > limit ? `was skipped ${Math.round(nonRun.at - slot)} ms late` : undefined
+  if (facts.nonRuns.length === 0) return { words: 'was passed over' }
+  const skipped = facts.nonRuns.find(({ record }) => isSkipped(record))
+  if (skipped) return skipped.at > limit ? { words: `was skipped ${Math.round(skipped.at - slot)} ms late` } : undefined
+  const isBarely = facts.nonRuns.some(({ at }) => at <= slot + jitterMs + BARELY_MISSED_MS)
+  return { words: 'was missed', ...(isBarely && { isBarely }) }
 }
