@@ -267,6 +267,15 @@ describe('a trigger with a lock', () => {
     expect([runs, lock.released.length, await lock.isFree('sweep')]).toEqual([[], 1, true])
   })
 
+  it('leaves no record when it is cancelled while it waits', async () => {
+    const { lock, manager, records } = await startInstance()
+    lock.mode = 'silent'
+    const refused = expect(manager.trigger('sweep')).rejects.toBeInstanceOf(RunCancelledError)
+    expect(await manager.cancel((await manager.get('sweep'))?.activeRun?.runId as string)).toBe(true)
+    await refused
+    expect(await records()).toEqual([])
+  })
+
   it('is refused while the lock can not be reached, and is not repeated', async () => {
     const { clock, lock, manager, records, runs } = await startInstance()
     lock.mode = 'away'

@@ -69,6 +69,7 @@ describe('a worker that is overdue', () => {
     await manager.add(worker('hourly', every('1h', { offset: 0 }), { catchUpWindowMs: HOUR / 2 }))
     await manager.start()
     clock.sleep(HOUR + 10_001)
+    expect((await manager.get('hourly'))?.state).toBe('overdue')
     const { status, reasons } = await manager.health()
     expect(status).toBe('unhealthy')
     expect(reasons).toMatchObject([{ worker: 'hourly', code: 'overdue' }])
@@ -146,9 +147,12 @@ describe('a worker that never ran', () => {
       await clock.advance(60_000)
     }
     expect((await manager.get('hourly'))?.recentOutcomes).toEqual(['missed', 'missed'])
+    // It is told before anybody asks.
+    expect(told).toContain('+never-ran hourly')
     expect(await codes()).toContain('never-ran hourly')
     await manager.trigger('hourly')
     await clock.advance(0)
+    expect(told).toContain('-never-ran hourly')
     expect(await codes()).not.toContain('never-ran hourly')
     expect(told.filter((line) => line.includes('never-ran'))).toEqual(['+never-ran hourly', '-never-ran hourly'])
   })

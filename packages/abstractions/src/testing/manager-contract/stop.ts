@@ -187,6 +187,17 @@ export const stop: ContractGroup<TestApplication> = {
       assert.equal(signal.reason.code, 'manager-stopped')
     },
 
+    async 'waits for a worker that was removed and has not stopped yet'(app) {
+      const gate = app.gate()
+      const plain = new PlainProbe('plain', { stop: () => gate.passed })
+      const manager = await app.start([plain])
+      await manager.remove('plain')
+      await app.until('it is stopping', () => plain.stops.length)
+      const report = await app.stop(manager, { timeoutMs: app.periodMs / 5 })
+      assert.deepEqual(report, { finished: 0, abandoned: [{ worker: 'plain' }] })
+      assert.equal(plain.stops[0]?.aborted, true)
+    },
+
     async 'logs a plain worker whose stop fails, and stops the others'(app) {
       const error = new Error('will not stop')
       const [broken, thrower, sound] = [
