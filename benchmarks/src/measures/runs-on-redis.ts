@@ -24,18 +24,15 @@ export const redisCommands: Measure = {
   full: { workers: 200, seconds: 10 },
   quick: { workers: 200, seconds: 3 },
   sample: async (spec) => {
-    const workers = sizeOf(spec, 'workers')
-    const seconds = sizeOf(spec, 'seconds')
     const probe = await RedisProbe.open(spec.redisUrl as string)
-    const { runs, stop } = await startWorkers(spec, workers, 1_000, (index) => 1 + Math.floor((index * 998) / workers))
-    await sleep(2_000)
+    const { runs, slots, ms, stop } = await startSpread(spec)
     const [runsBefore, before] = [runs.length, await probe.commands()]
-    await sleep(seconds * 1_000)
+    await sleep(ms)
     const [runsAfter, after] = [runs.length, await probe.commands()]
     await stop()
     probe.close()
     const count = runsAfter - runsBefore
-    check(count >= 0.95 * workers * seconds, `${count} runs came to ${workers * seconds} slots`)
+    check(count >= 0.95 * slots, `${count} runs came to ${slots} slots`)
     return { commands: (after - before) / count }
   },
 }
@@ -83,15 +80,12 @@ export const redisLateness: Measure = {
   full: { workers: 100, seconds: 20 },
   quick: { workers: 100, seconds: 4 },
   sample: async (spec) => {
-    const workers = sizeOf(spec, 'workers')
-    const seconds = sizeOf(spec, 'seconds')
-    const { runs, stop } = await startWorkers(spec, workers, 1_000, (index) => 1 + Math.floor((index * 998) / workers))
-    await sleep(2_000)
+    const { runs, slots, ms, stop } = await startSpread(spec)
     const from = Date.now()
-    await sleep(seconds * 1_000)
+    await sleep(ms)
     await stop()
     const lateness = latenessOf(runs.filter(({ slot }) => slot >= from))
-    check(lateness.length >= 0.9 * workers * seconds, `${lateness.length} runs came to ${workers * seconds} slots`)
+    check(lateness.length >= 0.9 * slots, `${lateness.length} runs came to ${slots} slots`)
     return { p50: percentile(lateness, 50), p99: percentile(lateness, 99) }
   },
 }
@@ -128,6 +122,15 @@ export const redisHerd: Measure = {
       max: median(complete.map((wave) => Math.max(...latenessOf(wave)))),
     }
   },
+}
+
+/** Workers at 1 s, spread over the second, that have run for a while; and how many slots there are in how many ms. */
+async function startSpread(spec: SampleSpec) {
+  const workers = sizeOf(spec, 'workers')
+  const seconds = sizeOf(spec, 'seconds')
+  const started = await startWorkers(spec, workers, 1_000, (index) => 1 + Math.floor((index * 998) / workers))
+  await sleep(2_000)
+  return { ...started, slots: workers * seconds, ms: seconds * 1_000 }
 }
 
 async function startWorkers(

@@ -27,7 +27,6 @@ describe.concurrent('a process that is killed in mid-run', () => {
     for (const { worker } of [mortal, other]) await manager.add(worker)
     await manager.start()
     dying.signal('SIGKILL')
-    const killedAt = performance.now()
 
     await expect
       .poll(async () => (await manager.runs('mortal')).find((run) => run.outcome === 'lost'), {
@@ -35,7 +34,6 @@ describe.concurrent('a process that is killed in mid-run', () => {
         timeout: LOST_WITHIN_MS,
       })
       .toMatchObject({ runId, reason: 'crash' })
-    expect(performance.now() - killedAt).toBeLessThan(LOST_WITHIN_MS)
     await expect.poll(() => mortal.runs.length, PATIENCE).toBeGreaterThan(0)
     expect(mortal.runs.map((run) => run.runId)).not.toContain(runId)
     // Meanwhile its slots met the guard.

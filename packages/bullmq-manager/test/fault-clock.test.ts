@@ -19,9 +19,9 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
           await faulty.manager.start()
           return { ...faulty, runs: [interval.runs, byCron.runs] }
         }
-        let application_ = await start()
-        for (const runs of application_.runs) await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
-        if (when === 'while the application is down') await application_.manager.stop()
+        let running = await start()
+        for (const runs of running.runs) await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
+        if (when === 'while the application is down') await running.manager.stop()
         await withClient(options.connection, async (client) => {
           const ahead = Math.floor(Date.now() / 1_000) * 1_000 + MONTH
           for (const name of ['interval', 'by-cron']) {
@@ -33,14 +33,14 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
           // What raises it outside our own calls: the next full check finds it at the latest after five minutes.
           await client.hincrby(key('meta'), 'version', 1)
         })
-        if (when === 'while the application is down') application_ = await start()
-        await expect.poll(() => application_.countEvents('schedules-repaired'), PATIENCE).toBeGreaterThan(0)
-        const before = application_.runs.map(({ length }) => length)
-        for (const [index, runs] of application_.runs.entries()) {
+        if (when === 'while the application is down') running = await start()
+        await expect.poll(() => running.countEvents('schedules-repaired'), PATIENCE).toBeGreaterThan(0)
+        const before = running.runs.map(({ length }) => length)
+        for (const [index, runs] of running.runs.entries()) {
           await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan((before[index] as number) + 2)
           expect(new Set(runs.map(({ slot }) => slot)).size).toBe(runs.length)
         }
-        await expect.poll(() => application_.manager.health(), PATIENCE).toMatchObject({ status: 'ok' })
+        await expect.poll(() => running.manager.health(), PATIENCE).toMatchObject({ status: 'ok' })
       })
     }
   }

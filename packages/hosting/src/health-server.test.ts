@@ -16,14 +16,11 @@ describe('openHealthServer', () => {
   })
 
   it('closes while a request is open', async () => {
-    let isAsked = () => {}
-    const asked = new Promise<void>((resolve) => {
-      isAsked = resolve
-    })
-    const server = await openHealthServer(() => isAsked(), 0, '127.0.0.1')
+    const asked = Promise.withResolvers<void>()
+    const server = await openHealthServer(() => asked.resolve(), 0, '127.0.0.1')
     const open = fetch(`http://127.0.0.1:${server.port}/`)
     open.catch(() => undefined)
-    await asked
+    await asked.promise
     await server.close()
     await expect(open).rejects.toThrow()
   })

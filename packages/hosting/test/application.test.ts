@@ -203,7 +203,7 @@ describe('an application', () => {
     expect(calls).toContain('shut down root')
   })
 
-  it('disposes a container of its own, and leaves the caller`s', async () => {
+  it("disposes a container of its own, and leaves the caller's", async () => {
     const disposed: string[] = []
     const using = (name: string): ApplicationModule => ({
       name,
@@ -405,7 +405,7 @@ describe('a stop during the start', () => {
     expect(application.state).toBe('stopped')
   })
 
-  it('during the manager`s start stops it again', async () => {
+  it("during the manager's start stops it again", async () => {
     const application = await createApplication(withWorkers({}))
     const starting = application.start()
     const isStarting = Promise.withResolvers<void>()
@@ -428,7 +428,7 @@ describe('a stop during the start', () => {
 
 describe('a stop by a run', () => {
   async function applicationWith(doWork: (context: PeriodicBackgroundWorkerContext) => Promise<void>) {
-    const application = await createApplication(
+    return createApplication(
       withWorkers({
         async onApplicationInitialization({ addBackgroundWorker }) {
           await addBackgroundWorker(
@@ -437,7 +437,6 @@ describe('a stop by a run', () => {
         },
       }),
     )
-    return application
   }
 
   it('does not wait for that run', async () => {

@@ -63,10 +63,7 @@ class ClassicDigestWorker extends DigestWorker {
 class BareWorker extends AsyncPeriodicBackgroundWorkerBase {
   readonly name = 'bare'
   readonly schedule = every('30d')
-  readonly #ran: string[] = []
-  async doWork({ runId }: PeriodicBackgroundWorkerContext) {
-    this.#ran.push(runId)
-  }
+  async doWork() {}
 }
 
 const modes = [
