@@ -4,7 +4,7 @@ import type { PackedPackage } from './packed-package.ts'
 import { HERE, pnpm, readJson } from './workspace.ts'
 
 /** What the consumers use besides our packages: the versions that the workspace has, so that the store has them too. */
-const OTHERS = ['@types/node', 'awilix', 'ioredis', 'pino']
+const OTHERS = ['@opentelemetry/api', '@types/node', 'awilix', 'ioredis', 'pino']
 
 /** Copies the projects of `consumers/` to `folder`, outside the workspace, and installs them with the tarballs. */
 export async function installConsumers(folder: string, packages: readonly PackedPackage[]): Promise<void> {

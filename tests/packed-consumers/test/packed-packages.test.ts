@@ -100,13 +100,32 @@ describe('a project that installs the tarballs', () => {
     await installConsumers(projects, packages)
   }, TIMEOUT_MS)
 
+  it.each(['complete', 'commonjs'])('imports every entry there is: %s', async (project) => {
+    const code = await readFile(join(projects, project, 'main.ts'), 'utf8')
+    const entries = packages.flatMap(({ name, manifest }) =>
+      Object.keys(manifest.exports).map((entry) => posix.join(name, entry)),
+    )
+    const imported = [...code.matchAll(/ from '(@background-workers\/[^']+)'/g)].map(([, entry]) => entry)
+    expect(imported.sort()).toEqual(entries.filter((entry) => !entry.endsWith('/package.json')).sort())
+  })
+
   describe.each([
     ['minimal', { runs: true, live: 200, abandoned: [] }],
     [
       'complete',
-      { alone: 'succeeded', hosted: 'succeeded', bullMq: true, workers: ['other'], hash: 'number', hasContract: true },
+      {
+        alone: 'succeeded',
+        hosted: 'succeeded',
+        bullMq: true,
+        page: [200, true],
+        lock: true,
+        handler: 'function',
+        workers: ['other'],
+        hash: 'number',
+        hasContract: true,
+      },
     ],
-    ['commonjs', { outcome: 'succeeded', code: 'duplicate-worker', kinds: Array(6).fill('function') }],
+    ['commonjs', { outcome: 'succeeded', code: 'duplicate-worker', kinds: Array(11).fill('function') }],
   ])('%s', (project, said) => {
     it('compiles strictly, and so do the declarations of all its dependencies', { timeout: TIMEOUT_MS }, async () => {
       expect(await tsc(['-p', '.'], join(projects, project))).toBe('')

@@ -4,9 +4,14 @@ import { stableHash } from '@background-workers/abstractions/for-managers'
 import { runOnce } from '@background-workers/abstractions/testing'
 import { BullMqBackgroundWorkerManager } from '@background-workers/bullmq-manager'
 import { bullMqBackgroundWorkerManager } from '@background-workers/bullmq-manager/register'
+import { createDashboard } from '@background-workers/dashboard'
 import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
 import { defaultBackgroundWorkerManager } from '@background-workers/default-manager/register'
 import { createApplication, defineModule } from '@background-workers/hosting'
+import { createHealthHandler } from '@background-workers/hosting/health'
+import { instrumentBackgroundWorkers } from '@background-workers/opentelemetry'
+import { RedisDistributedLock } from '@background-workers/redis-lock'
+import { redisDistributedLock } from '@background-workers/redis-lock/register'
 
 async function main(): Promise<void> {
   const worker = periodicWorker({ name: 'send-digest', schedule: every('1h'), async doWork() {} })
@@ -20,10 +25,15 @@ async function main(): Promise<void> {
       code: BackgroundWorkerError.is(error) && error.code,
       kinds: [
         BullMqBackgroundWorkerManager,
+        RedisDistributedLock,
         bullMqBackgroundWorkerManager,
         createApplication,
+        createDashboard,
+        createHealthHandler,
         defaultBackgroundWorkerManager,
         defineModule,
+        instrumentBackgroundWorkers,
+        redisDistributedLock,
         stableHash,
       ].map((value) => typeof value),
     }),

@@ -10,9 +10,14 @@ import {
 } from '@background-workers/abstractions/testing'
 import { BullMqBackgroundWorkerManager, type BullMqManagerOptions } from '@background-workers/bullmq-manager'
 import { bullMqBackgroundWorkerManager } from '@background-workers/bullmq-manager/register'
+import { type DashboardOptions, createDashboard } from '@background-workers/dashboard'
 import { DefaultBackgroundWorkerManager, type DefaultManagerOptions } from '@background-workers/default-manager'
 import { defaultBackgroundWorkerManager } from '@background-workers/default-manager/register'
 import { BackgroundWorkersModule, createApplication, defineModule } from '@background-workers/hosting'
+import { createHealthHandler } from '@background-workers/hosting/health'
+import { instrumentBackgroundWorkers } from '@background-workers/opentelemetry'
+import { RedisDistributedLock, type RedisLockOptions } from '@background-workers/redis-lock'
+import { redisDistributedLock } from '@background-workers/redis-lock/register'
 import { asValue, createContainer } from 'awilix'
 import { pino } from 'pino'
 
@@ -57,6 +62,17 @@ const plainOptions: DefaultManagerOptions = { logger }
 const plain = new DefaultBackgroundWorkerManager(plainOptions)
 await plain.add(periodicWorker({ name: 'other', schedule: every('1h'), doWork() {} }))
 
+// What looks at a manager, and what several share.
+const dashboardOptions: DashboardOptions = { manager: plain, authorize: () => ({ by: 'consumer' }) }
+const dashboard = createDashboard(dashboardOptions)
+const page = await dashboard.fetch(new Request('http://127.0.0.1/'))
+dashboard.close()
+const instrumentation = instrumentBackgroundWorkers(plain, { applicationName: 'consumer' })
+instrumentation.dispose()
+const lockOptions: RedisLockOptions = { connection: 'redis://127.0.0.1:1' }
+const lock = createContainer().register(redisDistributedLock(lockOptions)).resolve('distributedLock')
+await lock[Symbol.asyncDispose]()
+
 // The suite for those who write a manager: here it only hands over its tests, and the first is run.
 const clock = new ManualClock()
 const tests: (() => Promise<void>)[] = []
@@ -73,6 +89,9 @@ console.log(
     alone: alone.outcome,
     hosted: hosted.outcome,
     bullMq: withBullMq.resolve('backgroundWorkerManager') instanceof BullMqBackgroundWorkerManager,
+    page: [page.status, (await page.text()).includes('other')],
+    lock: lock instanceof RedisDistributedLock,
+    handler: typeof createHealthHandler(plain),
     workers: (await plain.list()).map(({ name }) => name),
     hash: typeof stableHash('send-digest'),
     hasContract: tests.length > 10,
