@@ -1,8 +1,9 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type Mutant, mutants } from './mutants.ts'
 import { Workshop } from './workshop.ts'
 
-// Puts each fault into a copy of the sources and runs the tests that ought to catch it. Arguments: parts of names.
+// Puts each fault into a copy of the sources and runs the tests that ought to catch it. Arguments: parts of names or files.
 
 interface Verdict {
   readonly mutant: Mutant
@@ -13,24 +14,25 @@ interface Verdict {
 
 const root = join(import.meta.dirname, '../../..')
 const wanted = process.argv.slice(2)
-const chosen = mutants.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+const chosen = mutants.filter(
+  ({ name, file }) => wanted.length === 0 || wanted.some((part) => name.includes(part) || file.includes(part)),
+)
 const pending = [...chosen]
 const verdicts: Verdict[] = []
+const startedAt = performance.now()
 
 await checkThatAllPass()
-await Promise.all([workThrough(), workThrough()])
+await Promise.all(Array.from({ length: Math.min(availableParallelism(), chosen.length) }, workThrough))
 
-const width = Math.max(...chosen.map(({ name }) => name.length))
-for (const mutant of chosen) {
-  const { isCaught, by } = verdicts.find((verdict) => verdict.mutant === mutant) as Verdict
-  console.log(`${isCaught ? 'caught  ' : 'SURVIVED'}  ${mutant.name.padEnd(width)}  ${by}`)
-}
 const survivors = verdicts.filter(({ isCaught }) => !isCaught)
-console.log(`\n${verdicts.length - survivors.length} of ${verdicts.length} mutants are caught.`)
+const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1)
+console.log(`\n${verdicts.length - survivors.length} of ${verdicts.length} mutants are caught, in ${minutes} min.`)
+for (const { mutant, by } of survivors) console.log(`SURVIVED  ${mutant.file}: ${mutant.name}  ${by}`)
 process.exitCode = survivors.length > 0 ? 1 : 0
 
 /** A suite that fails anyway would catch every mutant. */
 async function checkThatAllPass(): Promise<void> {
+  console.log('The tests run without a mutant first.')
   await using workshop = await Workshop.open(root)
   const { failed, problem } = await workshop.run([...new Set(chosen.flatMap(({ tests }) => tests))])
   if (failed.length > 0 || problem !== undefined) {
@@ -41,7 +43,12 @@ async function checkThatAllPass(): Promise<void> {
 async function workThrough(): Promise<void> {
   await using workshop = await Workshop.open(root)
   for (let mutant = pending.shift(); mutant !== undefined; mutant = pending.shift()) {
-    verdicts.push(await judge(workshop, mutant))
+    const verdict = await judge(workshop, mutant)
+    verdicts.push(verdict)
+    const count = `${verdicts.length}`.padStart(`${chosen.length}`.length)
+    console.log(
+      `${count}/${chosen.length}  ${verdict.isCaught ? 'caught  ' : 'SURVIVED'}  ${mutant.name}  <-  ${verdict.by}`,
+    )
   }
 }
 
@@ -49,8 +56,7 @@ async function judge(workshop: Workshop, mutant: Mutant): Promise<Verdict> {
   try {
     const { failed, problem } = await workshop.test(mutant)
     const [first] = failed
-    if (first !== undefined) return { mutant, isCaught: true, by: `${failed.length} × ${first}` }
-    return { mutant, isCaught: false, by: problem ?? 'all tests pass' }
+    return { mutant, isCaught: first !== undefined, by: first ?? problem ?? 'all tests pass' }
   } catch (error) {
     return { mutant, isCaught: false, by: (error as Error).message }
   }

@@ -14,6 +14,13 @@ const defaultManager = 'packages/default-manager'
 const contract = `${defaultManager}/test/contract.test.ts`
 const time = `${defaultManager}/test/time.test.ts`
 const locks = `${defaultManager}/test/distributed-lock.test.ts`
+const oneLock = `${defaultManager}/test/instances-with-one-lock.test.ts`
+const watchdog = `${defaultManager}/test/watchdog.test.ts`
+
+/** Of a file whose own test ought to catch them. */
+function ownMutants(name: string, faults: Record<string, Mutant['edits']>): Mutant[] {
+  return mutantsOf(`${abstractions}/${name}.ts`, [`${abstractions}/${name}.test.ts`], faults)
+}
 
 function mutantsOf(file: string, tests: readonly string[], faults: Record<string, Mutant['edits']>): Mutant[] {
   return Object.entries(faults).map(([name, edits]) => ({ name, file, edits, tests }))
@@ -50,7 +57,8 @@ export const mutants: readonly Mutant[] = [
     [`${abstractions}/daylight-saving.test.ts`, `${abstractions}/schedule.properties.test.ts`],
     {
       'times of a list are lost in the spring gap': [["fixedTimeRule: 'no-wildcard',", '']],
-      'the zone is the one of the host': [['timezone: timeZone,', '']],
+      'the zone is the one of the host': [['{ timezone: timeZone }', '{}']],
+      'a slot that is known is given for any earlier time': [['known && afterMs >= known.afterMs && ', 'known && ']],
     },
   ),
   ...mutantsOf(
@@ -132,7 +140,7 @@ export const mutants: readonly Mutant[] = [
     ],
     'a stop leaves a jittered slot waiting': [['      else this.#endWaiting(', '      else void (']],
   }),
-  ...mutantsOf(`${defaultManager}/src/active-work.ts`, [locks], {
+  ...mutantsOf(`${defaultManager}/src/active-work.ts`, [locks, oneLock], {
     'a run does not give its lock back': [['      this.#parts.locks?.release(hold)\n', '']],
     'a lost lock aborts nothing': [['() => run.abort(leaseLost(run, hold))', '() => undefined']],
     'a pause ends a trigger that waits for its lock': [[" || active.record.kind === 'manual') return", ') return']],
@@ -147,7 +155,7 @@ export const mutants: readonly Mutant[] = [
     'a slot that waits is decided again': [['return isWaiting || (entry', 'return (entry']],
     'a set back clock hides missed slots': [["slot.missedSlots > 0 ? 'catch-up' : 'scheduled'", "'scheduled'"]],
   }),
-  ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, [locks], {
+  ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, [locks, oneLock], {
     'the claim that comes with a lock ignores the window': [
       ['startableForMs: latestStartAt - slot.dueAt', 'startableForMs: 0'],
     ],
@@ -158,7 +166,7 @@ export const mutants: readonly Mutant[] = [
       ],
     ],
   }),
-  ...mutantsOf(`${defaultManager}/src/worker-locks.ts`, [locks], {
+  ...mutantsOf(`${defaultManager}/src/worker-locks.ts`, [locks, oneLock], {
     'a lock that comes late is kept': [['      this.#host.release(answer)\n', '']],
     'a lock that is lost already is as good': [['(this.#isOver || answer.signal.aborted)', 'this.#isOver']],
     'a lock that fails when nobody waits is not told': [['      if (asked > this.#answered) this.#lost(error)\n', '']],
@@ -202,5 +210,255 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf(`${defaultManager}/src/packed-runs.ts`, [`${defaultManager}/src/run-history.test.ts`], {
     'too many packed runs are dropped': [['excess * WIDTH)', '(excess + 1) * WIDTH)']],
     'a packed catch-up is an ordinary run': [["? 'scheduled' : 'catch-up'", "? 'scheduled' : 'scheduled'"]],
+  }),
+  ...ownMutants('watchdog', {
+    'a slot is overdue at once after 10 s': [['now - dueAtMs > OVERDUE_AFTER_MS', 'now - dueAtMs >= OVERDUE_AFTER_MS']],
+    'an orphan is expected to have slots': [
+      ['if (!worker.isScheduled || worker.isOrphaned)', 'if (!worker.isScheduled)'],
+    ],
+    'a paused worker is expected to have slots': [
+      ['if (!worker.isScheduled || worker.isOrphaned)', 'if (worker.isOrphaned)'],
+    ],
+    'a worker that gets no slots is fine': [
+      ['if (worker.isSilentBecause !== undefined) add', "if (worker.isSilentBecause === '') add"],
+    ],
+    'a worker never ran after its first slot': [['const NEVER_RAN_AFTER = 2', 'const NEVER_RAN_AFTER = 1']],
+    'a worker without a handler never ran either': [['!worker.hasRun && !worker.hasNoHandler', '!worker.hasRun']],
+    'a failed run makes up for a lost one': [
+      ["outcomes.lastIndexOf('lost') > outcomes.lastIndexOf('succeeded')", "outcomes.at(-1) === 'lost'"],
+    ],
+    'a paused worker has lost nothing': [
+      ['if (isLost(recentOutcomes))', 'if (worker.isScheduled && isLost(recentOutcomes))'],
+    ],
+  }),
+  ...ownMutants('loop-watch', {
+    'a lag is told at its limit': [['if (lagMs > limitMs)', 'if (lagMs >= limitMs)']],
+    'a lag is taken back early': [['now - this.#laggedAt > FINE_AFTER_MS', 'now - this.#laggedAt >= FINE_AFTER_MS']],
+    'a lag is taken back a minute after the first': [['this.#laggedAt = now', 'this.#laggedAt ??= now']],
+    'the manager is asked right after a lag': [['if (lagMs < LOOK_MS) this.look()', 'this.look()']],
+    'a watch that is started twice has two timers': [['    this.stop()\n    this.#arm()', '    this.#arm()']],
+    'a watch leaves its timer': [['if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)', '']],
+    'a stopped watch still tells of a lag': [["    this.#parts.health.clear('event-loop-lag')\n", '']],
+    'a stopped watch still tells of no progress': [["    this.#parts.health.clear('no-progress')\n", '']],
+    'no progress is told for ever': [["      health.clear('no-progress')\n      return", '      return']],
+    'no progress is logged at every look': [
+      ['if (health.add({ code', 'health.add({ code'],
+      ["'no-progress', message })) logger", "'no-progress', message }); logger"],
+    ],
+    'the watch keeps the process alive': [['(this.#timer as { unref?: () => unknown }).unref?.()', 'void this.#timer']],
+    'the watch goes by faked timers': [
+      ['=> setTimeout(callback, delayMs)', '=> globalThis.setTimeout(callback, delayMs)'],
+    ],
+  }),
+  ...ownMutants('clock', {
+    'a timer that fires early ends a wait': [['(endsAt > clock.monotonicNow() ? arm() : callback())', 'callback()']],
+    'a wait is longer than a timer can hold': [
+      ['Math.min(Math.max(1, remainingMs), MAX_TIMER_MS)', 'Math.max(1, remainingMs)'],
+    ],
+    'a wait sees steps of the wall clock': [
+      ['const endsAt = clock.monotonicNow()', 'const endsAt = clock.now()'],
+      ['endsAt - clock.monotonicNow()', 'endsAt - clock.now()'],
+      ['(endsAt > clock.monotonicNow()', '(endsAt > clock.now()'],
+    ],
+    'the system clock keeps the timers it has seen first': [
+      [
+        'setTimer: (callback, delayMs) => globalThis.setTimeout(callback, delayMs)',
+        'setTimer: globalThis.setTimeout.bind(globalThis)',
+      ],
+    ],
+  }),
+  ...ownMutants('wait-for', {
+    'a wait leaves its timer': [['  clear()\n', '']],
+    'a rejection ends no wait': [['    () => true,\n    () => true,\n', '    () => true,\n']],
+  }),
+  ...ownMutants('event-hub', {
+    'a listener that throws silences the next': [
+      [
+        '      } catch (err) {\n        this.#report(event, err)',
+        '      } catch (err) {\n        this.#report(event, err)\n        break',
+      ],
+    ],
+    'what a listener rejects with is not heard': [
+      ['if (result instanceof Promise) result.catch((err) => this.#report(event, err))', 'void result'],
+    ],
+    'a listener that is added by another hears the same event': [['of [...listeners])', 'of listeners)']],
+    'a function listens once however often it is added': [['= (payload) => listener(payload)', '= listener']],
+  }),
+  ...ownMutants('guarded-logger', {
+    'a logger that throws stops the work': [
+      ['    } catch {\n', '    } catch (error) {\n      if (error) throw error\n'],
+    ],
+    'a logger that rejects is not caught': [['if (written instanceof Promise) written.catch(() => {})', '']],
+    'a child logger is made for each line': [['this.#target ??= this', 'this.#target = this']],
+    'a child of a child forgets its parent': [['{ ...this.#bindings, ...bindings }', 'bindings']],
+  }),
+  ...ownMutants('health-monitor', {
+    'a reason that is known is told again': [['    if (!isNew) return false\n', '']],
+    'the health changes with every reason': [['    if (status === this.#status) return\n', '']],
+    'all workers share one reason': [["${code} ${worker ?? ''}", '${code}']],
+    'a removed worker keeps its reasons': [['if (owner === worker) this.clear(code, worker)', 'void [code, owner]']],
+    'a worker that succeeds again still fails': [["    else this.clear('failing', worker)\n", '']],
+  }),
+  ...ownMutants('worker-starter', {
+    'a start that comes late is not taken': [
+      ['        if (!isCurrent()) return\n', "        if (!isCurrent() || this.#state === 'failed') return\n"],
+    ],
+    'an earlier start counts for a later one': [
+      ['const isCurrent = () => this.#abort === abort', 'const isCurrent = () => this.#abort !== undefined'],
+    ],
+    'a start that has ended leaves its timer': [
+      ["        this.#clearTimer?.()\n        this.#state = 'ready'", "        this.#state = 'ready'"],
+    ],
+    'a stop lets a start go on': [['    this.#abort?.abort(', '    void (']],
+    'a worker is stopped that was not started': [["    if (this.#state === 'stopped') return\n", '']],
+    'a stop that fails stops the manager': [
+      ['      this.#host.workerStopFailed(this.#worker, error, this.#name)', '      throw error'],
+    ],
+    'a worker is named as it calls itself now': [
+      [
+        'workerStartFailed(this.#worker, error, this.#name)',
+        'workerStartFailed(this.#worker, error, this.#worker.name)',
+      ],
+    ],
+  }),
+  ...ownMutants('policy', {
+    "the manager's policy goes before the worker's": [
+      [
+        '    ...withoutUndefined(defaultPolicy),\n    ...withoutUndefined(policy),\n',
+        '    ...withoutUndefined(policy),\n    ...withoutUndefined(defaultPolicy),\n',
+      ],
+    ],
+    "an undefined field hides the manager's": [['    ...withoutUndefined(policy),\n', '    ...policy,\n']],
+    'a retry policy needs no backoff': [
+      ['attempts === undefined || backoffMs === undefined', 'attempts === undefined'],
+    ],
+  }),
+  ...ownMutants('schedule', {
+    'a slot is its own next slot': [
+      ['(Math.floor((afterMs - offsetMs) / periodMs) + 1)', 'Math.ceil((afterMs - offsetMs) / periodMs)'],
+    ],
+    'all workers of a period have one offset': [
+      ['stableHash(workerName) % schedule.periodMs', "stableHash('') % schedule.periodMs"],
+    ],
+    'a schedule is the same in two zones': [[' && one.timeZone === other.timeZone', '']],
+    'an offset may be a whole period': [['offsetMs >= periodMs)', 'offsetMs > periodMs)']],
+    'a schedule can be changed': [["? Object.freeze({ kind: 'every', periodMs })", "? { kind: 'every', periodMs }"]],
+  }),
+  ...ownMutants('stable-hash', {
+    'every offset and jitter moves': [['0x9747b28c', '0x9747b28d']],
+    'names that end in 1, 2, 3 lie together': [
+      ['(mix(high) & 0xfffff) * 2 ** 32 + mix(low)', '(high & 0xfffff) * 2 ** 32 + (low >>> 0)'],
+    ],
+  }),
+  ...ownMutants('run-record', {
+    'a long stack is kept whole': [['cut(thrown.stack, 8_000)', 'thrown.stack']],
+    'what can not be read is thrown on': [
+      ["    return { name: 'NonError', message: 'what was thrown can not be read' }", '    throw thrown'],
+    ],
+  }),
+  ...ownMutants('tracing', {
+    'a subscriber can call a run twice': [['(running ??= run())', 'run()']],
+    'a subscriber can keep a run from being called': [['  return call()\n', '  return running as never\n']],
+    'a run that fails is no error of its channel': [
+      ["if (record.outcome !== 'succeeded') throw", "if (record.outcome === 'lost') throw"],
+    ],
+    'a cause may be of any length': [[' && cause.length <= 1_000', '']],
+  }),
+  ...mutantsOf(`${abstractions}/worker-reports.ts`, [contract, watchdog], {
+    'a finding is told at every look': [['      if (!isNew) continue\n', '']],
+    'a finding is never taken back': [
+      ['if (findings.some((finding) => finding.code === code)) continue', "if (code !== 'overdue') continue"],
+    ],
+    'what only a running manager can say outlives the stop': [['    this.#health.clearAll(ONLY_WHILE_RUNNING)\n', '']],
+    'a worker that is stuck no more has not recovered': [
+      [
+        "    if (this.#health.clear('stuck', worker)) this.#events.emit('worker-recovered', { worker })\n",
+        "    this.#health.clear('stuck', worker)\n",
+      ],
+    ],
+    'a failed start is not in the health': [["    this.#health.add({ worker, code: 'start-failed', message })\n", '']],
+  }),
+  ...mutantsOf(`${abstractions}/worker-status.ts`, [contract, watchdog], {
+    'a stuck worker runs': [["  if (facts.isStuck) return 'stuck'\n", '']],
+    'a paused worker is idle': [["  if (facts.isPaused) return 'paused'\n", '']],
+    'a worker whose start failed is idle': [["  if (facts.isStartFailed) return 'start-failed'\n", '']],
+    'an overdue worker is idle': [["  if (facts.isOverdue) return 'overdue'\n", '']],
+  }),
+  ...mutantsOf(`${abstractions}/worker-stops.ts`, [contract], {
+    'a worker is stopped before its run has ended': [['    await Promise.race([run.drained, deadlinePassed])\n', '']],
+    'a stop does not wait for a removed worker': [['      ...this.#leaving,\n', '']],
+    'a worker is not told of the deadline': [['abort: () => deadline.abort(', 'abort: () => void (']],
+  }),
+  ...mutantsOf(`${defaultManager}/src/run-records.ts`, [contract, watchdog], {
+    'failures do not make the health': [
+      ['    this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)\n', ''],
+    ],
+    'the end of a run is no event': [["    this.#parts.events.emit('run-finished', record)\n", '']],
+    'nobody looks at a worker that has run': [
+      [
+        "    this.#parts.events.emit('run-finished', record)\n    this.#parts.recorded(entry)\n",
+        "    this.#parts.events.emit('run-finished', record)\n",
+      ],
+    ],
+    'nobody looks at a worker whose slot was missed': [
+      [
+        '    this.#parts.reports.slotSkipped(record)\n    this.#parts.recorded(entry)\n',
+        '    this.#parts.reports.slotSkipped(record)\n',
+      ],
+    ],
+    'a slot that does not run is no event': [['    this.#parts.reports.slotSkipped(record)\n', '']],
+    'a slot that does not run has no end': [['      finishedAt: new Date(this.#parts.options.clock.now()),\n', '']],
+    'a slot that does not run is not kept': [
+      ['    entry.history.skip(record, entry.definition.policy.keepRuns)\n', ''],
+    ],
+    'a slot does not count those it passed over': [["'scheduled', dueAt, missedSlots)", "'scheduled', dueAt)"]],
+  }),
+  ...mutantsOf(`${defaultManager}/src/active-work.ts`, [contract, time], {
+    'a cancel does not reach what waits': [['active.record.runId === runId)', "active.record.runId === '')"]],
+    'nobody has cancelled what waited': [
+      ["reason: 'cancelled',\n          ...(by !== undefined && { by }),", "reason: 'cancelled',"],
+    ],
+    'a removal leaves a jittered slot waiting': [
+      ["if (active?.kind === 'waiting') this.#endWaiting(name, active, new UnknownWorkerError(name))", ''],
+    ],
+    'a stop lets runs be repeated': [
+      ["if (active.kind === 'run') active.run.endRetries()", "if (active.kind === 'run') continue"],
+    ],
+    'a pause lets runs be repeated': [["    if (active?.kind === 'run') active.run.endRetries()\n", '']],
+    'a run is told of when it has begun to work': [
+      [
+        "    this.#parts.events.emit('run-started', run.record)\n    run.start()\n",
+        "    run.start()\n    this.#parts.events.emit('run-started', run.record)\n",
+      ],
+    ],
+    'a run does not know the last success': [
+      ['entry.hasHistory ? entry.history.lastSuccess?.finishedAt?.getTime() : undefined', 'undefined'],
+    ],
+  }),
+  ...mutantsOf(`${defaultManager}/src/active-work.ts`, [locks, oneLock], {
+    'a cancelled trigger that waits for its lock is recorded': [
+      ["        if (active.record.kind === 'manual') return true\n", ''],
+    ],
+    'a lock that fails in its own words is no lost lease': [
+      [
+        '  return new LeaseLostError(run.plan.worker.name',
+        '  return signal.reason as never ?? new LeaseLostError(run.plan.worker.name',
+      ],
+    ],
+  }),
+  ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [contract, watchdog], {
+    'a worker that is added again has no history': [
+      ['if (entry.hasHistory) this.#keepHistory(name, entry.history)', ''],
+    ],
+    'a worker that has not started can be triggered': [
+      ['    if (!entry.starter.isReady) throw new WorkerNotReadyError(name)\n', ''],
+    ],
+    'the watch goes on after the stop': [['    this.#loopWatch.stop()\n', '']],
+    'nobody rings an alarm that is dead': [['if (!isRinging) Run.outside(() => this.#timetable.ring())', '']],
+    'a clock that was set is not in the health': [["      this.#health.add({ code: 'clock-skew', message })\n", '']],
+    'whoever asks for the health does not ring the alarm': [
+      ['    if (first && this.#isOverdue(first)) this.#timetable.ring()\n', ''],
+    ],
+    'a stop within a run waits for that run': [['filter((run) => run !== caller)', 'filter(() => caller !== null)']],
   }),
 ]

@@ -3,6 +3,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { Mutant } from './mutants.ts'
+import { withEdits } from './with-edits.ts'
 
 /** What came of a run of vitest. */
 export interface SuiteResult {
@@ -26,7 +27,7 @@ const TIME_LIMIT_MS = 120_000
 
 const config = `export default {
   cacheDir: './.vite',
-  test: { setupFiles: ['./tests/leak-check/src/setup.ts'], testTimeout: 20_000 },
+  test: { setupFiles: ['./tests/leak-check/src/setup.ts'], testTimeout: 20_000, expect: { poll: { timeout: 10_000 } } },
 }
 `
 
@@ -67,18 +68,19 @@ export class Workshop {
     const source = await readFile(path, 'utf8')
     await writeFile(path, withEdits(source, mutant))
     try {
-      return await this.run(mutant.tests)
+      // The first test that fails has caught it.
+      return await this.run(mutant.tests, '--bail=1')
     } finally {
       await writeFile(path, source)
     }
   }
 
-  /** Runs test files as they are. */
-  async run(tests: readonly string[]): Promise<SuiteResult> {
+  /** Runs test files as they are; `options` are those of vitest. */
+  async run(tests: readonly string[], ...options: readonly string[]): Promise<SuiteResult> {
     const report = join(this.#folder, 'report.json')
     await rm(report, { force: true })
     const vitest = join(this.#root, 'node_modules/vitest/vitest.mjs')
-    const parts = [vitest, 'run', '--reporter=json', `--outputFile=${report}`, ...tests]
+    const parts = [vitest, 'run', '--reporter=json', `--outputFile=${report}`, ...options, ...tests]
     await new Promise<void>((resolve) => {
       execFile(process.execPath, parts, { cwd: this.#folder, timeout: TIME_LIMIT_MS, killSignal: 'SIGKILL' }, () =>
         resolve(),
@@ -86,16 +88,6 @@ export class Workshop {
     })
     return readReport(report)
   }
-}
-
-function withEdits(source: string, { name, file, edits }: Mutant): string {
-  let edited = source
-  for (const [text, becomes] of edits) {
-    const count = edited.split(text).length - 1
-    if (count !== 1) throw new Error(`"${name}": this text is ${count} times in ${file}, not once: ${text.trim()}`)
-    edited = edited.replace(text, () => becomes)
-  }
-  return edited
 }
 
 interface Report {
