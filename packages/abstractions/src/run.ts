@@ -74,7 +74,8 @@ export class Run implements StartedRun {
 
   /** Calls `callback` as if no run were calling: a timer that was set inside a run must not count as that run. */
   static outside(callback: () => void): void {
-    activeRun.run(undefined, callback)
+    if (activeRun.getStore() === undefined) callback()
+    else activeRun.run(undefined, callback)
   }
 
   readonly plan: RunPlan

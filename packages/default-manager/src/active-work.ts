@@ -57,7 +57,7 @@ export interface RunStart {
   readonly scheduledForMs?: number
   readonly lateByMs?: number
   readonly missedSlots?: number
-  readonly nextDueAtMs?: number
+  readonly nextDueAtMs?: number | undefined
   readonly by?: string
   readonly cause?: string | undefined
 }

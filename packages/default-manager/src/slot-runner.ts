@@ -242,6 +242,6 @@ function slotStart({ name }: ManagedPeriodicWorker, slot: Slot, { runKind, lateB
     scheduledForMs: slot.dueAt,
     lateByMs,
     missedSlots: slot.missedSlots,
-    ...(slot.nextDueAt !== undefined && { nextDueAtMs: slot.nextDueAt }),
+    nextDueAtMs: slot.nextDueAt,
   }
 }
