@@ -136,8 +136,8 @@ export function groupByWorker(
       report(key)
       continue
     }
-    if (!values) byWorker.set(worker, (values = new Map()))
-    values.set(field, value)
+    values ??= new Map()
+    byWorker.set(worker, values.set(field, value))
   }
   return new Map([...byWorker].map(([worker, values]) => [worker, readWorker(worker, values, report)]))
 }
