@@ -83,13 +83,13 @@ export function mayBeLate(disturbances: readonly Disturbance[], timely: readonly
 
 /**
  * Rule "slow machine": a slot that was missed so soon after it was due was missed because the worker's window is short. It is
- * counted, and more than one in ten (and two) of the slots that nothing held up are too many.
+ * counted, and more than one in four (and five) of the slots that nothing held up are too many.
  */
 export const BARELY_MISSED_MS = 1_500
 
 /** How many of so many slots may be missed barely. */
 export function mostBarelyMissed(slots: number): number {
-  return 2 + Math.floor(slots / 10)
+  return 5 + Math.floor(slots / 4)
 }
 
 /** `timely`: in the order of time. */

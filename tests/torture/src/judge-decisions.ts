@@ -1,7 +1,7 @@
 import { RECOVERY_MS, clockSetBack, declarations, isIn, notInForce, recordForgotten } from './allowances.ts'
 import type { NonRun } from './history.ts'
 import { TAKE_OVER_MS } from './script.ts'
-import { type SlotFacts, factsIn, hasRun } from './slot-facts.ts'
+import { type SlotFacts, beginsOf, factsIn, hasRun } from './slot-facts.ts'
 import { type Violation, type WorkerCase, violation } from './worker-case.ts'
 
 /** Nothing is decided twice: in the cluster, or, where the manager keeps no records in a store, in a process. */
@@ -48,7 +48,8 @@ function decisionsOf({ worker, history }: WorkerCase, facts: SlotFacts) {
     ...(isAmbiguous ? [] : known.countedBy.map(({ runId }) => `counted as missed by ${runId}`)),
   ]
   if (history.manager === 'bullmq') {
-    const isForgotten = ({ at }: NonRun) => facts.nonRuns.some((again) => recordForgotten(history, at, again.at))
+    const decidedAgain = [...beginsOf(facts), ...facts.nonRuns.map(({ at }) => at)]
+    const isForgotten = ({ at }: NonRun) => decidedAgain.some((againAt) => recordForgotten(history, at, againAt))
     const kept = { ...facts, nonRuns: facts.nonRuns.filter((nonRun) => !isForgotten(nonRun)) }
     return [{ words: wordsOf(kept), process: undefined }]
   }

@@ -147,9 +147,9 @@ function isForgotten(workerCase: WorkerCase, slot: number): boolean {
   if (history.manager !== 'bullmq') return false
   return history.emptiedAt.some((at) => {
     if (slot <= at) return slot >= at - TAKE_OVER_MS && mayHaveWaited(workerCase, slot, at)
-    return (
-      slot <= at + RESTORE_MS && ![...slots].some(([other, facts]) => other > at && other < slot && isDecided(facts))
-    )
+    // One that was decided before, by a clock that was ahead, restores nothing.
+    const isRestored = [...slots].some(([other, facts]) => other > at && other < slot && decidedAt(facts) > at)
+    return slot <= at + RESTORE_MS && !isRestored
   })
 }
 

@@ -129,6 +129,8 @@ describe('judge', () => {
         expect(emptied(numbers)).toEqual([])
         expect(emptied([...numbers, restoredWith + 1])).toEqual(['undecided'])
         expect(emptied([0, 2])).toEqual(['undecided'])
+        const early = { outcome: 'missed', reason: 'late' } as const
+        expect(emptied([0, 2], (history) => history.skip(S + P, early, undefined, S - 100))).toEqual([])
       })
     })
 
@@ -191,6 +193,14 @@ describe('judge', () => {
     })
 
     it('is none when Redis was emptied in between, and with it the first record', () => {
+      const ranAfterwards = (emptiedAfterMs: number) =>
+        kindsOf((history) => {
+          history.body(S, { from: S + 900, to: S + 950, instead: true })
+          history.skip(S, { outcome: 'skipped', reason: 'overlap', blockedBy: `forged.${S - P}` }, 'too')
+          history.empty(S + emptiedAfterMs)
+        })
+      expect(ranAfterwards(500)).toEqual([])
+      expect(ranAfterwards(901)).toEqual(['decided-twice'])
       const missedTwice = (emptiedAfterMs: number) =>
         kindsOf((history) => {
           history.skip(S, { outcome: 'missed', reason: 'late' })
@@ -400,7 +410,8 @@ describe('judge', () => {
     it('is none that was missed barely, if there are few of them', () => {
       const barely = (slots: number) =>
         kindsOf((history) => {
-          for (let number = 0; number < slots; number++) missed(history, S + 3 * number * P, BARELY_MISSED_MS)
+          for (let number = 1; number <= slots; number++)
+            missed(history, ForgedHistory.slot(2 * number), BARELY_MISSED_MS)
         })
       expect(barely(mostBarelyMissed(60))).toEqual([])
       expect(barely(mostBarelyMissed(60) + 1)).toEqual(['late'])

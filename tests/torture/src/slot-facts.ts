@@ -85,7 +85,7 @@ export function beginsOf({ bodies, records }: SlotFacts): number[] {
 
 /** When something was first decided. */
 export function decidedAt(facts: SlotFacts): number {
-  return Math.min(...beginsOf(facts), ...facts.nonRuns.map(({ at }) => at))
+  return Math.min(...beginsOf(facts), ...[...facts.nonRuns, ...facts.countedBy].map(({ at }) => at))
 }
 
 function isOfSlot({ kind }: RunRecord): boolean {
