@@ -85,10 +85,11 @@ return 1
 `)
 
 /**
- * Decides that a slot does not run. Gives 0 when it was decided before, and to a tick also when a later one counts it as missed.
+ * Decides that a slot does not run. Gives 0 when it was decided before, and to a tick also when a later one counts it as missed;
+ * -1 to a tick when an earlier slot was decided since it read the mark, so that its count of missed slots is wrong.
  *
  * KEYS workers, records, order of non-runs
- * ARGV worker, run id, slot or '', record, at, most, letter, '1' for a tick
+ * ARGV worker, run id, slot or '', record, at, most, letter, '' or for a tick the mark that it read ('none')
  */
 export const decideNonRun = new LuaScript(`${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -97,9 +98,11 @@ if record == ARGV[4] then return 1 end
 local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker, 'recent:' .. worker)
 local isNew = not record and not (slot and slot <= (tonumber(marks[1] or '') or 0))
 local fields = {}
-if slot and (tonumber(marks[2] or '') or 0) < slot then
+local decided = tonumber(string.match(marks[2] or '', '^%d+$') or '')
+if slot and (decided or 0) < slot then
+  if ARGV[8] ~= '' and decided ~= tonumber(ARGV[8]) then return -1 end
   fields = { 'decided:' .. worker, ARGV[3] }
-elseif ARGV[8] == '1' then
+elseif ARGV[8] ~= '' then
   isNew = false
 end
 if isNew then

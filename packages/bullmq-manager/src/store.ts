@@ -179,13 +179,17 @@ export class Store {
     return decided === 1
   }
 
-  /** Gives whether this call decided it. */
+  /**
+   * Gives whether this call decided it; to a tick, `undefined` when an earlier slot was decided since it read the worker.
+   *
+   * @param readByTick - What a tick has read of the worker, by which it has counted the missed slots.
+   */
   async decideNonRun(
     record: RunRecord,
     slot: number | undefined,
     keepRuns: number,
-    isByTick: boolean,
-  ): Promise<boolean> {
+    readByTick?: Pick<StoredWorker, 'decidedUpTo'>,
+  ): Promise<boolean | undefined> {
     const { worker, runId, finishedAt, outcome } = record
     const decided = await decideNonRun.run(
       this.#client,
@@ -198,10 +202,10 @@ export class Store {
         finishedAt?.getTime() ?? 0,
         keepRuns,
         OUTCOME_LETTERS[outcome ?? 'skipped'],
-        isByTick ? '1' : '',
+        readByTick ? (readByTick.decidedUpTo ?? 'none') : '',
       ],
     )
-    return decided === 1
+    return decided === -1 ? undefined : decided === 1
   }
 
   /** Gives how many runs in a row have failed, or `undefined` when the run is no longer the caller's. `field` differs from the run id for a run that is recovered. */

@@ -13,6 +13,7 @@ function lateWorker(
   guard = blockedBy,
 ) {
   let { decidedUpTo } = marks
+  let decidedMeanwhile: number | undefined
   const told: RunRecord[] = []
   const parts = {
     clock: { now: () => slot + 1_500 },
@@ -30,15 +31,21 @@ function lateWorker(
       }),
       // The same record is written twice with success: the answer to the first may have been lost.
       decideNonRun: async () => {
-        decidedUpTo = slot
-        return true
+        decidedUpTo = decidedMeanwhile ?? slot
+        if (decidedMeanwhile === undefined) return true
+        decidedMeanwhile = undefined
+        return undefined
       },
     },
     runQueues: { add: async () => blockedBy, guardOf: async () => guard },
     activeElsewhere: async () => undefined,
     slotSkipped: (record: RunRecord) => told.push(record),
   } as unknown as TickParts
-  return { told, tick: () => processTick(`repeat:digest:${slot}`, parts), parts }
+  /** Another instance decides this slot between what the tick reads and what it writes. */
+  const decideMeanwhile = (dueAt: number) => {
+    decidedMeanwhile = dueAt
+  }
+  return { told, tick: () => processTick(`repeat:digest:${slot}`, parts), parts, decideMeanwhile }
 }
 
 it('tells once of a slot whose tick comes twice at the same time', async () => {
@@ -76,4 +83,12 @@ it('does not count a slot as missed whose run waits, when it is missed itself', 
   const { told, tick } = lateWorker({ decidedUpTo: slot - 3 * PERIOD_MS }, undefined, `digest.${slot - 2 * PERIOD_MS}`)
   await tick()
   expect(told).toMatchObject([{ runId: `digest.${slot}`, outcome: 'missed', missedSlots: 1 }])
+})
+
+it('counts again when an earlier slot was decided after it had counted', async () => {
+  const { told, tick, decideMeanwhile } = lateWorker({ decidedUpTo: slot - 3 * PERIOD_MS })
+  decideMeanwhile(slot - PERIOD_MS)
+  await tick()
+  expect(told).toHaveLength(1)
+  expect(told[0]).not.toHaveProperty('missedSlots')
 })

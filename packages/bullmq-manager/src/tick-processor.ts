@@ -80,7 +80,10 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
     const blockingSlot = Number((decided.blockedBy ?? waiting)?.slice(worker.name.length + 1))
     const missedSlots = missedSince(worker, blockingSlot, slot)
     const skipped = { ...recordOf(missedSlots), ...decided, finishedAt: new Date(parts.clock.now()) }
-    if (await parts.store.decideNonRun(skipped, slot.dueAt, policy.keepRuns, true)) parts.slotSkipped(skipped)
+    const isDecidedNow = await parts.store.decideNonRun(skipped, slot.dueAt, policy.keepRuns, worker)
+    // Another instance was late with an earlier tick.
+    if (isDecidedNow === undefined) await decideTick(tick, parts)
+    else if (isDecidedNow) parts.slotSkipped(skipped)
   }
   switch (decision.kind) {
     case 'wait':

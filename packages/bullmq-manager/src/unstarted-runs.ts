@@ -64,7 +64,7 @@ export class UnstartedRuns {
     }
     const keepRuns = stored.definition?.policy.keepRuns ?? 100
     if (stored.waiting?.runId === runId) await store.clearWaiting(worker)
-    if (!(await store.decideNonRun(record, isSlotRun(data) ? slot : undefined, keepRuns, false))) return
+    if (!(await store.decideNonRun(record, isSlotRun(data) ? slot : undefined, keepRuns))) return
     if (record.outcome === 'aborted') this.#parts.runFinished(record)
     else this.#parts.slotSkipped(record)
   }

@@ -149,9 +149,9 @@ describe.concurrent('a slot that was decided', () => {
     await cluster.start([new Probe().worker('digest', rarely())])
     const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
     const late = { worker: 'digest', kind: 'scheduled', attempts: 0, instanceId: 'slow', outcome: 'missed' } as const
-    const decide = (dueAt: number, isByTick = true) => {
+    const decide = async (dueAt: number, isByTick = true) => {
       const record = { ...late, runId: `digest.${dueAt}`, scheduledFor: new Date(dueAt), finishedAt: new Date() }
-      return store.decideNonRun(record, dueAt, 100, isByTick)
+      return store.decideNonRun(record, dueAt, 100, isByTick ? await store.read('digest') : undefined)
     }
     await cluster.setDecided('digest', slot)
     expect(await decide(slot - PERIOD_MS)).toBe(false)
@@ -161,6 +161,23 @@ describe.concurrent('a slot that was decided', () => {
     // A run that is not started after all decides its slot as well, also when its tick could not say so.
     expect(await decide(slot + 3 * PERIOD_MS, false)).toBe(true)
     expect(await decide(slot + 2 * PERIOD_MS)).toBe(false)
+  })
+
+  it('is not counted as missed by a tick that read the worker before: that one has to count again', async () => {
+    await using cluster = await TestCluster.open()
+    const slot = lastRareSlot()
+    await cluster.start([new Probe().worker('digest', rarely())])
+    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    await cluster.setDecided('digest', slot - 3 * PERIOD_MS)
+    const before = await store.read('digest')
+    await cluster.setDecided('digest', slot - PERIOD_MS)
+    const missed = { worker: 'digest', runId: `digest.${slot}`, kind: 'scheduled', attempts: 0 } as const
+    const record = { ...missed, scheduledFor: new Date(slot), instanceId: 'slow', outcome: 'missed' } as const
+    expect(await store.decideNonRun({ ...record, missedSlots: 2 }, slot, 100, before)).toBe(undefined)
+    expect(await store.records('digest', undefined)).toEqual([])
+    expect(await store.decideNonRun(record, slot, 100, await store.read('digest'))).toBe(true)
+    // Its answer may have been lost.
+    expect(await store.decideNonRun(record, slot, 100, before)).toBe(true)
   })
 
   it('is not counted as missed by a later run whose tick came before it started', async () => {
