@@ -91,6 +91,7 @@ describe.concurrent('while a manager runs', () => {
     expect((await manager.list()).map(({ name }) => name)).toEqual(['long', 'tidy', 'paused', 'late'])
     // The run that was active is nobody's now; it is in the way of nothing.
     await expect.poll(async () => (await outcomeOf(manager.trigger('long'))).code, PATIENCE).toBe('resolved')
+    expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
     const stopped = await outcomeOf(manager.stop({ timeoutMs: 60_000 }))
     expect(stopped.ms).toBeLessThan(50_000)
   })

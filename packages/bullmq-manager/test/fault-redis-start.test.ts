@@ -53,6 +53,8 @@ describe.concurrent('start while Redis', () => {
     expect(failed).toMatchObject({ code: 'start-timeout', message: expect.stringContaining('WRONGPASS') })
     expect(failed.message + JSON.stringify(logger.lines)).not.toContain('falsch')
     expect(logger.lines.length).toBeLessThan(5)
+    await redis.cli('config', 'set', 'requirepass', 'falsch')
+    await startAgain(test, manager)
   })
 
   it('forbids writing rejects and says so', async (test) => {
@@ -61,12 +63,16 @@ describe.concurrent('start while Redis', () => {
     await redis.cli('acl', 'setuser', 'reader', 'on', '>leser', '~*', '&*', '+@all', '-@write')
     const connection = redis.url.replace('redis://', 'redis://reader:leser@')
     const { manager, logger } = faultManager(test, { connection, startTimeoutMs: 30_000 })
-    const { worker } = countingWorker('tidy', every(1_000))
+    const { worker, runs } = countingWorker('tidy', every(1_000))
     await manager.add(worker)
     const failed = await outcomeOf(manager.start())
     expect(failed).toMatchObject({ code: 'store-unavailable', message: expect.stringContaining('NOPERM') })
     expect(failed.message + JSON.stringify(logger.lines)).not.toContain('leser')
+    expect(logger.lines.length).toBeLessThan(8)
     expect(manager.state).toBe('idle')
+    await redis.cli('acl', 'setuser', 'reader', '+@write')
+    await startAgain(test, manager)
+    await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
   })
 
   it('is read-only (a replica) rejects at the deadline, and works when it is a master again', async (test) => {

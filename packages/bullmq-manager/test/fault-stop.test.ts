@@ -87,6 +87,34 @@ describe.concurrent('stop returns within its deadline and the process exits by i
     await stopAndExit(test, process)
   })
 
+  it('while its user may not write any more', async (test) => {
+    const redis = await ownRedis(test)
+    await redis.cli('acl', 'setuser', 'shop', 'on', '>secret', '~*', '&*', '+@all')
+    const process = await startBusy(test, redis.url.replace('redis://', 'redis://shop:secret@'))
+    await redis.cli('acl', 'setuser', 'shop', '-@write')
+    await process.waitFor((event) => event.event === 'said' && event.name === 'store-lost')
+    await stopAndExit(test, process)
+  })
+
+  it('while its password is no longer the right one', async (test) => {
+    const redis = await ownRedis(test)
+    await redis.cli('acl', 'setuser', 'shop', 'on', '>secret', '~*', '&*', '+@all')
+    const process = await startBusy(test, redis.url.replace('redis://', 'redis://shop:secret@'))
+    await redis.cli('acl', 'setuser', 'shop', '<secret', '>another')
+    await redis.cli('client', 'kill', 'user', 'shop')
+    await process.waitFor((event) => event.event === 'said' && event.name === 'store-lost')
+    await stopAndExit(test, process)
+  })
+
+  it('after Redis was restarted in mid-run', async (test) => {
+    const redis = await ownRedis(test, { appendOnly: true })
+    const process = await startBusy(test, redis.url)
+    await redis.kill()
+    await process.waitFor((event) => event.event === 'said' && event.name === 'store-lost')
+    await redis.restart()
+    await stopAndExit(test, process)
+  })
+
   it('after Redis was emptied', async (test) => {
     const redis = await ownRedis(test)
     const process = await startBusy(test, redis.url)
