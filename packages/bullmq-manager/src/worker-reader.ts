@@ -12,7 +12,7 @@ import type { ManagedWorker } from './managed-worker.ts'
 import type { Reconciler } from './reconciler.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
-import { type KnownWorker, isKnown } from './stored-worker.ts'
+import { type KnownWorker, type StoredWorker, isKnown } from './stored-worker.ts'
 import { describeLocal, describeStored } from './worker-status.ts'
 import type { WorkerWatch } from './worker-watch.ts'
 
@@ -28,9 +28,14 @@ export interface WorkerReaderParts {
   readonly entries: ReadonlyMap<string, ManagedWorker>
 }
 
+/** All workers in Redis, and the instances that live. */
+type Seen = readonly [stored: ReadonlyMap<string, StoredWorker>, live: readonly Instance[]]
+
 /** What the calls that only look read in Redis. Each rejects with `StoreUnavailableError` when that can not be reached. */
 export class WorkerReader {
   readonly #parts: WorkerReaderParts
+  /** What is about to be read for all calls of this moment. */
+  #reading: Promise<Seen> | undefined
 
   constructor(parts: WorkerReaderParts) {
     this.#parts = parts
@@ -38,8 +43,8 @@ export class WorkerReader {
 
   /** All workers of the application, and those without a schedule that were added here. */
   async list(): Promise<WorkerStatus[]> {
-    const { connection, store, reconciler, entries } = this.#parts
-    const [stored, live] = await connection.send('list', () => Promise.all([store.readAll(), reconciler.look()]))
+    const { connection, entries } = this.#parts
+    const [stored, live] = await connection.send('list', () => this.#readAll())
     const known = [...stored.values()].filter(isKnown).sort(byDeclaration)
     const names = new Set(known.map(({ name }) => name))
     const local = [...entries.values()].filter(({ definition }) => !names.has(definition.name))
@@ -68,11 +73,11 @@ export class WorkerReader {
 
   /** What is wrong now. Never rejects: while Redis can not be read, what was known before. */
   async reasons(): Promise<readonly HealthReason[]> {
-    const { connection, store, reconciler, watch, health } = this.#parts
+    const { connection, reconciler, watch, health } = this.#parts
     // A probe must not wait for a Redis that is known to be away.
     if (!connection.isThere) return health.reasons
     try {
-      const [stored, live] = await connection.send('health', () => Promise.all([store.readAll(), reconciler.look()]))
+      const [stored, live] = await connection.send('health', () => this.#readAll())
       return watch.reasons({ stored, live, isSettlingIn: reconciler.isSettlingIn })
     } catch (error) {
       if (health.has('store-lost')) return health.reasons
@@ -88,6 +93,15 @@ export class WorkerReader {
       queues,
       lastSeenAt: new Date(lastSeenAt),
     }))
+  }
+
+  /** Reads once for all calls of one moment, and after all of them: what was called before is seen. */
+  #readAll(): Promise<Seen> {
+    this.#reading ??= Promise.resolve().then(() => {
+      this.#reading = undefined
+      return Promise.all([this.#parts.store.readAll(), this.#parts.reconciler.look()])
+    })
+    return this.#reading
   }
 
   #describe(stored: KnownWorker, live: readonly Instance[]): WorkerStatus {
