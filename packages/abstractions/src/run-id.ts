@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto'
-
 // Run ids have one shape on every manager: the worker's name, a dot, and a rest without dots. Users never parse them.
 
 /** The id of the run for a slot: the same on every instance. */
@@ -9,7 +7,7 @@ export function slotRunId(worker: string, slot: { readonly dueAt: number }): str
 
 /** A new id for a run that was triggered. */
 export function manualRunId(worker: string): string {
-  return `${worker}.m-${randomUUID()}`
+  return `${worker}.m-${crypto.randomUUID()}`
 }
 
 /** The id of a run of `runOnStart`; `mark` says for which start. */

@@ -1,4 +1,4 @@
-import type { RunKind, RunRecord } from '@background-workers/abstractions'
+import type { RunRecord } from '@background-workers/abstractions'
 import { type StartedRun, slotRunId, startedRecord } from '@background-workers/abstractions/for-managers'
 
 /** A record and its place in the order of the decisions. */
@@ -15,7 +15,9 @@ const PILE = 16
 
 /** Whether a record of the run says nothing but numbers: a slot that ran and succeeded. */
 export function isPackable({ plan, end }: StartedRun): boolean {
-  return end?.outcome === 'succeeded' && plan.kind in KINDS && plan.by === undefined
+  return (
+    end?.outcome === 'succeeded' && (plan.kind === 'scheduled' || plan.kind === 'catch-up') && plan.by === undefined
+  )
 }
 
 /**
@@ -32,6 +34,7 @@ export class PackedRuns {
     this.#instanceId = instanceId
   }
 
+  /** The newest. */
   get last(): Kept | undefined {
     return this.#numbers.length > 0 ? this.#unpack(this.#numbers.length - WIDTH) : undefined
   }
@@ -40,9 +43,10 @@ export class PackedRuns {
   add({ plan, startedAtMs, attempts, end }: StartedRun, decision: number, keepRuns: number): void {
     const { finishedAtMs, durationMs } = end as NonNullable<typeof end>
     const { scheduledForMs, lateByMs, missedSlots } = plan
-    const kind = KINDS[plan.kind as keyof typeof KINDS]
     const numbers = this.#numbers
-    numbers.push(kind, scheduledForMs, startedAtMs, finishedAtMs, durationMs, lateByMs, missedSlots, attempts, decision)
+    const isCatchUp = plan.kind === 'catch-up' ? 1 : 0
+    numbers.push(isCatchUp, scheduledForMs, startedAtMs, finishedAtMs, durationMs)
+    numbers.push(lateByMs, missedSlots, attempts, decision)
     const excess = numbers.length / WIDTH - keepRuns
     if (excess >= PILE) numbers.splice(0, excess * WIDTH)
   }
@@ -54,14 +58,14 @@ export class PackedRuns {
 
   #unpack(at: number): Kept {
     const numbers = this.#numbers.slice(at, at + WIDTH) as Packed
-    const [kind, scheduledForMs, startedAtMs, finishedAtMs, durationMs, lateByMs, missedSlots, attempts, decision] =
-      numbers
+    const [isCatchUp, scheduledForMs, startedAtMs, finishedAtMs, durationMs, ...rest] = numbers
+    const [lateByMs, missedSlots, attempts, decision] = rest
     const runId = slotRunId(this.#worker, { dueAt: scheduledForMs })
     const record = startedRecord({
       plan: {
         worker: { name: this.#worker },
         runId,
-        kind: kind === KINDS.scheduled ? 'scheduled' : 'catch-up',
+        kind: isCatchUp ? 'catch-up' : 'scheduled',
         scheduledForMs,
         lateByMs,
         missedSlots,
@@ -77,5 +81,3 @@ export class PackedRuns {
 }
 
 type Packed = [number, number, number, number, number, number, number, number, number]
-
-const KINDS = { scheduled: 0, 'catch-up': 1 } satisfies Partial<Record<RunKind, number>>

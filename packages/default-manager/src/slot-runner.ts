@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import {
   type BackgroundWorkerError,
   type Clock,
@@ -92,7 +91,7 @@ export class SlotRunner {
 
   /** The run of `runOnStart`; skipped if a run is active. */
   runOnStart(entry: ManagedPeriodicWorker): void {
-    const start: RunStart = { runId: startRunId(entry.name, randomUUID()), kind: 'start' }
+    const start: RunStart = { runId: startRunId(entry.name, crypto.randomUUID()), kind: 'start' }
     const now = this.#clock.now()
     const record = this.#records.unstarted(entry, start.runId, 'start', now)
     const blockedBy = this.work.runIdOf(entry.name)

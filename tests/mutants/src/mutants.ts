@@ -209,7 +209,9 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/packed-runs.ts`, [`${defaultManager}/src/run-history.test.ts`], {
     'too many packed runs are dropped': [['excess * WIDTH)', '(excess + 1) * WIDTH)']],
-    'a packed catch-up is an ordinary run': [["? 'scheduled' : 'catch-up'", "? 'scheduled' : 'scheduled'"]],
+    'a packed catch-up is an ordinary run': [
+      ["isCatchUp ? 'catch-up' : 'scheduled'", "isCatchUp ? 'scheduled' : 'scheduled'"],
+    ],
   }),
   ...ownMutants('watchdog', {
     'a slot is overdue at once after 10 s': [['now - dueAtMs > OVERDUE_AFTER_MS', 'now - dueAtMs >= OVERDUE_AFTER_MS']],
