@@ -98,7 +98,9 @@ if record == ARGV[4] then return 1 end
 local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker, 'recent:' .. worker)
 local isNew = not record and not (slot and slot <= (tonumber(marks[1] or '') or 0))
 local fields = {}
-local decided = tonumber(string.match(marks[2] or '', '^%d+$') or '')
+-- As it is read elsewhere: anything longer is no mark.
+local mark = marks[2] or ''
+local decided = #mark <= 15 and tonumber(string.match(mark, '^%d+$') or '') or nil
 if slot and (decided or 0) < slot then
   if ARGV[8] ~= '' and decided ~= tonumber(ARGV[8]) then return -1 end
   fields = { 'decided:' .. worker, ARGV[3] }

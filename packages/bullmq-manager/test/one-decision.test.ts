@@ -178,6 +178,10 @@ describe.concurrent('a slot that was decided', () => {
     expect(await store.decideNonRun(record, slot, 100, await store.read('digest'))).toBe(true)
     // Its answer may have been lost.
     expect(await store.decideNonRun(record, slot, 100, before)).toBe(true)
+    // Whoever reads such a mark reads none, and would count again for ever.
+    const next = { ...record, runId: `digest.${slot + PERIOD_MS}`, scheduledFor: new Date(slot + PERIOD_MS) }
+    await cluster.redis.hset(new Keys(cluster.applicationName).workers, 'decided:digest', '5'.padStart(16, '0'))
+    expect(await store.decideNonRun(next, slot + PERIOD_MS, 100, await store.read('digest'))).toBe(true)
   })
 
   it('is not counted as missed by a later run whose tick came before it started', async () => {
