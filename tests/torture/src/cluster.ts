@@ -30,7 +30,7 @@ export class Cluster implements AsyncDisposable {
   /** Goes straight to Redis and runs nothing; none for a manager without a store. */
   readonly observer: BullMqBackgroundWorkerManager | undefined
   readonly #records = new Map<string, RunRecord>()
-  readonly #endStalls: () => void
+  readonly #endWatches: readonly (() => void)[]
   #redisTurn: Promise<void> = Promise.resolve()
 
   private constructor(
@@ -45,7 +45,7 @@ export class Cluster implements AsyncDisposable {
     this.journal = journal
     this.seats = seats
     this.observer = observer
-    this.#endStalls = journal.watchStalls()
+    this.#endWatches = [journal.watchStalls(), journal.watchLoad()]
   }
 
   /** Resolves when all processes have started. */
@@ -109,7 +109,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#endStalls()
+    for (const end of this.#endWatches) end()
     await Promise.all(this.seats.map((seat) => seat[Symbol.asyncDispose]()))
     await this.observer?.stop()
     await this.redis.cleanUp()

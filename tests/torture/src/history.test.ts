@@ -32,3 +32,9 @@ it('a fault for which there was no occasion is none', () => {
     ),
   ).toEqual([])
 })
+
+it('a second in which the machine is overloaded counts as one in which it stands still', () => {
+  const lines: JournalLine[] = [{ event: 'overload', load: 9, at: 5_000, wall: 5_000, process: 0 }]
+  const { stalls } = readHistory({ manager: 'bullmq', lines, stored: [], toMs: 9_000 })
+  expect(stalls).toEqual([{ process: 0, from: 4_000, to: 5_000 }])
+})

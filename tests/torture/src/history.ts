@@ -15,7 +15,7 @@ export interface History {
   readonly endMs: number
   readonly processes: readonly ProcessLife[]
   readonly faults: readonly FaultSpan[]
-  /** Times in which a process, or the machine, stood still. */
+  /** Times in which a process stood still, or the machine was overloaded. */
   readonly stalls: readonly (Span & { readonly process: number })[]
   readonly pauses: readonly (Span & { readonly worker: string })[]
   /** When Redis was emptied. */
@@ -115,9 +115,10 @@ export function readHistory({ manager, lines, stored, toMs }: HistoryParts): His
     faults: readSpans(lines, 'fault', 'fault-over', ({ index }) => index, endMs)
       .filter(([{ index }]) => !calledOff.has(index))
       .map(([{ fault }, span]) => ({ fault, ...span })),
-    stalls: lines.flatMap((line) =>
-      line.event === 'stall' ? [{ process: line.process, from: line.at - line.ms, to: line.at }] : [],
-    ),
+    stalls: lines.flatMap((line) => {
+      const ms = line.event === 'stall' ? line.ms : line.event === 'overload' ? 1_000 : undefined
+      return ms === undefined ? [] : [{ process: line.process, from: line.at - ms, to: line.at }]
+    }),
     pauses: readSpans(lines, 'pausing', 'resumed', ({ pauseNumber }) => pauseNumber, endMs).map(
       ([{ worker }, span]) => ({ worker, ...span }),
     ),

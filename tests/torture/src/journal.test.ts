@@ -1,7 +1,7 @@
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Journal, followJournals, monotonicMs, readJournals } from './journal.ts'
 
 let folder: string
@@ -48,4 +48,16 @@ it('followJournals gives what was noted since the last call, each line once and 
   appendFileSync(join(folder, '1.jsonl'), 'pped"}\n')
   expect(newLines().map(({ event }) => event)).toEqual(['stopped'])
   journal.close()
+})
+
+it('watchLoad notes when too many processes wait for each processor', () => {
+  vi.useFakeTimers()
+  const journal = new Journal(folder, 0, 0)
+  const loads = [6, 6.5, 2]
+  const end = journal.watchLoad(() => loads.shift() as number)
+  vi.advanceTimersByTime(3_000)
+  end()
+  vi.useRealTimers()
+  journal.close()
+  expect(readJournals(folder)).toMatchObject([{ event: 'overload', load: 6.5 }])
 })

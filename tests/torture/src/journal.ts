@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync, writeSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import type { RunKind, RunRecord } from '@background-workers/abstractions'
 import type { Fault } from './script.ts'
@@ -12,6 +13,8 @@ export type JournalEvent =
   | { readonly event: 'fault' | 'fault-over' | 'fault-called-off'; readonly index: number; readonly fault: Fault }
   | { readonly event: 'pausing' | 'resumed'; readonly worker: string; readonly pauseNumber: number }
   | { readonly event: 'emptying' }
+  /** In the last second so many processes have waited for each processor. */
+  | { readonly event: 'overload'; readonly load: number }
   // By a process of the application.
   | { readonly event: 'starting' | 'started' | 'stopping' | 'stopped' }
   | {
@@ -88,10 +91,23 @@ export class Journal {
     return () => clearInterval(timer)
   }
 
+  /** Notes from now on each second in which the machine is overloaded. Gives how to end it. */
+  watchLoad(loadPerProcessor = () => (loadavg()[0] as number) / availableParallelism()): () => void {
+    const timer = setInterval(() => {
+      const load = loadPerProcessor()
+      if (load > OVERLOAD) this.write({ event: 'overload', load })
+    }, 1_000)
+    timer.unref()
+    return () => clearInterval(timer)
+  }
+
   close(): void {
     closeSync(this.#file)
   }
 }
+
+/** With so many processes that wait for each processor nothing can be on time. */
+const OVERLOAD = 6
 
 /** A timer that is this late is worth a note. */
 const STALL_MS = 300
