@@ -96,30 +96,37 @@ describe.concurrent('while a manager runs', () => {
     expect(stopped.ms).toBeLessThan(50_000)
   })
 
-  it('and Redis becomes read-only, nothing floods, and all goes on when it is a master again', async (test) => {
-    const { expect } = test
-    const redis = await ownRedis(test)
-    const { manager, countEvents, logger } = faultManager(test, { connection: redis.url, commandTimeoutMs: 3_000 })
-    const tidy = countingWorker('tidy', every(1_000))
-    await manager.add(tidy.worker)
-    await manager.start()
-    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(0)
+  for (const [how, begin, end] of [
+    ['Redis becomes read-only', 'replicaof 127.0.0.1 1', 'replicaof no one'],
+    ['its user may not write any more', 'acl setuser shop -@write', 'acl setuser shop +@write'],
+  ] as const) {
+    it(`and ${how}, nothing floods, and all goes on when that is over`, async (test) => {
+      const { expect } = test
+      const redis = await ownRedis(test)
+      await redis.cli('acl', 'setuser', 'shop', 'on', '>secret', '~*', '&*', '+@all')
+      const connection = redis.url.replace('redis://', 'redis://shop:secret@')
+      const { manager, countEvents, logger } = faultManager(test, { connection, commandTimeoutMs: 3_000 })
+      const tidy = countingWorker('tidy', every(1_000))
+      await manager.add(tidy.worker)
+      await manager.start()
+      await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(0)
 
-    await redis.cli('replicaof', '127.0.0.1', '1')
-    await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
-    await pass(3_000)
-    expect(await outcomeOf(manager.pause('tidy'))).toMatchObject({ code: 'store-unavailable' })
-    expect(await manager.health()).toMatchObject({ reasons: [{ code: 'store-lost' }] })
-    await redis.cli('replicaof', 'no', 'one')
+      await redis.cli(...wordsOf(begin))
+      await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
+      await pass(3_000)
+      expect(await outcomeOf(manager.pause('tidy'))).toMatchObject({ code: 'store-unavailable' })
+      expect(await manager.health()).toMatchObject({ reasons: [{ code: 'store-lost' }] })
+      await redis.cli(...wordsOf(end))
 
-    await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)
-    const before = tidy.runs.length
-    await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)
-    expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
-    expect(await manager.get('tidy')).not.toMatchObject({ state: 'paused' })
-    await expect.poll(() => manager.health(), PATIENCE).toMatchObject({ status: 'ok' })
-    expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
-  })
+      await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)
+      const before = tidy.runs.length
+      await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)
+      expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
+      expect(await manager.get('tidy')).not.toMatchObject({ state: 'paused' })
+      await expect.poll(() => manager.health(), PATIENCE).toMatchObject({ status: 'ok' })
+      expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
+    })
+  }
 
   it('and Redis is full, runs end, nothing is lost, and schedules go on when there is room', async (test) => {
     const { expect } = test
@@ -244,3 +251,7 @@ describe.concurrent('while a manager runs', () => {
     expect(isSilent(logger), JSON.stringify(logger.lines)).toBe(true)
   })
 })
+
+function wordsOf(line: string): [string, ...string[]] {
+  return line.split(' ') as [string, ...string[]]
+}
