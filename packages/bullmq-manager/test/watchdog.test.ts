@@ -149,3 +149,19 @@ describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
     expect(await reasonsOf(web)).toEqual(['orphaned digest'])
   })
 })
+
+describe.concurrent('a worker that fails again and again', () => {
+  it('is healthy where it failed when it has succeeded elsewhere', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const doWork = () => Promise.reject(new Error('broken'))
+    const failing = await cluster.start([probe.worker('digest', rarely(), { on: 'failing', doWork })])
+    for (let failures = 0; failures < 3; failures++) await untilOver(failing, await failing.trigger('digest'))
+    const isFailing = async () => (await failing.health()).reasons.some(({ code }) => code === 'failing')
+    await until('it is failing', isFailing)
+    // As if another instance had run it.
+    await cluster.redis.hset(cluster.key('workers'), 'failures:digest', '0')
+    await failing.pause('digest')
+    await until('it is not failing', async () => !(await isFailing()))
+  })
+})

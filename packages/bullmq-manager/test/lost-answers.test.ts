@@ -2,13 +2,12 @@ import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import { type RunRecord, every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
-import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis, pass } from './fixtures/fault-manager.ts'
 import { Keys } from '../src/keys.ts'
 import { Store } from '../src/store.ts'
+import { TestCluster, rarely } from './fixtures/cluster.ts'
+import { PATIENCE, countingWorker, faultManager, outcomeOf } from './fixtures/fault-manager.ts'
 import { losingRedis } from './fixtures/losing-redis.ts'
-import { HOUR_MS, TestCluster, lastRareSlot, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
-import { until } from './fixtures/until.ts'
 
 describe.concurrent('when the connection breaks after Redis has executed a command, and the command is sent again', () => {
   it('a run that was won is run', async (test) => {
@@ -127,88 +126,6 @@ describe.concurrent('when the connection breaks after Redis has executed a comma
   })
 })
 
-describe.concurrent('a run', () => {
-  it('that was decided when a stop had given up on it stays with BullMQ, so that another instance finds it lost', async (test) => {
-    const { expect } = test
-    const { redis, target, hold } = await losingRedis(test)
-    const { manager, applicationName } = faultManager(test, { connection: redis })
-    const tidy = countingWorker('tidy', rarely())
-    await manager.add(tidy.worker)
-    await manager.start()
-    // The script is known to Redis from then on.
-    await manager.trigger('tidy')
-    await expect.poll(async () => (await manager.runs('tidy'))[0], PATIENCE).toMatchObject({ outcome: 'succeeded' })
-    const held = hold((command) => command.includes(':records:tidy:runs') && !command.includes('"outcome"'))
-    const runId = await manager.trigger('tidy')
-    const release = await held
-    const stopping = manager.stop({ timeoutMs: 100 })
-    await pass(800)
-    release()
-    await stopping
-    expect(tidy.runs).toHaveLength(1)
-    expect(await target.cli('lrange', `{${applicationName}}:runs.default:active`, '0', '-1')).toBe(runId)
-  })
-
-  it('that has started does not wait for its jitter any more, however late its tick says so', async () => {
-    await using cluster = await TestCluster.open()
-    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
-    const slot = Date.now()
-    const record = {
-      runId: `digest.${slot}`,
-      worker: 'digest',
-      kind: 'scheduled',
-      scheduledFor: new Date(slot),
-      attempts: 1,
-      instanceId: 'one',
-    } as const
-    const claim = { token: 'default/one/1', slot, keepRuns: 100, isRecovery: false, wasWaiting: false }
-    assert.equal(await store.decideRun(record, claim), true)
-    await store.raiseDecided('digest', slot, record)
-    const { waiting, decidedUpTo } = await store.read('digest')
-    assert.deepEqual([waiting, decidedUpTo], [undefined, slot])
-  })
-
-  it('whose lease was lost keeps the guard while its doWork is active here, and ends undisturbed', async (test) => {
-    const { expect } = test
-    const redis = await ownRedis(test)
-    const { manager, applicationName } = faultManager(test, { connection: redis.url })
-    const release = Promise.withResolvers<void>()
-    test.onTestFinished(() => release.resolve())
-    let active = 0
-    let most = 0
-    const long = countingWorker(
-      'long',
-      rarely(),
-      async () => {
-        most = Math.max(most, ++active)
-        await release.promise
-        active--
-      },
-      { onCrash: 'recover' },
-    )
-    await manager.add(long.worker)
-    await manager.start()
-    const runId = await manager.trigger('long')
-    await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
-    // What the stalled check does with a job whose lock has run out.
-    const queue = `{${applicationName}}:runs.default`
-    await redis.cli('hincrby', `${queue}:${runId}`, 'stc', '1')
-    await redis.cli('del', `${queue}:${runId}:lock`)
-    await redis.cli('lrem', `${queue}:active`, '1', runId)
-    await redis.cli('rpush', `${queue}:wait`, runId)
-    await redis.cli('zadd', `${queue}:marker`, '0', '0')
-    await pass(3_000)
-    expect(await outcomeOf(manager.trigger('long'))).toMatchObject({ code: 'worker-busy' })
-    release.resolve()
-    await expect.poll(() => outcomeOf(manager.trigger('long')), PATIENCE).toMatchObject({ code: 'resolved' })
-    await expect.poll(async () => (await manager.get('long'))?.state, PATIENCE).toBe('idle')
-    expect(most).toBe(1)
-    const stopped = performance.now()
-    await manager.stop({ timeoutMs: 60_000 })
-    expect(performance.now() - stopped).toBeLessThan(50_000)
-  })
-})
-
 describe.concurrent('an add that got no answer', () => {
   it('leaves the worker undeclared by this instance', async (test) => {
     const { expect } = test
@@ -223,72 +140,5 @@ describe.concurrent('an add that got no answer', () => {
     expect(await names()).toContain('late')
     release()
     await expect.poll(names, PATIENCE).not.toContain('late')
-  })
-})
-
-describe.concurrent('a worker that fails again and again', () => {
-  it('is healthy where it failed when it has succeeded elsewhere', async () => {
-    await using cluster = await TestCluster.open()
-    const probe = new Probe()
-    const doWork = () => Promise.reject(new Error('broken'))
-    const failing = await cluster.start([probe.worker('digest', rarely(), { on: 'failing', doWork })])
-    for (let failures = 0; failures < 3; failures++) await untilOver(failing, await failing.trigger('digest'))
-    const isFailing = async () => (await failing.health()).reasons.some(({ code }) => code === 'failing')
-    await until('it is failing', isFailing)
-    // As if another instance had run it.
-    await cluster.redis.hset(cluster.key('workers'), 'failures:digest', '0')
-    await failing.pause('digest')
-    await until('it is not failing', async () => !(await isFailing()))
-  })
-})
-
-describe.concurrent('a worker whose queue has changed', () => {
-  it('runs again when its run died on the former queue, which nobody takes any more', async () => {
-    await using cluster = await TestCluster.open()
-    const probe = new Probe()
-    const slot = lastRareSlot()
-    const policy = { catchUpWindowMs: 48 * HOUR_MS }
-    const manager = await cluster.start([probe.worker('digest', rarely(), { policy })])
-    const record = {
-      runId: 'digest.m-1',
-      worker: 'digest',
-      kind: 'manual',
-      scheduledFor: new Date(),
-      startedAt: new Date(),
-      attempts: 1,
-      instanceId: 'dead',
-    }
-    await cluster.redis.hset(
-      cluster.key('workers'),
-      'active:digest',
-      `former/dead/1\nrunning\n${JSON.stringify(record)}`,
-    )
-    await cluster.setDecided('digest', slot - 1)
-    await cluster.deliverTick('digest', slot)
-    const records = await untilRecords(manager, 'digest', ([latest]) => latest?.outcome === 'succeeded')
-    assert.deepEqual(
-      records.map(({ runId, outcome }) => [runId, outcome]),
-      [
-        [`digest.${slot}`, 'succeeded'],
-        ['digest.m-1', 'lost'],
-      ],
-    )
-  })
-
-  it('is not triggered while a run is active on the former queue', async () => {
-    await using cluster = await TestCluster.open()
-    const probe = new Probe()
-    const gate = Promise.withResolvers<void>()
-    const work = { doWork: () => gate.promise }
-    const former = await cluster.start([probe.worker('digest', rarely(), { policy: { queue: 'former' }, ...work })], {
-      release: 1,
-      queues: ['former'],
-    })
-    const runId = await former.trigger('digest')
-    await until('it runs', () => probe.calls.length === 1)
-    const latter = await cluster.start([probe.worker('digest', rarely(), work)], { release: 2 })
-    await assert.rejects(latter.trigger('digest'), { code: 'worker-busy', activeRunId: runId })
-    gate.resolve()
-    await until('it may run again', () => latter.trigger('digest').catch(() => false))
   })
 })
