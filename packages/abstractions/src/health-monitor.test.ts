@@ -83,7 +83,9 @@ describe('HealthMonitor', () => {
       monitor.add({ worker: 'a', code, message: 'x' })
       monitor.add({ worker: 'ab', code, message: 'x' })
     }
+    expect(monitor.isFine('a')).toBe(false)
     monitor.clearWorker('a')
     expect(monitor.reasons.map(({ worker }) => worker)).toEqual(['ab', 'ab', 'ab'])
+    expect([monitor.isFine('a'), monitor.isFine('ab')]).toEqual([true, false])
   })
 })

@@ -77,7 +77,12 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(
     `${abstractions}/run.ts`,
-    [`${abstractions}/run.test.ts`, `${abstractions}/run-retry.test.ts`, contract],
+    [
+      `${abstractions}/run.test.ts`,
+      `${abstractions}/run-retry.test.ts`,
+      `${abstractions}/run-context.test.ts`,
+      contract,
+    ],
     {
       'a run settles before its scope is disposed': [['if (disposal) await disposal', 'void disposal']],
       'an abort does not reach the signal': [['    this.#controller?.abort(reason)\n', '']],
@@ -85,7 +90,9 @@ export const mutants: readonly Mutant[] = [
         ['if (isPast(this.plan.nextDueAtMs, clock.now()))', 'if (isPast(undefined, clock.now()))'],
       ],
       'a pause does not end retries': [['    this.#mayRetry = false\n', '']],
-      'an outcome is fixed twice': [['    if (this.isFinished) return false\n', '']],
+      'an outcome is fixed twice': [
+        ['    if (this.isFinished) return false\n    this.#abortReason', '    this.#abortReason'],
+      ],
       'a timeout is an abort': [
         ["return { outcome: 'failed', reason: 'timeout' }", "return { outcome: 'aborted', reason: 'timeout' }"],
       ],
@@ -207,12 +214,17 @@ export const mutants: readonly Mutant[] = [
     'the last success is trimmed': [['[this.#lastSuccess, this.#lastFailure]', '[this.#lastFailure]']],
     'a slot that succeeded is older than any other run': [['>= (other?.decision ?? 0)', '>= 0']],
   }),
-  ...mutantsOf(`${defaultManager}/src/packed-runs.ts`, [`${defaultManager}/src/run-history.test.ts`], {
-    'too many packed runs are dropped': [['excess * WIDTH)', '(excess + 1) * WIDTH)']],
-    'a packed catch-up is an ordinary run': [
-      ["isCatchUp ? 'catch-up' : 'scheduled'", "isCatchUp ? 'scheduled' : 'scheduled'"],
-    ],
-  }),
+  ...mutantsOf(
+    `${defaultManager}/src/packed-runs.ts`,
+    [`${defaultManager}/src/packed-runs.test.ts`, `${defaultManager}/src/run-history.test.ts`],
+    {
+      'packed runs pile up': [['if (excess >= PILE) numbers.splice', 'if (excess < 0) numbers.splice']],
+      'too many packed runs are dropped': [['excess * WIDTH)', '(excess + 1) * WIDTH)']],
+      'a packed catch-up is an ordinary run': [
+        ["isCatchUp ? 'catch-up' : 'scheduled'", "isCatchUp ? 'scheduled' : 'scheduled'"],
+      ],
+    },
+  ),
   ...ownMutants('watchdog', {
     'a slot is overdue at once after 10 s': [['now - dueAtMs > OVERDUE_AFTER_MS', 'now - dueAtMs >= OVERDUE_AFTER_MS']],
     'an orphan is expected to have slots': [
@@ -227,7 +239,10 @@ export const mutants: readonly Mutant[] = [
     'a worker never ran after its first slot': [['const NEVER_RAN_AFTER = 2', 'const NEVER_RAN_AFTER = 1']],
     'a worker without a handler never ran either': [['!worker.hasRun && !worker.hasNoHandler', '!worker.hasRun']],
     'a failed run makes up for a lost one': [
-      ["outcomes.lastIndexOf('lost') > outcomes.lastIndexOf('succeeded')", "outcomes.at(-1) === 'lost'"],
+      [
+        "outcomes.findLast((outcome) => outcome === 'lost' || outcome === 'succeeded') === 'lost'",
+        "outcomes.at(-1) === 'lost'",
+      ],
     ],
     'a paused worker has lost nothing': [
       ['if (isLost(recentOutcomes))', 'if (worker.isScheduled && isLost(recentOutcomes))'],
@@ -288,7 +303,7 @@ export const mutants: readonly Mutant[] = [
   }),
   ...ownMutants('guarded-logger', {
     'a logger that throws stops the work': [
-      ['    } catch {\n', '    } catch (error) {\n      if (error) throw error\n'],
+      ['    } catch {\n      // A logger', '    } catch (error) {\n      if (error) throw error\n      // A logger'],
     ],
     'a logger that rejects is not caught': [['if (written instanceof Promise) written.catch(() => {})', '']],
     'a child logger is made for each line': [['this.#target ??= this', 'this.#target = this']],
@@ -297,8 +312,15 @@ export const mutants: readonly Mutant[] = [
   ...ownMutants('health-monitor', {
     'a reason that is known is told again': [['    if (!isNew) return false\n', '']],
     'the health changes with every reason': [['    if (status === this.#status) return\n', '']],
-    'all workers share one reason': [["${code} ${worker ?? ''}", '${code}']],
-    'a removed worker keeps its reasons': [['if (owner === worker) this.clear(code, worker)', 'void [code, owner]']],
+    'a worker has one reason at a time': [
+      ['this.#reasons.get(worker)?.has(code) === true', 'this.#reasons.has(worker)'],
+    ],
+    'a worker is not fine any more when its reasons are gone': [
+      ['    if (reasons.size === 0) this.#reasons.delete(worker)\n', ''],
+    ],
+    'a removed worker keeps its reasons': [
+      ['for (const code of [...(this.#reasons.get(worker)?.keys() ?? [])]) this.clear(code, worker)', 'void worker'],
+    ],
     'a worker that succeeds again still fails': [["    else this.clear('failing', worker)\n", '']],
   }),
   ...ownMutants('worker-starter', {
@@ -429,12 +451,13 @@ export const mutants: readonly Mutant[] = [
     'a pause lets runs be repeated': [["    if (active?.kind === 'run') active.run.endRetries()\n", '']],
     'a run is told of when it has begun to work': [
       [
-        "    this.#parts.events.emit('run-started', run.record)\n    run.start()\n",
-        "    run.start()\n    this.#parts.events.emit('run-started', run.record)\n",
+        "    if (this.#parts.events.hears('run-started')) this",
+        "    run.start()\n    if (this.#parts.events.hears('run-started')) this",
       ],
+      ['run.record)\n    run.start()\n', 'run.record)\n'],
     ],
     'a run does not know the last success': [
-      ['entry.hasHistory ? entry.history.lastSuccess?.finishedAt?.getTime() : undefined', 'undefined'],
+      ['entry.hasHistory ? entry.history.lastSucceededAtMs : undefined', 'undefined'],
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/active-work.ts`, [locks, oneLock], {

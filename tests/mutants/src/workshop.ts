@@ -23,7 +23,7 @@ const COPIED = [
 ]
 
 /** A fault may make a test wait forever. */
-const TIME_LIMIT_MS = 120_000
+const TIME_LIMIT_MS = 240_000
 
 const config = `export default {
   cacheDir: './.vite',
