@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { guardLogger } from './guarded-logger.ts'
-import type { Logger } from './logger.ts'
+import { type Logger, silentLogger } from './logger.ts'
 import { RecordingLogger } from './testing/recording-logger.ts'
 
 const levels = ['debug', 'info', 'warn', 'error'] as const
@@ -61,6 +61,13 @@ describe('guardLogger', () => {
     expect([child.isLevelEnabled('debug'), children, written]).toEqual([false, [], []])
     child.info({}, 'two')
     expect([child.isLevelEnabled('info'), children, written]).toEqual([true, [{ worker: 'w' }], ['two']])
+  })
+
+  it('writes what a logger adds to the silent one', () => {
+    const written: string[] = []
+    guardLogger({ ...silentLogger, error: (_data, message) => void written.push(String(message)) }).error({}, 'x')
+    expect(written).toEqual(['x'])
+    expect(guardLogger(undefined).child({ worker: 'w' }).isLevelEnabled('error')).toBe(false)
   })
 
   it('writes where a logger can not say which levels it writes', () => {

@@ -43,6 +43,8 @@ export class GuardedLogger implements WorkerLogger {
 
   /** Whether a line of that level may be written. Ask before you make the data of a line that is seldom written. */
   isLevelEnabled(level: Level): boolean {
+    // Not a method of the silent logger: whoever spreads it writes some levels.
+    if (this.#parent === silentLogger) return false
     try {
       return this.#parent.isLevelEnabled?.(level) !== false
     } catch {

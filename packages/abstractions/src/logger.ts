@@ -32,5 +32,4 @@ export const silentLogger: Logger = {
   info() {},
   warn() {},
   error() {},
-  isLevelEnabled: () => false,
 }
