@@ -235,6 +235,19 @@ describe('jitter', () => {
 })
 
 describe('what is taken back', () => {
+  it('a jittered slot that is cancelled is told as a run that is over', async () => {
+    const { clock, manager, runs } = await startManager({ jittery: every('1h', { offset: 0 }) }, { jitterMs: HOUR / 2 })
+    const finished: RunRecord[] = []
+    manager.on('run-finished', (record) => finished.push(record))
+    await clock.advance(HOUR)
+    const runId = (await manager.get('jittery'))?.activeRun?.runId as string
+    expect(await manager.cancel(runId, { by: 'ann' })).toBe(true)
+    expect(finished).toMatchObject([{ runId, outcome: 'aborted', reason: 'cancelled', by: 'ann', attempts: 0 }])
+    await clock.advance(HOUR - 1)
+    expect(runs.jittery).toEqual([])
+    await manager.stop()
+  })
+
   it('a jittered slot that a pause has skipped does not run after a resume', async () => {
     const { clock, manager, runs } = await startManager({ jittery: every('1h', { offset: 0 }) }, { jitterMs: HOUR / 2 })
     await clock.advance(HOUR)

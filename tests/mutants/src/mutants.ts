@@ -413,16 +413,16 @@ export const mutants: readonly Mutant[] = [
     'a stop does not wait for a removed worker': [['      ...this.#leaving,\n', '']],
     'a worker is not told of the deadline': [['abort: () => deadline.abort(', 'abort: () => void (']],
   }),
-  ...mutantsOf(`${defaultManager}/src/run-records.ts`, [contract, watchdog], {
+  ...mutantsOf(`${defaultManager}/src/run-records.ts`, [contract, watchdog, time], {
     'failures do not make the health': [
       ['    this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)\n', ''],
     ],
-    'the end of a run is no event': [["    this.#parts.events.emit('run-finished', record)\n", '']],
+    'the end of a run is no event': [
+      ["if (this.#parts.events.hears('run-finished')) this.#parts.events.emit('run-finished', run.record)", ''],
+    ],
+    'the end of a run that never began is no event': [["    this.#parts.events.emit('run-finished', record)\n", '']],
     'nobody looks at a worker that has run': [
-      [
-        "    this.#parts.events.emit('run-finished', record)\n    this.#parts.recorded(entry)\n",
-        "    this.#parts.events.emit('run-finished', record)\n",
-      ],
+      ["emit('run-finished', run.record)\n    this.#parts.recorded(entry)\n", "emit('run-finished', run.record)\n"],
     ],
     'nobody looks at a worker whose slot was missed': [
       [
