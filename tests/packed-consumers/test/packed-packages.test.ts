@@ -105,7 +105,7 @@ describe('a project that installs the tarballs', () => {
     const entries = packages.flatMap(({ name, manifest }) =>
       Object.keys(manifest.exports).map((entry) => posix.join(name, entry)),
     )
-    const imported = [...code.matchAll(/ from '(@background-workers\/[^']+)'/g)].map(([, entry]) => entry)
+    const imported = [...code.matchAll(/ from '(@background-workers\/[^']+)'/g)].map(([, entry]) => String(entry))
     expect(imported.sort()).toEqual(entries.filter((entry) => !entry.endsWith('/package.json')).sort())
   })
 
