@@ -83,7 +83,8 @@ export function mayBeLate(disturbances: readonly Disturbance[], timely: readonly
 
 /**
  * Rule "slow machine": a slot that was missed so soon after it was due was missed because the worker's window is short. It is
- * counted, and more than one in four (and five) of the slots that nothing held up are too many.
+ * counted, and more than one in four (and five) of the slots that nothing held up are too many. At the end, when nothing can be
+ * felt any more, none may be.
  */
 export const BARELY_MISSED_MS = 1_500
 

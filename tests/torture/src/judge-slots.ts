@@ -25,6 +25,7 @@ export function judgeSlots(workerCase: WorkerCase, rhythm: Rhythm, isOdd: boolea
   const { jitterMs = 0 } = worker.policy
   const all = examineSlots(workerCase, rhythm, isOdd)
   const excused = mayBeLate(disturbances, onTimeOf(all))
+  const nothingFeltFrom = Math.max(history.fromMs, ...disturbances.map(({ feltUntil }) => feltUntil))
   const violations: Violation[] = []
   let owed = 0
   let notOwed = 0
@@ -41,7 +42,7 @@ export function judgeSlots(workerCase: WorkerCase, rhythm: Rhythm, isOdd: boolea
     if (!isExcused) heldToTime++
     if (!decided) violations.push(violation(worker, 'undecided', slot, `slot ${slot} has no decision`))
     else if (lateness && !isExcused) {
-      if (lateness.isBarely) barelyMissed++
+      if (lateness.isBarely && slot < nothingFeltFrom) barelyMissed++
       else violations.push(violation(worker, 'late', slot, `slot ${slot} ${lateness.words}, and nothing held it up`))
     }
   }

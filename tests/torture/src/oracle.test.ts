@@ -410,11 +410,23 @@ describe('judge', () => {
     it('is none that was missed barely, if there are few of them', () => {
       const barely = (slots: number) =>
         kindsOf((history) => {
+          history.fault('block', ForgedHistory.slot(50), ForgedHistory.slot(50) + 100, [0])
           for (let number = 1; number <= slots; number++)
             missed(history, ForgedHistory.slot(2 * number), BARELY_MISSED_MS)
         })
-      expect(barely(mostBarelyMissed(60))).toEqual([])
+      expect(barely(mostBarelyMissed(58))).toEqual([])
       expect(barely(mostBarelyMissed(60) + 1)).toEqual(['late'])
+    })
+
+    it('is one that was missed barely when no fault can be felt any more', () => {
+      const barelyAfter = (ms: number) =>
+        kindsOf((history) => {
+          history.fault('block', S - P - 100, S - 100, [0])
+          missed(history, S + ms, BARELY_MISSED_MS)
+        })
+      const slotsFelt = Math.floor((P + RECOVERY_MS - 100) / P)
+      expect(barelyAfter(slotsFelt * P)).toEqual([])
+      expect(barelyAfter((slotsFelt + 1) * P)).toEqual(['late'])
     })
 
     /** All slots are missed from just before the end of a fault until so long after it. */
