@@ -147,16 +147,21 @@ describe.concurrent('a restart of the application', () => {
       const after = cluster.instance({ logger })
       for (const worker of workers()) await after.add(worker)
       await watch.takeWrites()
+      await watch.takeCalls()
 
       await after.start()
 
       // The second heartbeat is the last that looks at everything.
       await cluster.untilHeartbeats(2)
+      const calls = await watch.takeCalls()
       const writes = (await watch.takeWrites()).filter((write) => !IS_OF_BULLMQ.test(write))
       expect(new Set(writes)).toEqual(
         new Set([`hset ${cluster.key('instances')}`, `hset ${cluster.key('instances:names')}`]),
       )
       expect(writes.filter((write) => write.endsWith(':names'))).toHaveLength(1)
+      // Nor does it send anything that might have changed something.
+      expect(calls.get('hset')).toBe(writes.length)
+      expect([...calls.keys()].filter((command) => !COMMANDS_OF_BULLMQ.has(command))).toEqual(['hset'])
       expect(logger.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([])
     } finally {
       await server.cleanUp()
@@ -166,3 +171,6 @@ describe.concurrent('a restart of the application', () => {
 
 // That somebody has looked for stalled jobs lately: BullMQ's workers say so to each other every few seconds.
 const IS_OF_BULLMQ = /^(set|expire|expired) \S+:(ticks|runs\.default):stalled-check$/
+
+// With these its workers ask for jobs, and for jobs whose worker has died.
+const COMMANDS_OF_BULLMQ = new Set(['bzpopmin', 'del', 'expire', 'rpoplpush', 'set', 'xtrim', 'zpopmin'])
