@@ -93,9 +93,9 @@ export function mostBarelyMissed(slots: number): number {
   return 5 + Math.floor(slots / 4)
 }
 
-/** `timely`: in the order of time. */
-export function firstAfter(timely: readonly TimelySlot[], at: number): TimelySlot | undefined {
-  return timely.find(({ slot }) => slot > at)
+/** The first slot after that time that was decided after it too: a clock that was ahead decides ahead. `timely`: in the order of time. */
+export function firstAfter(timely: readonly TimelySlot[], time: number): TimelySlot | undefined {
+  return timely.find(({ slot, at }) => slot > time && at > time)
 }
 
 /** Rule "paused": a pause decides the slots that it meets, and leaves no record. */

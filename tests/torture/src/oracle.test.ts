@@ -418,6 +418,18 @@ describe('judge', () => {
       expect(barely(mostBarelyMissed(60) + 1)).toEqual(['late'])
     })
 
+    it('is not one that follows what a clock that was ahead has decided ahead', () => {
+      const decidedAt = (ms: number) =>
+        kindsOf((history) => {
+          history.fault('clock', S - 5 * P, S - 100, [0], { ms: 3_000 })
+          const ahead = { outcome: 'skipped', reason: 'overlap', blockedBy: `forged.${S - P}` } as const
+          history.skip(S, ahead, undefined, S - 100 + ms)
+          missed(history, S + P)
+        })
+      expect(decidedAt(-1)).toEqual([])
+      expect(decidedAt(1)).toEqual(['late'])
+    })
+
     it('is one that was missed barely when no fault can be felt any more', () => {
       const barelyAfter = (ms: number) =>
         kindsOf((history) => {
