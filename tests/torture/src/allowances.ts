@@ -71,12 +71,13 @@ export interface TimelySlot {
 
 /**
  * Rule "late": slots of a worker may be late or missed during a disturbance, and from its end until the worker's next slot in
- * time. So whoever is on time again has to stay so until the next disturbance.
+ * time has been decided. So whoever is on time again has to stay so until the next disturbance.
  */
 export function mayBeLate(disturbances: readonly Disturbance[], timely: readonly TimelySlot[]): Span[] {
   return joined(
     disturbances.map(({ from, to, feltUntil }) => {
-      return { from, to: Math.min(feltUntil, firstAfter(timely, to)?.slot ?? feltUntil) }
+      const first = firstAfter(timely, to)
+      return { from, to: Math.min(feltUntil, first ? Math.max(first.slot, first.at) : feltUntil) }
     }),
   )
 }

@@ -430,6 +430,17 @@ describe('judge', () => {
       expect(decidedAt(1)).toEqual(['late'])
     })
 
+    it('is not one that came due before the first slot in time was decided', () => {
+      const passedOver = (first: number, slot: number) =>
+        kindsOf((history) => {
+          history.fault('block', S - 200, S - 100, [0])
+          history.body(S, { from: S + first, to: S + first + 10, instead: true })
+          missed(history, slot)
+        })
+      expect(passedOver(2 * P + 100, S + 2 * P)).toEqual([])
+      expect(passedOver(2 * P - 100, S + 2 * P)).toEqual(['late'])
+    })
+
     it('is one that was missed barely when no fault can be felt any more', () => {
       const barelyAfter = (ms: number) =>
         kindsOf((history) => {
