@@ -19,17 +19,24 @@ redis.call('HINCRBY', KEYS[2], 'version', 1)
 return 1
 `)
 
+// What follows reads a mark as it is read everywhere: what is no number, or too long to be one, is no mark.
+const READ_MARK = `
+local function read_mark(text)
+  return text and #text <= 15 and tonumber(string.match(text, '^%d+$') or '') or nil
+end
+`
+
 /**
  * Raises the mark up to which slots are decided; it never goes back.
  *
  * KEYS workers · ARGV worker, slot, record of the slot that waits for its jitter (unless it has started meanwhile) or ''
  */
-export const raiseDecided = new LuaScript(`
+export const raiseDecided = new LuaScript(`${READ_MARK}
 local marks = redis.call('HMGET', KEYS[1], 'decided:' .. ARGV[1], 'started:' .. ARGV[1])
 local slot = tonumber(ARGV[2])
-if (tonumber(marks[1] or '') or -1) < slot then
+if (read_mark(marks[1]) or -1) < slot then
   redis.call('HSET', KEYS[1], 'decided:' .. ARGV[1], ARGV[2])
-  if ARGV[3] ~= '' and (tonumber(marks[2] or '') or -1) < slot then redis.call('HSET', KEYS[1], 'waiting:' .. ARGV[1], ARGV[3]) end
+  if ARGV[3] ~= '' and (read_mark(marks[2]) or -1) < slot then redis.call('HSET', KEYS[1], 'waiting:' .. ARGV[1], ARGV[3]) end
 end
 return 1
 `)
@@ -57,14 +64,14 @@ end
  * ARGV worker, run id, slot or '', record, at, most, token, '1' to recover, start mark or '', ms that a start mark without release
  *   holds or '', '1' when it waited for its jitter
  */
-export const decideRun = new LuaScript(`${KEEP_RECORD}
+export const decideRun = new LuaScript(`${READ_MARK}${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local active = ARGV[7] .. '\\nrunning\\n' .. ARGV[4]
 local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker, 'active:' .. worker)
 if marks[3] == active then return 1 end
 if ARGV[8] ~= '1' then
   if redis.call('HEXISTS', KEYS[2], run) == 1 then return 0 end
-  if slot and slot <= (tonumber(marks[1] or '') or 0) then return 0 end
+  if slot and slot <= (read_mark(marks[1]) or 0) then return 0 end
   if ARGV[9] ~= '' and marks[2] then
     if ARGV[10] == '' then
       if marks[2] == ARGV[9] then return 0 end
@@ -91,16 +98,14 @@ return 1
  * KEYS workers, records, order of non-runs
  * ARGV worker, run id, slot or '', record, at, most, letter, '' or for a tick the mark that it read ('none')
  */
-export const decideNonRun = new LuaScript(`${KEEP_RECORD}
+export const decideNonRun = new LuaScript(`${READ_MARK}${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local record = redis.call('HGET', KEYS[2], run)
 if record == ARGV[4] then return 1 end
 local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker, 'recent:' .. worker)
-local isNew = not record and not (slot and slot <= (tonumber(marks[1] or '') or 0))
+local isNew = not record and not (slot and slot <= (read_mark(marks[1]) or 0))
 local fields = {}
--- As it is read elsewhere: anything longer is no mark.
-local mark = marks[2] or ''
-local decided = #mark <= 15 and tonumber(string.match(mark, '^%d+$') or '') or nil
+local decided = read_mark(marks[2])
 if slot and (decided or 0) < slot then
   if ARGV[8] ~= '' and decided ~= tonumber(ARGV[8]) then return -1 end
   fields = { 'decided:' .. worker, ARGV[3] }

@@ -201,6 +201,25 @@ describe.concurrent('a slot that was decided', () => {
     expect(probe.calls.map(({ missedSlots }) => missedSlots)).toEqual([0, 1])
   })
 
+  it('does not keep later slots from running by a mark that is too long to be one', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const slot = lastRareSlot()
+    const manager = await cluster.start([probe.worker('digest', rarely(), { policy: ANY_TIME })])
+    const { workers } = new Keys(cluster.applicationName)
+    await cluster.setDecided('digest', slot - 1)
+    await cluster.redis.hset(workers, 'started:digest', '1e300')
+    await cluster.deliverTick('digest', slot)
+    await cluster.runsSettle()
+    expect(probe.calls.map(({ runId }) => runId)).toEqual([`digest.${slot}`])
+    // From here on there are marks again, also where the one up to which slots are decided could not be read.
+    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    await cluster.redis.hset(workers, 'decided:digest', '9'.repeat(16))
+    await store.raiseDecided('digest', slot)
+    expect(await store.read('digest')).toMatchObject({ startedUpTo: slot, decidedUpTo: slot })
+    await manager.stop()
+  })
+
   it('is told once, also when its run ends while the records are read', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
