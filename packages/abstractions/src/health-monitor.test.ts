@@ -32,6 +32,25 @@ describe('HealthMonitor', () => {
     expect(monitor.has('store-lost', 'a')).toBe(false)
   })
 
+  it('does not look at what is wrong elsewhere when something comes or goes', () => {
+    const { monitor, changes } = createMonitor()
+    let looks = 0
+    const looked = {
+      worker: 'a',
+      get code() {
+        looks++
+        return 'failing' as const
+      },
+      message: 'x',
+    }
+    monitor.add(looked)
+    const before = looks
+    for (let index = 0; index < 100; index++) monitor.add({ worker: `w${index}`, code: 'failing', message: 'x' })
+    for (let index = 0; index < 99; index++) monitor.clear('failing', `w${index}`)
+    expect(looks).toBe(before)
+    expect(changes.map(({ status }) => status)).toEqual(['degraded'])
+  })
+
   it('announces a change of the health as a whole, and nothing else', () => {
     const { monitor, changes } = createMonitor()
     monitor.add({ worker: 'a', code: 'start-failed', message: 'x' })

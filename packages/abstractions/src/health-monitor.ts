@@ -1,11 +1,13 @@
 import type { EventHub } from './event-hub.ts'
-import { type HealthCode, type HealthReason, type HealthStatus, failingReason, healthStatus } from './health.ts'
+import { type HealthCode, type HealthReason, type HealthStatus, failingReason, isGrave } from './health.ts'
 
 /** Keeps what is wrong at present and says when the health as a whole changes. */
 export class HealthMonitor {
   readonly #events: EventHub
   /** By worker; those of the manager itself have none. */
   readonly #reasons = new Map<string | undefined, Map<HealthCode, HealthReason>>()
+  /** How many of them are grave: counted, so that a change costs the same however many workers have a reason. */
+  #graveReasons = 0
   #status: HealthStatus = 'ok'
 
   constructor(events: EventHub) {
@@ -32,6 +34,7 @@ export class HealthMonitor {
     const reasons = this.#reasons.get(worker) ?? new Map<HealthCode, HealthReason>()
     this.#reasons.set(worker, reasons.set(code, reason))
     if (!isNew) return false
+    if (isGrave(code)) this.#graveReasons++
     this.#events.emit('health-reason-added', reason)
     this.#announce()
     return true
@@ -42,6 +45,7 @@ export class HealthMonitor {
     const reasons = this.#reasons.get(worker)
     if (!reasons?.delete(code)) return false
     if (reasons.size === 0) this.#reasons.delete(worker)
+    if (isGrave(code)) this.#graveReasons--
     this.#events.emit('health-reason-cleared', { ...(worker !== undefined && { worker }), code })
     this.#announce()
     return true
@@ -64,10 +68,9 @@ export class HealthMonitor {
   }
 
   #announce(): void {
-    const reasons = this.reasons
-    const status = healthStatus(reasons)
+    const status = this.#graveReasons > 0 ? 'unhealthy' : this.#reasons.size > 0 ? 'degraded' : 'ok'
     if (status === this.#status) return
     this.#status = status
-    this.#events.emit('health-changed', { status, reasons })
+    this.#events.emit('health-changed', { status, reasons: this.reasons })
   }
 }

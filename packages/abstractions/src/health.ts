@@ -66,6 +66,11 @@ export const FAILING_AFTER = 3
 
 const GRAVE: ReadonlySet<HealthCode> = new Set(['not-running', 'no-progress', 'stuck', 'overdue', 'store-lost'])
 
+/** Whether one reason of this kind makes the health `unhealthy`. */
+export function isGrave(code: HealthCode): boolean {
+  return GRAVE.has(code)
+}
+
 /**
  * A restart of this process is no cure for the others, so liveness probes should look at these only. (A slot may be `overdue`
  * because no other process decides it: to restart the one that says so would end its runs and cure nothing.)
@@ -94,6 +99,6 @@ export function healthReport(
 
 /** The health as a whole, judged by what is wrong. */
 export function healthStatus(reasons: readonly HealthReason[]): HealthStatus {
-  if (reasons.some(({ code }) => GRAVE.has(code))) return 'unhealthy'
+  if (reasons.some(({ code }) => isGrave(code))) return 'unhealthy'
   return reasons.length > 0 ? 'degraded' : 'ok'
 }
