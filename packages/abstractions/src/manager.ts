@@ -13,6 +13,7 @@ import type { WorkerStatus } from './worker-status.ts'
  * with `NotPeriodicError` when it only starts and stops. Options with unknown keys reject with `InvalidOptionsError`.
  */
 export interface IBackgroundWorkerManager extends AsyncDisposable {
+  /** Where it stands between `start` and `stop`. */
   readonly state: ManagerState
 
   /**
@@ -75,11 +76,13 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
   /** All workers, in the order they were added. */
   list(): Promise<WorkerStatus[]>
 
+  /** How one worker stands; `undefined` when there is none of that name. */
   get(name: string): Promise<WorkerStatus | undefined>
 
   /** The records of a worker, newest first; at most `limit` (default all that are kept). An active run comes without outcome. */
   runs(name: string, options?: RunsOptions): Promise<RunRecord[]>
 
+  /** What is wrong now, and how the whole stands; also while the manager does not run or its store is away, which it says. */
   health(): Promise<HealthReport>
 
   /** Calls `listener` at each such event of this instance, until the returned function is called. */
@@ -126,5 +129,6 @@ export interface PauseOptions extends ByOption {
 
 /** What `runs` takes. */
 export interface RunsOptions {
+  /** How many records at most, from 1. @default all that are kept */
   readonly limit?: number
 }

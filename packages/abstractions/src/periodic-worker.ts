@@ -35,6 +35,7 @@ export interface PeriodicBackgroundWorkerContext<Services extends object = objec
   readonly attempt: number
   /** How many slots before this one were due and not decided. */
   readonly missedSlots: number
+  /** When the outcome of the last run that succeeded was fixed; none before the first. */
   readonly lastSucceededAt?: Date
 }
 

@@ -55,10 +55,11 @@ export interface PeriodicWorkerPolicy {
 export interface RetryPolicy {
   /** How many attempts in all; counts the first. */
   readonly attempts: number
+  /** The first wait, in ms. */
   readonly backoffMs: number
-  /** @default 1 */
+  /** How many times as long each wait is as the one before, from 1. @default 1 */
   readonly factor?: number
-  /** @default 3,600,000 (1 h) */
+  /** The longest wait, in ms. @default 3_600_000 (1 h) */
   readonly maxBackoffMs?: number
 }
 

@@ -149,6 +149,8 @@ function readKind(schedule: Record<string, unknown>): unknown {
 }
 
 const accept = () => undefined
+
+/** The last time that a `Date` can hold, in ms since the epoch: no slot comes after it. */
 export const MAX_DATE_MS = 8.64e15
 
 function readDuration(subject: string, value: unknown): number {

@@ -11,7 +11,7 @@ import { repeatStrategy } from './schedulers.ts'
 const TICK_LEASE_MS = 10_000
 
 /**
- * Half as many as runs: of a thousand slots in one millisecond, half then start a quarter sooner, for runs no longer wait until
+ * Half as many as runs by default: of a thousand slots in one millisecond, half then start a quarter sooner, for runs no longer wait until
  * the last tick is through. With fewer a slot would wait longer for its decision.
  */
 const TICKS_AT_ONCE = 24

@@ -1,9 +1,10 @@
 import type { GuardedLogger } from '@background-workers/abstractions/for-managers'
 import { withoutCommand } from './redis-error.ts'
 
+/** So many kinds are logged; what comes after them is not. */
 const MAX_KINDS = 100
 
-/** Logs each kind of error once in a session: BullMQ can emit over a thousand errors a second. */
+/** Logs each kind of error once in a session, a hundred kinds at most: BullMQ can emit over a thousand errors a second. */
 export class ErrorLog {
   readonly #logger: GuardedLogger
   readonly #seen = new Set<string>()

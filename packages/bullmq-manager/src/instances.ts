@@ -31,7 +31,7 @@ export interface Beat {
   readonly version: string
   readonly schedulerCount: number
   readonly firstNextAt: number | undefined
-  /** Run ids that somebody wants cancelled, and who. */
+  /** By run id: who wants the run cancelled, and since when. */
   readonly cancels: ReadonlyMap<string, CancelRequest>
   /** Whether the names of this instance are there; not after Redis was emptied. */
   readonly hasNames: boolean
@@ -138,7 +138,7 @@ function readNames(text: string | null): string[] {
 /**
  * One heartbeat in one round trip: says that the instance lives and reads what may have changed.
  * Gives Redis time (two parts), all instances (id, 'ms json', …), the version, how many schedulers there are, and when the
- * first of them is due, the runs to be cancelled (run id, by, …), and whether the worker names of the instance are there.
+ * first of them is due, the runs to be cancelled (run id, 'ms by', …), and whether the worker names of the instance are there.
  *
  * KEYS instances, meta, schedulers, cancels, instance names · ARGV instance, its description or '' to write nothing
  */

@@ -8,7 +8,7 @@ export class Keys {
   readonly workers: string
   readonly instances: string
   readonly instanceNames: string
-  /** Runs that are to be cancelled by the instance that runs them, and who wants it. */
+  /** Runs that are to be cancelled by the instance that runs them, since when, and who wants it. */
   readonly cancels: string
   /** Held for moments while schedules are written. */
   readonly writeLock: string

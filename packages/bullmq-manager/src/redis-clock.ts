@@ -23,8 +23,8 @@ export class RedisClock {
   }
 
   /**
-   * Takes up an answer to `TIME` that was asked for at `askedAt` (of `performance.now`). Redis told the time at some moment since: what
-   * was known before is kept as far as that allows, so an answer that took long changes little.
+   * Takes up an answer to `TIME` that was asked for at `askedAt` (of `performance.now`). Redis told the time at some
+   * moment since: what was known before is kept as far as that allows, so an answer that took long changes little.
    */
   note(time: readonly (string | number)[], askedAt: number): void {
     const [seconds, micros] = time

@@ -208,7 +208,11 @@ export class Store {
     return decided === -1 ? undefined : decided === 1
   }
 
-  /** Gives how many runs in a row have failed, or `undefined` when the run is no longer the caller's. `field` differs from the run id for a run that is recovered. */
+  /**
+   * Gives how many runs in a row have failed, or `undefined` when the run is no longer the caller's.
+   *
+   * @param field - Where the record goes: not under the run id for the first start of a run that is started once more.
+   */
   async finishRun(
     record: RunRecord,
     token: string,

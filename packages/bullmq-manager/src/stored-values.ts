@@ -6,7 +6,7 @@ import {
   fillPolicy,
 } from '@background-workers/abstractions/for-managers'
 
-// How the values of a worker's fields are read. What is malformed gives `undefined`, or throws as `JSON.parse` does.
+// How the values of a worker's fields are read. What is malformed gives `undefined`, or throws whatever it likes.
 
 /** A definition and who declared it. */
 export interface StoredDefinition extends Pick<PeriodicWorkerDefinition, 'schedule' | 'policy'> {

@@ -48,8 +48,8 @@ export interface WorkerControlParts {
 
 /**
  * What the control calls do in Redis: to every worker of the application, whether it was added here or not. What they
- * take has been checked, but for schedules. Each rejects with `StoreUnavailableError` when Redis can not be reached; those that name a worker, but
- * for `remove`, with `UnknownWorkerError` when Redis has none of that name.
+ * take has been checked, but for schedules. Each rejects with `StoreUnavailableError` when Redis can not be reached;
+ * those that name a worker, but for `remove`, with `UnknownWorkerError` when Redis has none of that name.
  */
 export class WorkerControl {
   readonly #parts: WorkerControlParts
