@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { RunHarness } from '../test/run-harness.ts'
 import { RunCancelledError } from './errors.ts'
+import type { Run } from './run.ts'
 
 /** Fails so many times, then succeeds. */
 function failing(times: number) {
@@ -102,6 +103,21 @@ describe('the retries of a run', () => {
     await harness.clock.advance(120_000)
     expect(attempts).toEqual([1])
     expect(harness.stuck).toBe(0)
+  })
+
+  it.each([
+    ['an abort', (run: Run) => run.abort(new RunCancelledError('w', 'w.1')), 'aborted'],
+    ['the end of retries', (run: Run) => run.endRetries(), 'failed'],
+  ] as const)('are not waited for when whoever is told of one answers with %s', async (_title, answer, outcome) => {
+    const harness = new RunHarness()
+    harness.whenRetrying = answer
+    const { attempts, doWork } = failing(9)
+    const run = harness.start(doWork, { policy: { retry: { attempts: 9, backoffMs: 60_000 } } })
+    await harness.clock.settle()
+    expect(run.isSettled).toBe(true)
+    expect(run.record).toMatchObject({ outcome, attempts: 1 })
+    expect(attempts).toEqual([1])
+    expect(harness.clock.timerCount).toBe(0)
   })
 
   it('are not begun after an abort during an attempt', async () => {

@@ -177,6 +177,17 @@ describe('Run', () => {
       expect(run.record).not.toHaveProperty('by')
     })
 
+    it('before the start keeps doWork from being called', () => {
+      const harness = new RunHarness()
+      let calls = 0
+      const run = harness.createRun(() => calls++)
+      run.abort(new RunCancelledError('w', 'w.1'))
+      run.start()
+      expect([calls, run.isSettled, harness.settled]).toEqual([0, true, 1])
+      expect(harness.finished).toMatchObject([{ outcome: 'aborted', reason: 'cancelled', attempts: 0 }])
+      expect(harness.clock.timerCount).toBe(0)
+    })
+
     it('does nothing to a run that has its outcome', async () => {
       const harness = new RunHarness()
       const run = harness.start(async () => {})

@@ -154,8 +154,12 @@ export class Run implements StartedRun {
     return this.#logger
   }
 
-  /** Calls `doWork` for the first time before it returns. Never throws. */
+  /** Calls `doWork` for the first time before it returns, unless it was aborted before. Never throws. */
   start(): void {
+    if (this.isFinished) {
+      this.#settle()
+      return
+    }
     const { timeoutMs } = this.plan.policy
     if (timeoutMs !== undefined) {
       const { worker, runId } = this.plan
@@ -235,6 +239,10 @@ export class Run implements StartedRun {
       }
       if (!(await this.#waitForRetry(failure))) break
     }
+    this.#settle()
+  }
+
+  #settle(): void {
     this.#isSettled = true
     this.#clearTimers()
     this.#host.runSettled(this)
@@ -261,10 +269,11 @@ export class Run implements StartedRun {
     }
     this.logger.warn({ err: error, attempt, retryAt: new Date(retryAtMs) }, 'attempt failed, it will be repeated')
     this.#host.runRetrying(this, attempt, error, retryAtMs)
-    await this.#wait(retryAtMs - clock.now())
+    // Whoever was told may have aborted it, or ended its retries.
+    if (!this.isFinished && this.#mayRetry) await this.#wait(retryAtMs - clock.now())
     if (this.isFinished) return false
     // The machine may have slept meanwhile.
-    if (isPast(this.plan.nextDueAtMs, clock.now())) this.#finish('failed', undefined, error)
+    if (!this.#mayRetry || isPast(this.plan.nextDueAtMs, clock.now())) this.#finish('failed', undefined, error)
     return !this.isFinished
   }
 

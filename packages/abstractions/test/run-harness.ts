@@ -21,6 +21,8 @@ export class RunHarness {
   readonly retrying: Retrying[] = []
   settled = 0
   stuck = 0
+  /** What somebody does who is told that a run will be repeated. */
+  whenRetrying: (run: Run) => void = () => {}
 
   createRun(
     doWork: (context: PeriodicBackgroundWorkerContext) => unknown,
@@ -51,7 +53,10 @@ export class RunHarness {
         scopeFactory: options.scopeFactory,
         loggerOf: (worker) => logger.child({ worker }),
         runFinished: (run) => this.finished.push(run.record),
-        runRetrying: (_run, failedAttempt, error, retryAtMs) => this.retrying.push({ failedAttempt, error, retryAtMs }),
+        runRetrying: (run, failedAttempt, error, retryAtMs) => {
+          this.retrying.push({ failedAttempt, error, retryAtMs })
+          this.whenRetrying(run)
+        },
         runSettled: () => {
           this.settled++
         },

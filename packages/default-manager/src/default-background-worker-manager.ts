@@ -111,6 +111,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       events: this.#events,
       health: this.#health,
       reports: this.#reports,
+      isAdded: (entry) => this.#isAdded(entry),
       recorded: (entry) => this.#look(entry),
     })
     this.#timetable = new Timetable({
@@ -160,7 +161,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#removedHistories.delete(name)
     this.#entries.set(name, entry)
     this.#events.emit('worker-added', { worker: name })
-    if (!this.#isWorking) return
+    // A listener may have removed it.
+    if (!this.#isWorking || !this.#isAdded(entry)) return
     starter.start()
     this.#runOnStart(entry)
   }
@@ -286,7 +288,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const entries = [...this.#entries.values()]
     for (const entry of entries) {
       // A worker's start may remove another.
-      if (this.#entries.get(entry.name) === entry) entry.starter.start()
+      if (this.#isAdded(entry)) entry.starter.start()
     }
     this.#timetable.open()
     this.#loopWatch.start()
@@ -339,8 +341,13 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#enter(entry, this.#nextUndecided(entry, now), now)
   }
 
+  /** Another may have been added under its name meanwhile. */
+  #isAdded(entry: ManagedWorker): boolean {
+    return this.#entries.get(entry.name) === entry
+  }
+
   #isScheduled(entry: ManagedPeriodicWorker): boolean {
-    return this.#isWorking && entry.starter.isReady && !entry.paused && this.#entries.get(entry.name) === entry
+    return this.#isWorking && entry.starter.isReady && !entry.paused && this.#isAdded(entry)
   }
 
   /** Enters the worker's next slot, or that it has none. */
@@ -351,7 +358,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   /** Looks what is wrong with a worker. Only one whose slots or history have just changed is looked at, and never all of them. */
   #look(entry: ManagedPeriodicWorker, now: number = this.#options.clock.now()): void {
-    if (this.#entries.get(entry.name) !== entry) return
+    if (!this.#isAdded(entry)) return
     const history = entry.hasHistory ? entry.history : undefined
     const worker = {
       name: entry.name,
@@ -373,8 +380,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   #decide(entry: ManagedPeriodicWorker, firstDueAt: number): void {
     // What ran just before in the same ring may have removed, paused, rescheduled or stopped it.
-    const isStillDue =
-      this.#isWorking && !entry.paused && entry.dueAt === undefined && this.#entries.get(entry.name) === entry
+    const isStillDue = this.#isWorking && !entry.paused && entry.dueAt === undefined && this.#isAdded(entry)
     if (!isStillDue) return
     try {
       const now = this.#options.clock.now()

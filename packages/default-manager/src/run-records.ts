@@ -17,6 +17,8 @@ export interface RunRecordsParts {
   readonly events: EventHub
   readonly health: HealthMonitor
   readonly reports: WorkerReports
+  /** Whether it is still the manager's. */
+  isAdded(entry: ManagedPeriodicWorker): boolean
   /** Its history has changed, and with it maybe what is wrong with it. */
   recorded(entry: ManagedPeriodicWorker): void
 }
@@ -50,7 +52,8 @@ export class RunRecords {
   /** A run has its outcome. */
   finish(entry: ManagedPeriodicWorker, run: Run): void {
     entry.history.finish(run, entry.definition.policy.keepRuns)
-    this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)
+    // One that was removed meanwhile has no health any more.
+    if (this.#parts.isAdded(entry)) this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)
     if (this.#parts.events.hears('run-finished')) this.#parts.events.emit('run-finished', run.record)
     this.#parts.recorded(entry)
   }

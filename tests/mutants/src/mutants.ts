@@ -87,7 +87,7 @@ export const mutants: readonly Mutant[] = [
       'a run settles before its scope is disposed': [['if (disposal) await disposal', 'void disposal']],
       'an abort does not reach the signal': [['    this.#controller?.abort(reason)\n', '']],
       'a retry starts past the next slot after a sleep': [
-        ['if (isPast(this.plan.nextDueAtMs, clock.now()))', 'if (isPast(undefined, clock.now()))'],
+        ['|| isPast(this.plan.nextDueAtMs, clock.now()))', '|| isPast(undefined, clock.now()))'],
       ],
       'a pause does not end retries': [['    this.#mayRetry = false\n', '']],
       'an outcome is fixed twice': [
@@ -415,7 +415,7 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/run-records.ts`, [contract, watchdog, time], {
     'failures do not make the health': [
-      ['    this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)\n', ''],
+      ['this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)\n', '{}\n'],
     ],
     'the end of a run is no event': [
       ["if (this.#parts.events.hears('run-finished')) this.#parts.events.emit('run-finished', run.record)", ''],

@@ -1,0 +1,43 @@
+import { BackgroundWorkerBase, every, periodicWorker } from '@background-workers/abstractions'
+import { ManualClock } from '@background-workers/abstractions/testing'
+import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
+import { expect, it } from 'vitest'
+
+class Plain extends BackgroundWorkerBase {
+  readonly name = 'plain'
+  starts = 0
+
+  override async start() {
+    this.starts++
+  }
+}
+
+it('a worker that a listener removes as it is added is not started', async () => {
+  await using manager = new DefaultBackgroundWorkerManager({ clock: new ManualClock() })
+  await manager.start()
+  manager.on('worker-added', ({ worker }) => manager.remove(worker))
+  const plain = new Plain()
+  await manager.add(plain)
+  expect(plain.starts).toBe(0)
+  expect(await manager.list()).toEqual([])
+})
+
+it('a worker that is removed during its third failing run is not failing any more', async () => {
+  const clock = new ManualClock()
+  await using manager = new DefaultBackgroundWorkerManager({ clock })
+  let runs = 0
+  await manager.add(
+    periodicWorker({
+      name: 'failing',
+      schedule: every('1s', { offset: 0 }),
+      async doWork() {
+        if (++runs === 3) await manager.remove('failing')
+        throw new Error('no')
+      },
+    }),
+  )
+  await manager.start()
+  await clock.advance(5_000)
+  expect(runs).toBe(3)
+  expect((await manager.health()).reasons).toEqual([])
+})
