@@ -1,4 +1,4 @@
-import type { PauseInfo, RunRecord, Schedule, ScheduleOverride } from '@background-workers/abstractions'
+import type { PauseInfo, RecordedError, RunRecord, Schedule, ScheduleOverride } from '@background-workers/abstractions'
 import {
   type PeriodicWorkerDefinition,
   checkPolicy,
@@ -36,9 +36,40 @@ export function parseRecord(text: string): RunRecord | undefined {
 
 let latestRecord: { readonly text: string; readonly record: RunRecord | undefined } | undefined
 
+const isText = (value: unknown) => typeof value === 'string'
+const isTextOrAbsent = (value: unknown) => value === undefined || isText(value)
+const isNumberOrAbsent = (value: unknown) => value === undefined || Number.isFinite(value)
+
+/** What the fields of a record must be, besides its times: callers and pages rely on it. */
+const recordFields: Record<
+  Exclude<keyof RunRecord, 'scheduledFor' | 'startedAt' | 'finishedAt'>,
+  (value: unknown) => boolean
+> = {
+  runId: isText,
+  worker: isText,
+  kind: isText,
+  attempts: Number.isFinite,
+  instanceId: isText,
+  outcome: isTextOrAbsent,
+  reason: isTextOrAbsent,
+  blockedBy: isTextOrAbsent,
+  by: isTextOrAbsent,
+  lateByMs: isNumberOrAbsent,
+  durationMs: isNumberOrAbsent,
+  missedSlots: isNumberOrAbsent,
+  error: (value) => value === undefined || isError(value),
+}
+
+function isError(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { name, message, code, stack } = value as Partial<Record<keyof RecordedError, unknown>>
+  return isText(name) && isText(message) && isTextOrAbsent(code) && isTextOrAbsent(stack)
+}
+
 function readRecord(text: string): RunRecord | undefined {
   const value = parseObject(text)
-  if (!value || typeof value.runId !== 'string' || typeof value.worker !== 'string') return undefined
+  if (!value) return undefined
+  for (const [field, isRight] of Object.entries(recordFields)) if (!isRight(value[field])) return undefined
   const scheduledFor = parseDate(value.scheduledFor)
   if (!scheduledFor) return undefined
   const startedAt = parseDate(value.startedAt)

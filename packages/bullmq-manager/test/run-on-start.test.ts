@@ -1,6 +1,7 @@
 import { every } from '@background-workers/abstractions'
 import { describe, expect, it } from 'vitest'
-import { TestCluster, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
+import { Keys } from '../src/keys.ts'
+import { DAY_MS, TestCluster, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
 
@@ -53,6 +54,15 @@ describe.concurrent('runOnStart', () => {
     })
 
     expect(starts('hourly')).toBe(1)
+  })
+
+  it('runs also when the last start was in a future that a clock has taken back', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const { workers } = new Keys(cluster.applicationName)
+    await cluster.redis.hset(workers, 'start:hourly', `at ${Date.now() + 2 * DAY_MS}`)
+    await cluster.start([probe.worker('hourly', rarely(), { policy: { runOnStart: true } })])
+    await until('it has run', () => probe.calls.length === 1)
   })
 
   it('does not run while paused, and is recorded as skipped while a run is active', async () => {
