@@ -26,6 +26,16 @@ local function read_mark(text)
 end
 `
 
+// A run whose tick was late may come when a later slot has counted its slot as missed. (What counts slots that are ahead of those
+// that are decided is left over from before a clock was set back.)
+const IS_COUNTED = `
+local function is_counted(text, slot, decided)
+  local after, before = string.match(text or '', '^(%d+) (%d+)$')
+  after, before = read_mark(after), read_mark(before)
+  return after and before and after < slot and slot < before and before <= (decided or 0)
+end
+`
+
 /**
  * Raises the mark up to which slots are decided; it never goes back.
  *
@@ -57,21 +67,24 @@ end
 `
 
 /**
- * Decides that a run starts: writes its record, if nobody has decided it and no later slot has started. Gives 1 to the
+ * Decides that a run starts: writes its record, if nobody has decided it and no later slot has started or counts it. Gives 1 to the
  * one that may call doWork. The same run may be decided again to recover it (ARGV[8]).
  *
  * KEYS workers, records, order of runs
  * ARGV worker, run id, slot or '', record, at, most, token, '1' to recover, start mark or '', ms that a start mark without release
  *   holds or '', '1' when it waited for its jitter
  */
-export const decideRun = new LuaScript(`${READ_MARK}${KEEP_RECORD}
+export const decideRun = new LuaScript(`${READ_MARK}${IS_COUNTED}${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local active = ARGV[7] .. '\\nrunning\\n' .. ARGV[4]
-local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker, 'active:' .. worker)
+local marks = redis.call(
+  'HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker, 'active:' .. worker, 'decided:' .. worker, 'counted:' .. worker
+)
 if marks[3] == active then return 1 end
 if ARGV[8] ~= '1' then
   if redis.call('HEXISTS', KEYS[2], run) == 1 then return 0 end
   if slot and slot <= (read_mark(marks[1]) or 0) then return 0 end
+  if slot and is_counted(marks[5], slot, read_mark(marks[4])) then return 0 end
   if ARGV[9] ~= '' and marks[2] then
     if ARGV[10] == '' then
       if marks[2] == ARGV[9] then return 0 end
@@ -97,21 +110,28 @@ return 1
  * -1 to a tick when an earlier slot was decided since it read the mark, so that its count of missed slots is wrong.
  *
  * KEYS workers, records, order of non-runs
- * ARGV worker, run id, slot or '', record, at, most, letter, '' or for a tick the mark that it read ('none')
+ * ARGV worker, run id, slot or '', record, at, most, letter, '' or for a tick the mark that it read ('none'), which slots it
+ *   counts as missed or ''
  */
-export const decideNonRun = new LuaScript(`${READ_MARK}${KEEP_RECORD}
+export const decideNonRun = new LuaScript(`${READ_MARK}${IS_COUNTED}${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local record = redis.call('HGET', KEYS[2], run)
 if record == ARGV[4] then return 1 end
-local marks = redis.call('HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker, 'recent:' .. worker)
+local marks = redis.call(
+  'HMGET', KEYS[1], 'started:' .. worker, 'decided:' .. worker, 'recent:' .. worker, 'counted:' .. worker
+)
 local isNew = not record and not (slot and slot <= (read_mark(marks[1]) or 0))
 local fields = {}
 local decided = read_mark(marks[2])
 if slot and (decided or 0) < slot then
   if ARGV[8] ~= '' and decided ~= tonumber(ARGV[8]) then return -1 end
   fields = { 'decided:' .. worker, ARGV[3] }
-elseif ARGV[8] ~= '' then
+elseif ARGV[8] ~= '' or (slot and is_counted(marks[4], slot, decided)) then
   isNew = false
+end
+if isNew and ARGV[9] ~= '' then
+  fields[#fields + 1] = 'counted:' .. worker
+  fields[#fields + 1] = ARGV[9]
 end
 if isNew then
   keep_record(KEYS[2], KEYS[3], run, ARGV[4], ARGV[5], tonumber(ARGV[6]))

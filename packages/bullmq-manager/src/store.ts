@@ -182,15 +182,15 @@ export class Store {
   /**
    * Gives whether this call decided it; to a tick, `undefined` when an earlier slot was decided since it read the worker.
    *
-   * @param readByTick - What a tick has read of the worker, by which it has counted the missed slots.
+   * @param byTick - What a tick has read of the worker, by which it has counted the missed slots, and after which slot.
    */
   async decideNonRun(
     record: RunRecord,
     slot: number | undefined,
     keepRuns: number,
-    readByTick?: Pick<StoredWorker, 'decidedUpTo'>,
+    byTick?: Pick<StoredWorker, 'decidedUpTo'> & { readonly countsAfter?: number },
   ): Promise<boolean | undefined> {
-    const { worker, runId, finishedAt, outcome } = record
+    const { worker, runId, finishedAt, outcome, missedSlots = 0 } = record
     const decided = await decideNonRun.run(
       this.#client,
       [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'non-runs')],
@@ -202,7 +202,8 @@ export class Store {
         finishedAt?.getTime() ?? 0,
         keepRuns,
         OUTCOME_LETTERS[outcome ?? 'skipped'],
-        readByTick ? (readByTick.decidedUpTo ?? 'none') : '',
+        byTick ? (byTick.decidedUpTo ?? 'none') : '',
+        byTick && slot !== undefined && missedSlots > 0 ? `${byTick.countsAfter ?? 0} ${slot}` : '',
       ],
     )
     return decided === -1 ? undefined : decided === 1

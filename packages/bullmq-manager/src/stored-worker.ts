@@ -25,6 +25,8 @@ export interface StoredWorker {
   readonly decidedUpTo?: number
   /** The latest slot that has started. */
   readonly startedUpTo?: number
+  /** Which slots the last non-run counts as missed: those after the first and before the second of two times. */
+  readonly countedAsMissed?: string
   /** The run that holds the guard, and whether its outcome is fixed. */
   readonly active?: ActiveInStore
   /** The slot that waits for its jitter, as a record. */
@@ -57,6 +59,7 @@ const READERS = {
   orphaned: ['orphanedAt', parseNumber],
   decided: ['decidedUpTo', parseNumber],
   started: ['startedUpTo', parseNumber],
+  counted: ['countedAsMissed', (text: string) => text],
   active: ['active', parseActive],
   waiting: ['waiting', parseRecord],
   stuck: ['stuckRunId', (text: string) => text],

@@ -77,10 +77,14 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
   const waiting = slot.missedSlots > 0 ? await parts.runQueues.guardOf(policy.queue, tick.worker) : undefined
   const skip = async (decided: Partial<RunRecord>) => {
     // A slot whose run is in the way is decided, though no mark says so yet.
-    const blockingSlot = Number((decided.blockedBy ?? waiting)?.slice(worker.name.length + 1))
+    const blockingSlot = Number((decided.blockedBy ?? waiting)?.slice(worker.name.length + 1)) || 0
     const missedSlots = missedSince(worker, blockingSlot, slot)
+    const countsAfter = Math.max(worker.decidedUpTo ?? 0, worker.startedUpTo ?? 0, blockingSlot)
     const skipped = { ...recordOf(missedSlots), ...decided, finishedAt: new Date(parts.clock.now()) }
-    const isDecidedNow = await parts.store.decideNonRun(skipped, slot.dueAt, policy.keepRuns, worker)
+    const isDecidedNow = await parts.store.decideNonRun(skipped, slot.dueAt, policy.keepRuns, {
+      ...worker,
+      countsAfter,
+    })
     // Another instance was late with an earlier tick.
     if (isDecidedNow === undefined) await decideTick(tick, parts)
     else if (isDecidedNow) parts.slotSkipped(skipped)

@@ -184,6 +184,40 @@ describe.concurrent('a slot that was decided', () => {
     expect(await store.decideNonRun(next, slot + PERIOD_MS, 100, await store.read('digest'))).toBe(true)
   })
 
+  it('neither runs nor has a record when a later one had counted it before its own tick came', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const slot = lastRareSlot()
+    const manager = await cluster.start([probe.worker('digest', rarely(), { policy: ANY_TIME })])
+    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    await cluster.setDecided('digest', slot - 3 * PERIOD_MS)
+    const record = (dueAt: number, missedSlots: number) => {
+      const decided = { kind: 'scheduled', attempts: 0, instanceId: 'i', outcome: 'missed', reason: 'late' } as const
+      const times = { scheduledFor: new Date(dueAt), finishedAt: new Date() }
+      return { worker: 'digest', runId: `digest.${dueAt}`, missedSlots, ...decided, ...times }
+    }
+    const read = { ...(await store.read('digest')), countsAfter: slot - 3 * PERIOD_MS }
+    expect(await store.decideNonRun(record(slot, 2), slot, 100, read)).toBe(true)
+
+    const runs = cluster.queue('runs.default')
+    for (const before of [2, 1, 3]) {
+      const dueAt = slot - before * PERIOD_MS
+      const data = { worker: 'digest', kind: 'scheduled', slot: dueAt, missedSlots: 0 }
+      await runs.add('run', data, { jobId: `digest.${dueAt}`, removeOnComplete: true })
+    }
+    // That one was waiting, and is not counted.
+    await untilOver(manager, `digest.${slot - 3 * PERIOD_MS}`)
+    await until('all runs are decided', async () => (await runs.getJobCountByTypes('wait', 'active', 'delayed')) === 0)
+
+    expect(probe.calls.map((call) => call.slot)).toEqual([slot - 3 * PERIOD_MS])
+    const late = slot - PERIOD_MS
+    expect(await store.decideNonRun(record(late, 0), late, 100)).toBe(false)
+    expect((await manager.runs('digest')).map(({ runId }) => runId)).toEqual([
+      `digest.${slot - 3 * PERIOD_MS}`,
+      `digest.${slot}`,
+    ])
+  })
+
   it('is not counted as missed by a later run whose tick came before it started', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
