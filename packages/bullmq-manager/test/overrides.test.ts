@@ -194,8 +194,10 @@ describe.concurrent('a pause on one instance', () => {
       gate.resolve()
     }
   })
+})
 
-  it('lets a run be cancelled from the instance that does not run it', async () => {
+describe.concurrent('a cancel on one instance', () => {
+  it('aborts a run of the other', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     const [one, other] = await startTwo(cluster, (on) => [

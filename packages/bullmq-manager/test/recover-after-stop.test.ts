@@ -1,81 +1,48 @@
-import { cron, periodicWorker } from '@background-workers/abstractions'
-import { waitForRun } from '@background-workers/abstractions/testing'
-import { freshApplicationName, removeApplication } from 'test-redis'
-import { describe, expect, inject, it } from 'vitest'
-import { BullMqBackgroundWorkerManager } from '../src/index.ts'
+import { describe, expect, it } from 'vitest'
+import { TestCluster, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
+import { Probe } from './fixtures/probe.ts'
+import { until } from './fixtures/until.ts'
 
-const connection = inject('redisUrl')
-
-/** A manager with one worker that runs until its signal is aborted, the first time it is called. */
-async function startManager(applicationName: string, onCrash: 'recover' | 'next-slot', calls: string[]) {
-  const manager = new BullMqBackgroundWorkerManager({ applicationName, connection, stopTimeoutMs: 0 })
-  await manager.add(
-    periodicWorker({
-      name: 'export',
-      schedule: cron('0 0 29 2 *'),
-      policy: { onCrash },
-      async doWork({ runId, signal }) {
-        calls.push(runId)
-        if (calls.length === 1) await new Promise((resolve) => signal.addEventListener('abort', resolve))
-      },
-    }),
-  )
-  await manager.start()
-  return manager
+/** An instance with one worker that runs until its signal is aborted, the first time it is called on any instance. */
+function startExport(cluster: TestCluster, probe: Probe, onCrash: 'recover' | 'next-slot') {
+  const worker = probe.worker('export', rarely(), {
+    policy: { onCrash },
+    async doWork({ signal }) {
+      if (probe.calls.length === 1) await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    },
+  })
+  return cluster.start([worker], { stopTimeoutMs: 0 })
 }
 
 describe.concurrent('a run that a stop has aborted', () => {
   it('is run again once with onCrash recover, under its own run id', async () => {
-    const applicationName = freshApplicationName()
-    const calls: string[] = []
-    const first = await startManager(applicationName, 'recover', calls)
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const first = await startExport(cluster, probe, 'recover')
     const runId = await first.trigger('export')
-    await expect.poll(() => calls).toEqual([runId])
+    await until('it runs', () => probe.calls.length === 1)
     await first.stop()
 
-    const second = await startManager(applicationName, 'recover', calls)
-    await waitForRun(second, 'export', { runId, outcome: 'succeeded', timeoutMs: 60_000 })
-    expect(calls).toEqual([runId, runId])
-    const records = await second.runs('export')
+    const second = await startExport(cluster, probe, 'recover')
+    const records = await untilRecords(second, 'export', ([newest]) => newest?.outcome === 'succeeded')
+    expect(probe.calls.map((call) => call.runId)).toEqual([runId, runId])
     expect(records.map(({ runId: id, outcome, reason }) => [id, outcome, reason])).toEqual([
       [runId, 'succeeded', undefined],
       [runId, 'aborted', 'stop'],
     ])
-    await second.stop()
-    await removeApplication(connection, applicationName)
   })
 
   it('is not run again without it', async () => {
-    const applicationName = freshApplicationName()
-    const calls: string[] = []
-    const first = await startManager(applicationName, 'next-slot', calls)
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const first = await startExport(cluster, probe, 'next-slot')
     const runId = await first.trigger('export')
-    await expect.poll(() => calls).toEqual([runId])
+    await until('it runs', () => probe.calls.length === 1)
     await first.stop()
 
-    const second = await startManager(applicationName, 'next-slot', calls)
+    const second = await startExport(cluster, probe, 'next-slot')
     const next = await second.trigger('export')
-    await waitForRun(second, 'export', { runId: next, outcome: 'succeeded', timeoutMs: 60_000 })
-    expect(calls).toEqual([runId, next])
-    await second.stop()
-    await removeApplication(connection, applicationName)
-  })
-})
-
-describe.concurrent('a run that is cancelled on another instance', () => {
-  it('is aborted where it runs, and says by whom', async () => {
-    const applicationName = freshApplicationName()
-    const calls: string[] = []
-    const runner = await startManager(applicationName, 'next-slot', calls)
-    const other = new BullMqBackgroundWorkerManager({ applicationName, connection, isEnabled: false })
-    await other.start()
-    const runId = await other.trigger('export')
-    await expect.poll(() => calls).toEqual([runId])
-    expect(await other.cancel(runId, { by: 'ann' })).toBe(true)
-    const record = await waitForRun(other, 'export', { runId, timeoutMs: 60_000 })
-    expect(record).toMatchObject({ outcome: 'aborted', reason: 'cancelled', by: 'ann' })
-    expect(await other.cancel(runId)).toBe(false)
-    await Promise.all([runner.stop(), other.stop()])
-    await removeApplication(connection, applicationName)
+    expect(await untilOver(second, next)).toMatchObject({ outcome: 'succeeded' })
+    expect(probe.calls.map((call) => call.runId)).toEqual([runId, next])
   })
 })
