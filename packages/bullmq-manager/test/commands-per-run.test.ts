@@ -23,10 +23,10 @@ it('a run takes less than 130 Redis commands, its tick, decision and record incl
     )
     // What a first run costs more is not counted.
     await until('each worker runs', () => probe.calls.length >= 2 * WORKERS)
-    const [callsBefore, commandsBefore] = [probe.calls.length, await countCommands(cluster)]
+    const [callsBefore, commandsBefore] = [probe.calls.length, await cluster.countCommands()]
     await until('many runs have come', () => probe.calls.length >= callsBefore + RUNS)
     const runs = probe.calls.length - callsBefore
-    const perRun = ((await countCommands(cluster)) - commandsBefore) / runs
+    const perRun = ((await cluster.countCommands()) - commandsBefore) / runs
     // Less would mean that this counts nothing.
     expect(perRun).toBeGreaterThan(50)
     expect(perRun).toBeLessThan(130)
@@ -34,13 +34,3 @@ it('a run takes less than 130 Redis commands, its tick, decision and record incl
     await server.cleanUp()
   }
 })
-
-/** All that were carried out, without those that ask. */
-async function countCommands({ redis }: TestCluster): Promise<number> {
-  const stats = await redis.info('commandstats')
-  let count = 0
-  for (const [, name, calls] of stats.matchAll(/cmdstat_(\S+?):calls=(\d+)/g)) {
-    if (name !== 'info') count += Number(calls)
-  }
-  return count
-}

@@ -59,9 +59,9 @@ describe.concurrent('a thousand workers', () => {
           await first.stop()
           await cluster.start(manyWorkers(new Probe(), workers))
           await cluster.untilHeartbeats(4)
-          const before = await countCommands(cluster)
+          const before = await cluster.countCommands()
           await passed(Date.now() + 6_000)
-          return (await countCommands(cluster)) - before
+          return (await cluster.countCommands()) - before
         }),
       ),
     )
@@ -147,14 +147,4 @@ async function untilConnections(cluster: TestCluster, count: number): Promise<vo
 async function countConnections(cluster: TestCluster): Promise<number> {
   const list = (await cluster.redis.client('LIST', 'TYPE', 'NORMAL')) as string
   return list.trim().split('\n').length - 1
-}
-
-/** All that were carried out, those of scripts too, without those that ask. */
-async function countCommands(cluster: TestCluster): Promise<number> {
-  const stats = await cluster.redis.info('commandstats')
-  let count = 0
-  for (const [, name, calls] of stats.matchAll(/cmdstat_(\S+?):calls=(\d+)/g)) {
-    if (name !== 'info') count += Number(calls)
-  }
-  return count
 }
