@@ -112,14 +112,10 @@ export class TestApplication {
   /** Lets time pass until `promise` settles. */
   async during<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false
-    const settled = promise.then(
-      () => {
-        isSettled = true
-      },
-      () => {
-        isSettled = true
-      },
-    )
+    const settle = () => {
+      isSettled = true
+    }
+    const settled = promise.then(settle, settle)
     for (let passedMs = 0; !isSettled && passedMs < MOST_WAIT_MS; passedMs += this.#stepMs) {
       await this.#parts.advance(this.#stepMs)
     }

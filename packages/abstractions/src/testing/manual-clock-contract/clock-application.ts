@@ -28,7 +28,7 @@ class TestClock extends ManualClock {
   }
 }
 
-/** Spans of time, in ms. */
+/** A second, in ms. */
 export const SECOND_MS = 1_000
 /** A minute, in ms. */
 export const MINUTE_MS = 60_000
