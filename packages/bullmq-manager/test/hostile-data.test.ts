@@ -44,8 +44,8 @@ describe.concurrent('what Redis holds is not trusted', () => {
       for (const value of HOSTILE) {
         for (const field of [...FIELDS, ...MORE_FIELDS]) {
           // With a definition gone the worker is declared anew; that is another test's.
-          if (field !== 'definition' && field !== 'removed' && field !== 'orphaned')
-            await client.hset(key('workers'), `${field}:victim`, value)
+          if (field === 'definition' || field === 'removed' || field === 'orphaned') continue
+          await client.hset(key('workers'), `${field}:victim`, value)
         }
         const [before, seen] = [good.runs.length, victim.runs.length]
         expect((await manager.list()).map(({ name }) => name)).toEqual(expect.arrayContaining(['good', 'victim']))
@@ -100,7 +100,7 @@ describe.concurrent('what Redis holds is not trusted', () => {
     })
   })
 
-  it('run jobs that are not ours are dropped, and those of others workers go on', async (test) => {
+  it('run jobs that are not ours are dropped, and the worker that they name goes on', async (test) => {
     const { expect } = test
     const { key, options } = await ownApplication(test)
     const { manager, logger } = faultManager(test, options)

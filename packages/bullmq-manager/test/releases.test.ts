@@ -19,7 +19,7 @@ describe.concurrent('two releases side by side', () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     const [old, other] = await Promise.all([bootOld(cluster, probe), bootOld(cluster, probe)])
-    const drops = [old, other].map((instance) => listen(instance, 'schedules-repaired'))
+    const repairs = [old, other].map((instance) => listen(instance, 'schedules-repaired'))
 
     const next = await bootNew(cluster, probe)
     await expectNewInForce(next)
@@ -36,7 +36,7 @@ describe.concurrent('two releases side by side', () => {
     for (const instance of [old, again, next]) await expectNewInForce(instance)
     expect(await definitions(cluster)).toEqual(stored)
     expect(await cluster.storedSchedulers()).toEqual(schedulers)
-    expect(drops.flat()).toEqual([])
+    expect(repairs.flat()).toEqual([])
     expect(Object.keys(schedulers).toSorted()).toEqual(['added', 'changed', 'same'])
   })
 
@@ -61,7 +61,7 @@ describe.concurrent('two releases side by side', () => {
     expect(Object.keys(await cluster.storedSchedulers())).toEqual(['added'])
   })
 
-  it('an instance that adds a worker at run time does not orphan it on the others, and none orphans it', async () => {
+  it('a worker that one instance adds at run time is known to the others, and none orphans it', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     const one = await cluster.start([probe.worker('same', rarely())], { release: 3 })

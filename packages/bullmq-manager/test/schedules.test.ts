@@ -35,7 +35,7 @@ describe.concurrent('a schedule in Redis', () => {
     expect(slots[0]).toBeGreaterThan(at.getTime() + 500)
   })
 
-  it('keeps firing when the worker that shrinks is late itself', async () => {
+  it('keeps firing when an override has shrunk its period and no instance was there for some slots', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     const before = await cluster.start([probe.worker('digest', rarely())])
@@ -164,8 +164,8 @@ describe.concurrent('a schedule in Redis', () => {
   })
 })
 
-describe.concurrent('a job scheduler that is not ours', () => {
-  it('is left alone and reported, also by a worker of the same name', async () => {
+describe.concurrent('a job scheduler that is there before its worker', () => {
+  it('is left alone when it is not ours, and reported when a worker has its name', async () => {
     await using cluster = await TestCluster.open()
     const ticks = cluster.queue('ticks')
     await ticks.upsertJobScheduler('legacy', { every: HOUR_MS, offset: 5 }, { name: 'theirs', data: { to: 'all' } })
@@ -192,7 +192,7 @@ describe.concurrent('a job scheduler that is not ours', () => {
     expect(probe.calls.map(({ kind }) => kind)).toEqual(['manual'])
   })
 
-  it('is replaced when it is ours and from an older fingerprint', async () => {
+  it('is replaced when it is ours, with the fingerprint of an older version', async () => {
     await using cluster = await TestCluster.open()
     await cluster
       .queue('ticks')
