@@ -5,6 +5,7 @@ import type { HealthReason } from '@background-workers/abstractions'
 import { describe, expect, it } from 'vitest'
 import { type DashboardOptions, createDashboard } from '../src/index.ts'
 import { StubManager, workerStatus } from './fixtures/stub-manager.ts'
+import { until } from './fixtures/until.ts'
 import { Visitor } from './fixtures/visitor.ts'
 
 const CHANGE = 'event: change\ndata: \n\n'
@@ -26,9 +27,7 @@ describe('live updates', () => {
     const { manager, open } = setUp({ pollIntervalMs: 100 })
     const page = await open()
     await page.opened()
-    // A look has been, so a change is one against it.
-    await until(() => manager.lists >= 1)
-    await sleep(0)
+    await untilLooked(manager)
     manager.workers = [workerStatus('mailer', { state: 'overdue' })]
     expect(await page.read()).toBe(CHANGE)
     page.leave()
@@ -41,8 +40,7 @@ describe('live updates', () => {
     const { manager, open } = setUp({ pollIntervalMs: 100 })
     const page = await open()
     await page.opened()
-    await until(() => manager.lists >= 1)
-    await sleep(0)
+    await untilLooked(manager)
     manager.report = { status: 'degraded', reasons: [reason] }
     expect(await page.read()).toBe(CHANGE)
     manager.healthFailure = new Error('away')
@@ -65,8 +63,7 @@ describe('live updates', () => {
     const { manager, open } = setUp({ pollIntervalMs: 100 })
     const page = await open()
     await page.opened()
-    await until(() => manager.lists >= 1)
-    await sleep(0)
+    await untilLooked(manager)
     manager.failure = new Error('away')
     expect(await page.read()).toBe(CHANGE)
     manager.failure = undefined
@@ -168,6 +165,12 @@ function setUp(options: Partial<DashboardOptions> = {}) {
   return { manager, dashboard, visitor, open: () => openPage(visitor) }
 }
 
+/** Waits until the list has been read and looked at: a change is one against that. */
+async function untilLooked(manager: StubManager): Promise<void> {
+  await until(() => manager.lists >= 1)
+  await sleep(0)
+}
+
 async function openPage(visitor: Visitor) {
   const gone = new AbortController()
   const response = await visitor.fetch('/events', { signal: gone.signal })
@@ -184,8 +187,4 @@ async function openPage(visitor: Visitor) {
     },
     leave: () => gone.abort(),
   }
-}
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await sleep(10)
 }

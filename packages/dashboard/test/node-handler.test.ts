@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type DashboardOptions, createDashboard, incomingMessageOf } from '../src/index.ts'
 import { createNodeHandler } from '../src/node-handler.ts'
 import { StubManager, workerStatus } from './fixtures/stub-manager.ts'
+import { until } from './fixtures/until.ts'
 import { Visitor } from './fixtures/visitor.ts'
 
 const closers: (() => Promise<void>)[] = []
@@ -196,8 +197,4 @@ function visit(address: string): Visitor {
       })
     },
   })
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await sleep(10)
 }

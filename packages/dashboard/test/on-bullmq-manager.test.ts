@@ -1,4 +1,4 @@
-import { periodicWorker, every } from '@background-workers/abstractions'
+import { every, periodicWorker } from '@background-workers/abstractions'
 import { BullMqBackgroundWorkerManager } from '@background-workers/bullmq-manager'
 import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { afterAll, expect, it } from 'vitest'
@@ -8,7 +8,7 @@ import { worksOn } from './fixtures/works-on.ts'
 
 const applicationNames: string[] = []
 
-async function createManager(applicationName = freshApplicationName(), release = 1, isEnabled = true) {
+async function createManager({ applicationName = freshApplicationName(), release = 1, isEnabled = true } = {}) {
   applicationNames.push(applicationName)
   const { url } = await sharedRedis()
   return new BullMqBackgroundWorkerManager({
@@ -30,16 +30,16 @@ worksOn('the BullMQ manager', () => createManager())
 it('a web process that runs nothing shows and deletes an orphan', async () => {
   const applicationName = freshApplicationName()
   const worker = (name: string) => periodicWorker({ name, schedule: every('1h'), async doWork() {} })
-  const old = await createManager(applicationName, 1)
+  const old = await createManager({ applicationName })
   await old.add(worker('former'))
   await old.add(worker('kept'))
   await old.start()
   await old.stop()
-  await using current = await createManager(applicationName, 2)
+  await using current = await createManager({ applicationName, release: 2 })
   await current.add(worker('kept'))
   await current.start()
 
-  await using web = await createManager(applicationName, 2, false)
+  await using web = await createManager({ applicationName, release: 2, isEnabled: false })
   await web.start()
   using dashboard = createDashboard({ manager: web, authorize: () => ({ by: 'ada' }) })
   const visitor = new Visitor(dashboard)
