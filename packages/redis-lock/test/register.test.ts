@@ -1,5 +1,4 @@
-import { InvalidOptionsError } from '@background-workers/abstractions'
-import { every, periodicWorker } from '@background-workers/abstractions'
+import { InvalidOptionsError, every, periodicWorker } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import type { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
 import { defaultBackgroundWorkerManager } from '@background-workers/default-manager/register'

@@ -1,5 +1,5 @@
 import type { IDistributedLock, LockHold, SlotToClaim } from '@background-workers/abstractions'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { freshApplicationName, removeApplication } from 'test-redis'
 import { expect, vi } from 'vitest'
 import type { RedisLockOptions } from '../src/options.ts'
@@ -11,12 +11,11 @@ export class TestLocks implements AsyncDisposable {
   readonly applicationName = freshApplicationName()
   readonly redis: Redis
   readonly #locks: RedisDistributedLock[] = []
-  readonly #clients: Redis[]
+  readonly #clients: Redis[] = []
 
   constructor(url: string) {
     this.url = url
-    this.redis = this.#createClient()
-    this.#clients = [this.redis]
+    this.redis = this.createClient()
   }
 
   create(options: Partial<RedisLockOptions> = {}): RedisDistributedLock {
@@ -26,9 +25,10 @@ export class TestLocks implements AsyncDisposable {
     return lock
   }
 
-  /** A client of the caller's. */
-  createClient(): Redis {
-    const client = this.#createClient()
+  /** A client of the caller's, on this Redis or on a proxy before it. */
+  createClient(url = this.url, options: Pick<RedisOptions, 'maxRetriesPerRequest'> = {}): Redis {
+    const client = new Redis(url, { disconnectTimeout: 100, ...options })
+    client.on('error', () => {})
     this.#clients.push(client)
     return client
   }
@@ -41,10 +41,6 @@ export class TestLocks implements AsyncDisposable {
     await Promise.all(this.#locks.map((lock) => lock[Symbol.asyncDispose]()))
     for (const client of this.#clients) client.disconnect()
     await removeApplication(this.url, this.applicationName)
-  }
-
-  #createClient(): Redis {
-    return new Redis(this.url, { disconnectTimeout: 100 })
   }
 }
 
