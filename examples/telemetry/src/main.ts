@@ -11,7 +11,8 @@ const manager = new DefaultBackgroundWorkerManager()
 // The one line that is needed.
 const instrumentation = instrumentBackgroundWorkers(manager, { meterProvider: telemetry.meterProvider })
 
-for (const worker of [digestSender, priceImporter, reportBuilder, brokenSync]) await manager.add(worker)
+const workers = [digestSender, priceImporter, reportBuilder, brokenSync]
+for (const worker of workers) await manager.add(worker)
 const { promise: enoughWasSeen, resolve: stop } = Promise.withResolvers<void>()
 process.once('SIGINT', stop).once('SIGTERM', stop)
 if (!process.stdout.isTTY) stopWhenAllIsSeen(stop)
@@ -44,13 +45,10 @@ async function scrape(): Promise<string> {
 }
 
 function stopWhenAllIsSeen(done: () => void): void {
-  const seen = new Set<string>()
+  const wanted = new Set([...workers.map(({ name }) => `${name} scheduled`), `${reportBuilder.name} skipped`])
   const note = (what: string) => {
-    seen.add(what)
-    const wanted = ['digest-sender', 'price-importer', 'report-builder', 'broken-sync'].map(
-      (name) => `${name} scheduled`,
-    )
-    if ([...wanted, 'report-builder skipped'].every((fact) => seen.has(fact))) done()
+    wanted.delete(what)
+    if (wanted.size === 0) done()
   }
   manager.on('run-finished', ({ worker, kind }) => note(`${worker} ${kind}`))
   manager.on('run-skipped', ({ worker, outcome }) => note(`${worker} ${outcome}`))
