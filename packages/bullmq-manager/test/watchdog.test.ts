@@ -139,13 +139,16 @@ describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     const { web } = await startWatched(cluster, probe)
-    const dayAgo = Date.now() - 3 * 86_400_000
+    const threeDaysAgo = Date.now() - 3 * 86_400_000
     // Nobody is told to look, so nobody repairs it.
-    await cluster.redis.hset(cluster.key('workers'), { 'decided:digest': String(dayAgo), 'failures:digest': '3' })
+    await cluster.redis.hset(cluster.key('workers'), { 'decided:digest': String(threeDaysAgo), 'failures:digest': '3' })
     const { status, reasons } = await web.health()
     expect([status, reasons.map(named).toSorted()]).toEqual(['unhealthy', ['failing digest', 'overdue digest']])
     expect(reasons.every((reason) => !('dueAt' in reason))).toBe(true)
-    await cluster.redis.hset(cluster.key('workers'), { 'orphaned:digest': String(dayAgo), 'failures:digest': '0' })
+    await cluster.redis.hset(cluster.key('workers'), {
+      'orphaned:digest': String(threeDaysAgo),
+      'failures:digest': '0',
+    })
     expect(await reasonsOf(web)).toEqual(['orphaned digest'])
   })
 })
