@@ -1,9 +1,8 @@
 import { every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
+import { HOUR_MS } from './fixtures/cluster.ts'
 import { PATIENCE, countingWorker, faultManager, ownApplication, pass } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
-
-const HOUR = 3_600_000
 
 describe.concurrent('a worker that kills its process every time', () => {
   for (const [onCrash, starts] of [
@@ -17,11 +16,11 @@ describe.concurrent('a worker that kills its process every time', () => {
       const spawn = () =>
         FaultProcess.start(test, {
           options,
-          workers: [{ name: 'deadly', schedule: every(HOUR), policy, work: 'kill-process' }],
+          workers: [{ name: 'deadly', schedule: every(HOUR_MS), policy, work: 'kill-process' }],
         })
       // This one has the worker too, takes nothing, and so sees it all.
       const { manager } = faultManager(test, { ...options, queues: [] })
-      await manager.add(countingWorker('deadly', every(HOUR), () => {}, policy).worker)
+      await manager.add(countingWorker('deadly', every(HOUR_MS), () => {}, policy).worker)
       await manager.start()
       let process = await spawn()
       const runId = await manager.trigger('deadly')

@@ -1,9 +1,9 @@
 import { every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
+import { HOUR_MS } from './fixtures/cluster.ts'
 import { PATIENCE, countingWorker, faultManager, ownApplication, pass } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
 
-const HOUR = 3_600_000
 /** Lease 20 s, two stalled checks of 5 s, and what a slow machine adds. */
 const LOST_WITHIN_MS = 90_000
 
@@ -14,7 +14,7 @@ describe.concurrent('a process that is killed in mid-run', () => {
     const dying = await FaultProcess.start(test, {
       options: { ...options, commandTimeoutMs: 2_000 },
       workers: [
-        { name: 'mortal', schedule: every(5_000), work: 'ignore-signal', forMs: HOUR },
+        { name: 'mortal', schedule: every(5_000), work: 'ignore-signal', forMs: HOUR_MS },
         { name: 'other', schedule: every(1_000) },
       ],
     })
@@ -58,12 +58,12 @@ describe.concurrent('a process that is killed in mid-run', () => {
     const policy = { onCrash: 'recover' } as const
     const dying = await FaultProcess.start(test, {
       options,
-      workers: [{ name: 'mortal', schedule: every(HOUR), policy, work: 'ignore-signal', forMs: HOUR }],
+      workers: [{ name: 'mortal', schedule: every(HOUR_MS), policy, work: 'ignore-signal', forMs: HOUR_MS }],
     })
     const { value: runId } = await dying.call('trigger', 'mortal')
     await dying.waitFor((event) => event.event === 'body')
     const { manager, events } = faultManager(test, options)
-    const mortal = countingWorker('mortal', every(HOUR), () => {}, policy)
+    const mortal = countingWorker('mortal', every(HOUR_MS), () => {}, policy)
     await manager.add(mortal.worker)
     await manager.start()
     dying.signal('SIGKILL')

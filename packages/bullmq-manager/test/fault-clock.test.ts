@@ -3,7 +3,7 @@ import { describe, it } from 'vitest'
 import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { withClient } from './fixtures/fault-redis.ts'
 
-const MONTH = 30 * 86_400_000
+const MONTH_MS = 30 * 86_400_000
 
 describe.concurrent('a mark that is a month ahead, as after a clock was set back,', () => {
   for (const mark of ['decided', 'started', 'next', 'decided and started and next'] as const) {
@@ -23,7 +23,7 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
         for (const runs of running.runs) await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
         if (when === 'while the application is down') await running.manager.stop()
         await withClient(options.connection, async (client) => {
-          const ahead = Math.floor(Date.now() / 1_000) * 1_000 + MONTH
+          const ahead = Math.floor(Date.now() / 1_000) * 1_000 + MONTH_MS
           for (const name of ['interval', 'by-cron']) {
             for (const field of ['decided', 'started']) {
               if (mark.includes(field)) await client.hset(key('workers'), `${field}:${name}`, ahead)

@@ -1,9 +1,9 @@
 import { every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
+import { HOUR_MS } from './fixtures/cluster.ts'
 import { PATIENCE, countingWorker, faultManager, ownApplication, pass } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
 
-const HOUR = 3_600_000
 const FROZEN_MS = 38_000
 
 describe.concurrent('a process that is away for longer than its lease', () => {
@@ -15,8 +15,8 @@ describe.concurrent('a process that is away for longer than its lease', () => {
       const zombie = await FaultProcess.start(test, {
         options,
         workers: [
-          { name: 'long', schedule: every(HOUR), work: 'ignore-signal', forMs: FROZEN_MS + 5_000 },
-          { name: 'blocker', schedule: every(HOUR), work: 'block', forMs: FROZEN_MS },
+          { name: 'long', schedule: every(HOUR_MS), work: 'ignore-signal', forMs: FROZEN_MS + 5_000 },
+          { name: 'blocker', schedule: every(HOUR_MS), work: 'block', forMs: FROZEN_MS },
         ],
       })
       const { value: runId } = await zombie.call('trigger', 'long')
@@ -27,9 +27,9 @@ describe.concurrent('a process that is away for longer than its lease', () => {
         await zombie.waitFor((event) => event.event === 'body' && event.worker === 'blocker')
       }
       const { manager } = faultManager(test, options)
-      const long = countingWorker('long', every(HOUR))
+      const long = countingWorker('long', every(HOUR_MS))
       await manager.add(long.worker)
-      await manager.add(countingWorker('blocker', every(HOUR)).worker)
+      await manager.add(countingWorker('blocker', every(HOUR_MS)).worker)
       await manager.start()
       if (!isBlocked) zombie.signal('SIGSTOP')
       const awake = pass(FROZEN_MS).then(() => zombie.signal('SIGCONT'))

@@ -1,6 +1,6 @@
 import { every } from '@background-workers/abstractions'
-import { withClient } from './fixtures/fault-redis.ts'
 import { describe, it } from 'vitest'
+import { HOUR_MS } from './fixtures/cluster.ts'
 import {
   PATIENCE,
   countingWorker,
@@ -11,8 +11,7 @@ import {
   ownRedis,
   pass,
 } from './fixtures/fault-manager.ts'
-
-const HOUR = 3_600_000
+import { withClient } from './fixtures/fault-redis.ts'
 
 describe.concurrent('while a manager runs', () => {
   for (const [how, end] of [
@@ -24,7 +23,7 @@ describe.concurrent('while a manager runs', () => {
       const redis = await ownRedis(test, { appendOnly: true })
       const { manager, countEvents, logger } = faultManager(test, { connection: redis.url })
       const release = Promise.withResolvers<void>()
-      const long = countingWorker('long', every(HOUR), () => release.promise)
+      const long = countingWorker('long', every(HOUR_MS), () => release.promise)
       const tidy = countingWorker('tidy', every(2_000), () => {}, { catchUpWindowMs: 60_000 })
       const paused = countingWorker('paused', every(1_000))
       for (const { worker } of [long, tidy, paused]) await manager.add(worker)
@@ -66,7 +65,7 @@ describe.concurrent('while a manager runs', () => {
     const redis = await ownRedis(test)
     const { manager, countEvents, logger } = faultManager(test, { connection: redis.url })
     const release = Promise.withResolvers<void>()
-    const long = countingWorker('long', every(HOUR), () => release.promise)
+    const long = countingWorker('long', every(HOUR_MS), () => release.promise)
     const tidy = countingWorker('tidy', every(2_000))
     const paused = countingWorker('paused', every(1_000))
     for (const { worker } of [long, tidy, paused]) await manager.add(worker)
@@ -77,7 +76,7 @@ describe.concurrent('while a manager runs', () => {
     await manager.trigger('long')
     await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
     // Control calls are in the memory of the instance after its next look, of which an add makes one.
-    await manager.add(countingWorker('late', every(HOUR)).worker)
+    await manager.add(countingWorker('late', every(HOUR_MS)).worker)
     await redis.cli('flushall')
 
     await expect.poll(() => countEvents('schedules-repaired'), PATIENCE).toBe(1)
@@ -133,7 +132,7 @@ describe.concurrent('while a manager runs', () => {
     const redis = await ownRedis(test)
     const { manager, applicationName, countEvents, logger } = faultManager(test, { connection: redis.url })
     const release = Promise.withResolvers<void>()
-    const long = countingWorker('long', every(HOUR), () => release.promise)
+    const long = countingWorker('long', every(HOUR_MS), () => release.promise)
     const tidy = countingWorker('tidy', every(1_000))
     for (const { worker } of [long, tidy]) await manager.add(worker)
     await manager.start()

@@ -1,10 +1,10 @@
 import { every } from '@background-workers/abstractions'
 import { freshApplicationName } from 'test-redis'
 import { describe, it } from 'vitest'
+import { HOUR_MS } from './fixtures/cluster.ts'
 import { type Test, ownProxy, ownRedis, pass } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
 
-const HOUR = 3_600_000
 const STOP_MS = 1_500
 /** The deadline, 1 s of grace after the abort, and the time to close what does not answer on a slow machine. */
 const AT_MOST_MS = STOP_MS + 1_000 + 30_000
@@ -14,8 +14,8 @@ async function startBusy(test: Test, connection: string): Promise<FaultProcess> 
   const process = await FaultProcess.start(test, {
     options: { applicationName: freshApplicationName(), connection, commandTimeoutMs: 500 },
     workers: [
-      { name: 'deaf', schedule: every(HOUR), work: 'outlive-signal', forMs: 6_000 },
-      { name: 'good', schedule: every(HOUR), work: 'heed-signal', forMs: HOUR },
+      { name: 'deaf', schedule: every(HOUR_MS), work: 'outlive-signal', forMs: 6_000 },
+      { name: 'good', schedule: every(HOUR_MS), work: 'heed-signal', forMs: HOUR_MS },
       { name: 'busy', schedule: every(1_000) },
     ],
   })
