@@ -57,7 +57,7 @@ describe('createHealthHandler', () => {
     // Maybe no other instance takes its slots: a restart of this one is no cure.
     ['overdue', overdue, 503, 200],
     ['lagging', lagging, 200, 200],
-  ])('when %s', async (_what, reason, ready, live) => {
+  ])('tells apart whether it is ready and whether it is live when %s', async (_what, reason, ready, live) => {
     const get = await serve(source('running', reason))
     expect((await get('/ready')).status).toBe(ready)
     const answer = await get('/live')
