@@ -484,6 +484,6 @@ export const mutants: readonly Mutant[] = [
     'whoever asks for the health does not ring the alarm': [
       ['    if (first && this.#isOverdue(first)) this.#timetable.ring()\n', ''],
     ],
-    'a stop within a run waits for that run': [['filter((run) => run !== caller)', 'filter(() => caller !== null)']],
+    'a stop within a run gives up on that run': [['filter((run) => run !== caller)', 'filter(() => caller !== null)']],
   }),
 ]

@@ -1,4 +1,5 @@
-import { type StopReport, cron, every, periodicWorker } from '@background-workers/abstractions'
+import { RunTimeoutError, type StopReport, cron, every, periodicWorker } from '@background-workers/abstractions'
+import { ManualClock } from '@background-workers/abstractions/testing'
 import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
 import { expect, it } from 'vitest'
 
@@ -25,4 +26,28 @@ it('waits for the run that armed the alarm when a listener stops the manager at 
   })
   await expect.poll(() => stopping !== undefined).toBe(true)
   expect((await stopping)?.abandoned).toEqual([{ worker: 'slow', runId }])
+})
+
+it('leaves its timeout to a run that stops the manager itself', async () => {
+  const clock = new ManualClock()
+  const manager = new DefaultBackgroundWorkerManager({ clock })
+  let signal: AbortSignal | undefined
+  await manager.add(
+    periodicWorker({
+      name: 'last-one',
+      schedule: every('1h', { offset: 0 }),
+      policy: { timeoutMs: 1_000 },
+      async doWork(context) {
+        signal = context.signal
+        await manager.stop()
+        await new Promise(() => {})
+      },
+    }),
+  )
+  await manager.start()
+  await manager.trigger('last-one')
+  await clock.settle()
+  expect([manager.state, signal?.aborted]).toEqual(['stopped', false])
+  await clock.advance(1_000)
+  expect(signal?.reason).toBeInstanceOf(RunTimeoutError)
 })
