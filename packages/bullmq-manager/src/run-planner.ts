@@ -9,7 +9,7 @@ import { type RunJobData, type RunQueues, isSlotRun } from './run-queues.ts'
 import { startRunWindowMs } from './start-run-window.ts'
 import type { RunClaim, Store } from './store.ts'
 import type { StoredDefinition } from './stored-values.ts'
-import { RUN_FIELDS, isKnown } from './stored-worker.ts'
+import { RUN_FIELDS, type StoredWorker, isKnown } from './stored-worker.ts'
 import type { UnstartedRun, UnstartedRuns } from './unstarted-runs.ts'
 
 /** How soon a run comes again whose worker is starting. */
@@ -71,10 +71,11 @@ export class RunPlanner {
     const { runId, stored, isRecovery } = storedCase
     // A worker that was removed owes nothing.
     if (!isKnown(stored)) return undefined
-    const { definition, startedUpTo } = stored
+    const { definition, startedUpTo = 0 } = stored
     const { slot: dueAt, missedSlots: counted } = storedCase.data
-    // A slot that this run's tick found undecided may have started since.
-    const missedSlots = missedSince(stored, startedUpTo, { dueAt, missedSlots: counted })
+    // A slot that this run's tick found undecided may have been decided since.
+    const decided = Math.max(startedUpTo, decidedBefore(stored, dueAt) ?? 0)
+    const missedSlots = missedSince(stored, decided, { dueAt, missedSlots: counted })
     const runCase = { ...storedCase, data: { ...storedCase.data, missedSlots } }
     const { data } = runCase
     const entry = this.#parts.entries.get(data.worker)
@@ -128,6 +129,7 @@ export class RunPlanner {
     return {
       token: this.#parts.runQueues.token(queue, this.#parts.instanceId, ++startNumber),
       slot: isSlotRun(data) ? data.slot : undefined,
+      decidedBefore: isSlotRun(data) ? decidedBefore(stored, data.slot) : undefined,
       keepRuns: policy.keepRuns,
       isRecovery,
       wasWaiting: stored.waiting !== undefined,
@@ -146,4 +148,10 @@ export class RunPlanner {
     this.#parts.runHandedBack(data.worker, runId)
     return putOff(runCase, HAND_BACK_MS)
   }
+}
+
+/** Up to where slots were decided before the tick of this one, which may not have raised the mark yet. */
+function decidedBefore({ decidedUpTo, lastRaise }: StoredWorker, slot: number): number | undefined {
+  if (decidedUpTo === undefined || decidedUpTo < slot) return decidedUpTo
+  return lastRaise?.to === slot ? lastRaise.from : undefined
 }

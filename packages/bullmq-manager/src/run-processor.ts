@@ -128,7 +128,8 @@ export class RunProcessor {
   }
 
   /** Gives the run if it is this instance that may start it. */
-  async #decide(queue: string, { job, token }: FetchedJob): Promise<ActiveRun | undefined> {
+  async #decide(queue: string, fetched: FetchedJob): Promise<ActiveRun | undefined> {
+    const { job, token } = fetched
     const data = readRunJob(job)
     const runId = job.id
     if (!data || runId === undefined) {
@@ -142,7 +143,9 @@ export class RunProcessor {
     if (!planned) return undefined
     const { plan, claim } = planned
     const run = new Run(plan, this.#host)
-    if (!(await this.#parts.store.decideRun(run.record, claim))) return undefined
+    const isDecidedNow = await this.#parts.store.decideRun(run.record, claim)
+    if (isDecidedNow === undefined) return this.#decide(queue, fetched)
+    if (!isDecidedNow) return undefined
     // Closed meanwhile, or Redis or this process stood still for so long that somebody else may have the run: the job stays
     // active (this error leaves it alone), and whoever finds it records the run as lost.
     if (this.#state === 'closed') throw new WaitingError()

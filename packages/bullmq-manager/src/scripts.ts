@@ -36,8 +36,17 @@ local function is_counted(text, slot, decided)
 end
 `
 
+// Up to where slots were decided before the tick of this one, which may not have raised the mark yet.
+const DECIDED_BEFORE = `
+local function decided_before(slot, decided, raised)
+  if (decided or 0) < slot then return decided end
+  local to, from = string.match(raised or '', '^(%d+) (%d+)$')
+  if read_mark(to) == slot then return read_mark(from) end
+end
+`
+
 /**
- * Raises the mark up to which slots are decided; it never goes back.
+ * Raises the mark up to which slots are decided; it never goes back. Keeps from where it was raised.
  *
  * KEYS workers · ARGV worker, slot, record of the slot that waits for its jitter (unless it has started meanwhile) or ''
  */
@@ -45,7 +54,8 @@ export const raiseDecided = new LuaScript(`${READ_MARK}
 local marks = redis.call('HMGET', KEYS[1], 'decided:' .. ARGV[1], 'started:' .. ARGV[1])
 local slot = tonumber(ARGV[2])
 if (read_mark(marks[1]) or -1) < slot then
-  redis.call('HSET', KEYS[1], 'decided:' .. ARGV[1], ARGV[2])
+  local raised = ARGV[2] .. ' ' .. string.format('%d', read_mark(marks[1]) or 0)
+  redis.call('HSET', KEYS[1], 'decided:' .. ARGV[1], ARGV[2], 'raised:' .. ARGV[1], raised)
   if ARGV[3] ~= '' and (read_mark(marks[2]) or -1) < slot then redis.call('HSET', KEYS[1], 'waiting:' .. ARGV[1], ARGV[3]) end
 end
 return 1
@@ -68,23 +78,26 @@ end
 
 /**
  * Decides that a run starts: writes its record, if nobody has decided it and no later slot has started or counts it. Gives 1 to the
- * one that may call doWork. The same run may be decided again to recover it (ARGV[8]).
+ * one that may call doWork, and -1 when its count of missed slots is wrong, since another slot before it was decided meanwhile.
+ * The same run may be decided again to recover it (ARGV[8]).
  *
  * KEYS workers, records, order of runs
  * ARGV worker, run id, slot or '', record, at, most, token, '1' to recover, start mark or '', ms that a start mark without release
- *   holds or '', '1' when it waited for its jitter
+ *   holds or '', '1' when it waited for its jitter, up to where slots were decided before it, by which it has counted, or ''
  */
-export const decideRun = new LuaScript(`${READ_MARK}${IS_COUNTED}${KEEP_RECORD}
+export const decideRun = new LuaScript(`${READ_MARK}${IS_COUNTED}${DECIDED_BEFORE}${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local active = ARGV[7] .. '\\nrunning\\n' .. ARGV[4]
 local marks = redis.call(
-  'HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker, 'active:' .. worker, 'decided:' .. worker, 'counted:' .. worker
+  'HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker, 'active:' .. worker, 'decided:' .. worker, 'counted:' .. worker,
+  'raised:' .. worker
 )
 if marks[3] == active then return 1 end
 if ARGV[8] ~= '1' then
   if redis.call('HEXISTS', KEYS[2], run) == 1 then return 0 end
   if slot and slot <= (read_mark(marks[1]) or 0) then return 0 end
   if slot and is_counted(marks[5], slot, read_mark(marks[4])) then return 0 end
+  if ARGV[12] ~= '' and decided_before(slot, read_mark(marks[4]), marks[6]) ~= tonumber(ARGV[12]) then return -1 end
   if ARGV[9] ~= '' and marks[2] then
     if ARGV[10] == '' then
       if marks[2] == ARGV[9] then return 0 end

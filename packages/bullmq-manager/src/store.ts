@@ -33,6 +33,8 @@ export interface RunClaim {
   readonly token: string
   /** None for `start` and `manual`. */
   readonly slot: number | undefined
+  /** Up to where slots were decided before it, by which it has counted the missed ones; none where nobody knows. */
+  readonly decidedBefore: number | undefined
   readonly keepRuns: number
   /** The run was lost and may be started once more. */
   readonly isRecovery: boolean
@@ -155,10 +157,10 @@ export class Store {
     await setMarksBack.run(this.#client, [this.#keys.workers, this.#keys.records(worker), ...orders], [worker, now])
   }
 
-  /** Gives whether the caller is the one that may call `doWork`. */
-  async decideRun(record: RunRecord, claim: RunClaim): Promise<boolean> {
+  /** Gives whether the caller is the one that may call `doWork`, and `undefined` when its count of missed slots is wrong: plan again. */
+  async decideRun(record: RunRecord, claim: RunClaim): Promise<boolean | undefined> {
     const { worker, runId, startedAt } = record
-    const { token, slot, keepRuns, isRecovery, start, wasWaiting } = claim
+    const { token, slot, decidedBefore, keepRuns, isRecovery, start, wasWaiting } = claim
     const decided = await decideRun.run(
       this.#client,
       [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'runs')],
@@ -174,9 +176,10 @@ export class Store {
         start?.mark ?? '',
         start?.windowMs ?? '',
         wasWaiting ? '1' : '',
+        decidedBefore ?? '',
       ],
     )
-    return decided === 1
+    return decided === -1 ? undefined : decided === 1
   }
 
   /**

@@ -27,6 +27,18 @@ export interface ActiveInStore {
   readonly record: RunRecord
 }
 
+/** A mark that was raised; both times in ms since the epoch. */
+export interface Raise {
+  readonly from: number
+  readonly to: number
+}
+
+/** Reads how a mark was raised. */
+export function parseRaise(text: string): Raise | undefined {
+  const [, to, from] = /^(\d{1,15}) (\d{1,15})$/.exec(text) ?? []
+  return to === undefined ? undefined : { from: Number(from), to: Number(to) }
+}
+
 /** Reads the record of a slot or run. */
 export function parseRecord(text: string): RunRecord | undefined {
   // The last run mostly is the last success too.

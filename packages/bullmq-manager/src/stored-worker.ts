@@ -2,12 +2,14 @@ import type { PauseInfo, RunOutcome, RunRecord, ScheduleOverride } from '@backgr
 import { isSlug } from '@background-workers/abstractions/for-managers'
 import {
   type ActiveInStore,
+  type Raise,
   type StoredDefinition,
   parseActive,
   parseDefinition,
   parseNumber,
   parseOverride,
   parsePause,
+  parseRaise,
   parseRecord,
   parseTombstone,
 } from './stored-values.ts'
@@ -27,6 +29,8 @@ export interface StoredWorker {
   readonly startedUpTo?: number
   /** Which slots the last non-run counts as missed: those after the first and before the second of two times. */
   readonly countedAsMissed?: string
+  /** How a tick that added a run raised the mark up to which slots are decided. */
+  readonly lastRaise?: Raise
   /** The run that holds the guard, and whether its outcome is fixed. */
   readonly active?: ActiveInStore
   /** The slot that waits for its jitter, as a record. */
@@ -60,6 +64,7 @@ const READERS = {
   decided: ['decidedUpTo', parseNumber],
   started: ['startedUpTo', parseNumber],
   counted: ['countedAsMissed', (text: string) => text],
+  raised: ['lastRaise', parseRaise],
   active: ['active', parseActive],
   waiting: ['waiting', parseRecord],
   stuck: ['stuckRunId', (text: string) => text],
@@ -86,6 +91,7 @@ export const TICK_FIELDS = [
   'orphaned',
   'decided',
   'started',
+  'raised',
   'active',
   'waiting',
 ] as const satisfies readonly StoredField[]

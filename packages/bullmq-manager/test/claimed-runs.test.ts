@@ -40,7 +40,14 @@ describe.concurrent('a run', () => {
       attempts: 1,
       instanceId: 'one',
     } as const
-    const claim = { token: 'default/one/1', slot, keepRuns: 100, isRecovery: false, wasWaiting: false }
+    const claim = {
+      token: 'default/one/1',
+      slot,
+      decidedBefore: undefined,
+      keepRuns: 100,
+      isRecovery: false,
+      wasWaiting: false,
+    }
     assert.equal(await store.decideRun(record, claim), true)
     await store.raiseDecided('digest', slot, record)
     const { waiting, decidedUpTo } = await store.read('digest')

@@ -218,6 +218,52 @@ describe.concurrent('a slot that was decided', () => {
     ])
   })
 
+  it.each([
+    ['before it has raised the mark', false],
+    ['after it has raised the mark', true],
+  ])('is not counted as missed by a later run whose tick had read the worker before, %s', async (_when, isRaised) => {
+    await using cluster = await TestCluster.open()
+    const slot = lastRareSlot()
+    const manager = await cluster.start([new Probe().worker('digest', rarely(), { policy: ANY_TIME })])
+    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    // Here the tick of the run counts two.
+    await cluster.setDecided('digest', slot - 3 * PERIOD_MS)
+    const missedAt = slot - 2 * PERIOD_MS
+    const missed = { worker: 'digest', runId: `digest.${missedAt}`, kind: 'scheduled', attempts: 0 } as const
+    const record = { ...missed, scheduledFor: new Date(missedAt), instanceId: 'i', outcome: 'missed' } as const
+    expect(await store.decideNonRun(record, missedAt, 100, await store.read('digest'))).toBe(true)
+    if (isRaised) await store.raiseDecided('digest', slot)
+    const data = { worker: 'digest', kind: 'scheduled', slot, missedSlots: 2 }
+    await cluster.queue('runs.default').add('run', data, { jobId: `digest.${slot}`, removeOnComplete: true })
+    expect(await untilOver(manager, `digest.${slot}`)).toMatchObject({ outcome: 'succeeded', missedSlots: 1 })
+  })
+
+  it('is not counted as missed by a run that was planned before: that one is planned again', async () => {
+    await using cluster = await TestCluster.open()
+    const slot = lastRareSlot()
+    await cluster.start([new Probe().worker('digest', rarely())])
+    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    const decidedBefore = slot - 3 * PERIOD_MS
+    const times = { scheduledFor: new Date(slot), startedAt: new Date() }
+    const record = {
+      worker: 'digest',
+      runId: `digest.${slot}`,
+      kind: 'scheduled',
+      attempts: 1,
+      instanceId: 'i',
+    } as const
+    const claim = { token: 't', slot, decidedBefore, keepRuns: 100, isRecovery: false, wasWaiting: false }
+    const decide = () => store.decideRun({ ...record, ...times }, claim)
+    await cluster.setDecided('digest', slot - PERIOD_MS)
+    expect(await decide()).toBe(undefined)
+    await store.raiseDecided('digest', slot)
+    expect(await decide()).toBe(undefined)
+    expect(await store.records('digest', undefined)).toEqual([])
+    await cluster.setDecided('digest', decidedBefore)
+    await store.raiseDecided('digest', slot)
+    expect(await decide()).toBe(true)
+  })
+
   it('is not counted as missed by a later run whose tick came before it started', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()

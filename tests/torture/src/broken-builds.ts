@@ -116,7 +116,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     manager: 'bullmq',
     file: `${BULLMQ}/run-processor.ts`,
     edits: [
-      ['if (!(await this.#parts.store.decideRun(run.record, claim))) return undefined\n', ''],
+      ['const isDecidedNow = await this.#parts.store.decideRun(run.record, claim)\n', 'const isDecidedNow = true\n'],
       [
         'await active.settled.promise\n',
         'await active.settled.promise\n    await this.#parts.store.decideRun(run.record, claim)\n',
