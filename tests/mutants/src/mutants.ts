@@ -16,6 +16,7 @@ const time = `${defaultManager}/test/time.test.ts`
 const locks = `${defaultManager}/test/distributed-lock.test.ts`
 const oneLock = `${defaultManager}/test/instances-with-one-lock.test.ts`
 const watchdog = `${defaultManager}/test/watchdog.test.ts`
+const stopFromWithin = `${defaultManager}/test/stop-from-within.test.ts`
 
 /** Of a file whose own test ought to catch them. */
 function ownMutants(name: string, faults: Record<string, Mutant['edits']>): Mutant[] {
@@ -484,6 +485,8 @@ export const mutants: readonly Mutant[] = [
     'whoever asks for the health does not ring the alarm': [
       ['    if (first && this.#isOverdue(first)) this.#timetable.ring()\n', ''],
     ],
+  }),
+  ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [stopFromWithin], {
     'a stop within a run gives up on that run': [['filter((run) => run !== caller)', 'filter(() => caller !== null)']],
   }),
 ]
