@@ -1,5 +1,5 @@
-import { RECOVERY_MS, clockSetBack, declarations, isIn, notInForce, recordForgotten } from './allowances.ts'
-import type { NonRun } from './history.ts'
+import { RECOVERY_MS, clockSetBack, declarations, disturbing, isIn, notInForce, recordForgotten } from './allowances.ts'
+import type { History, NonRun } from './history.ts'
 import { TAKE_OVER_MS } from './script.ts'
 import { type SlotFacts, beginsOf, factsIn, hasRun } from './slot-facts.ts'
 import { type Violation, type WorkerCase, violation } from './worker-case.ts'
@@ -20,7 +20,8 @@ export function judgeDecisions(workerCase: WorkerCase): Violation[] {
       // A run of a worker that is no longer here, or not yet, is handed back.
       if (!isForRun || isIn(elsewhere, slot)) continue
       if (bodies.some((body) => body.from <= at + ACTIVE_SLACK_MS && body.to >= slot - ACTIVE_SLACK_MS)) continue
-      const isOfGoneRun = slot - lastSignOf(workerCase, record.blockedBy, slot) <= TAKE_OVER_MS + RECOVERY_MS
+      const lastSign = lastSignOf(workerCase, record.blockedBy, slot)
+      const isOfGoneRun = slot - heldUntil(history, lastSign) <= TAKE_OVER_MS + RECOVERY_MS
       if (isOfGoneRun && (isIn(held, at) || isIn(held, slot))) continue
       const message = `slot ${slot} was skipped for ${record.blockedBy ?? 'another'}, which was not active`
       violations.push(violation(worker, 'skipped-without-cause', slot, message))
@@ -34,6 +35,12 @@ function lastSignOf({ worker, bodies }: WorkerCase, runId: string | undefined, u
   const ends = bodies.flatMap((body) => (body.runId === runId ? [body.to] : []))
   const dueAt = Number(runId?.slice(worker.name.length + 1))
   return Math.max(...ends, Number.isNaN(dueAt) && ends.length === 0 ? until : dueAt || 0)
+}
+
+/** A process that has just taken up a tick, or a run, and stands still or is cut off goes on with it afterwards. */
+function heldUntil({ faults }: History, sign: number): number {
+  const holding = disturbing(faults).filter(({ from, to }) => from <= sign + ACTIVE_SLACK_MS && to >= sign)
+  return Math.max(sign, ...holding.map(({ to }) => to))
 }
 
 /** A run is decided a moment before it begins, and ends a moment before another may begin. */

@@ -564,6 +564,19 @@ describe('judge', () => {
       expect(orphaned((slots - 1) * P)).toEqual([])
       expect(orphaned(slots * P)).toEqual(['skipped-without-cause'])
     })
+
+    it('is none when a process stood still with the tick of that run, and is gone afterwards', () => {
+      const dueAgoMs = TAKE_OVER_MS + RECOVERY_MS + 2 * P
+      const held = (fromMs: number) =>
+        kindsOf((history) => {
+          const dueAt = S - dueAgoMs
+          history.fault('suspend', dueAt + fromMs, dueAt + fromMs + 3 * P, [0])
+          history.fault('kill', S - 10_000, S - 9_000, [0])
+          skippedFor(S, `forged.${dueAt}`)(history)
+        })
+      expect(held(500)).toEqual([])
+      expect(held(1_500)).toEqual(['skipped-without-cause'])
+    })
   })
 
   it('reports a run without a record, unless Redis was emptied just then', () => {
