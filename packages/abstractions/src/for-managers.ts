@@ -47,7 +47,14 @@ export {
   STUCK_AFTER_MS,
 } from './run.ts'
 export { isSlotRunId, manualRunId, slotRunId, startRunId, workerOfRunId } from './run-id.ts'
-export { type StartedRun, describeError, startedRecord, type UndecidedRun, unstartedRecord } from './run-record.ts'
+export {
+  type StartedRun,
+  describeError,
+  isSlotRun,
+  startedRecord,
+  type UndecidedRun,
+  unstartedRecord,
+} from './run-record.ts'
 export {
   MAX_PERIOD_MS,
   checkSchedule,

@@ -17,6 +17,11 @@ export type Reason =
 /** What a run is for: a slot on time, a late slot, the start of the manager, or a `trigger`. */
 export type RunKind = 'scheduled' | 'catch-up' | 'start' | 'manual'
 
+/** Whether a run, or a record, is of a slot; those of a start and of a `trigger` are not. */
+export function isSlotRun({ kind }: { readonly kind: RunKind }): boolean {
+  return kind === 'scheduled' || kind === 'catch-up'
+}
+
 /** What is kept of a decision. While a run is active its record has no `outcome` yet. */
 export interface RunRecord {
   readonly runId: string

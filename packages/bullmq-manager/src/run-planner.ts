@@ -1,11 +1,17 @@
 import { type RunKind, decideSlot, nextDueAt } from '@background-workers/abstractions'
-import { type RunPlan, effectiveSchedule, isPeriodic, nonRunOf } from '@background-workers/abstractions/for-managers'
+import {
+  type RunPlan,
+  effectiveSchedule,
+  isPeriodic,
+  isSlotRun,
+  nonRunOf,
+} from '@background-workers/abstractions/for-managers'
 import { HAND_BACK_MS, type FetchedJob, MAX_HAND_BACKS, handBacksOf, putOff } from './hand-back.ts'
 import type { LostRuns } from './lost-runs.ts'
 import type { ManagedWorker } from './managed-worker.ts'
 import type { RedisClock } from './redis-clock.ts'
 import { missedSince } from './missed-since.ts'
-import { type RunJobData, type RunQueues, isSlotRun } from './run-queues.ts'
+import type { RunJobData, RunQueues } from './run-queues.ts'
 import { startRunWindowMs } from './start-run-window.ts'
 import type { RunClaim, Store } from './store.ts'
 import type { StoredDefinition } from './stored-values.ts'

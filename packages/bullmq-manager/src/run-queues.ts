@@ -119,8 +119,3 @@ export function readRunJob(job: Job): RunJobData | undefined {
     ...(typeof startMark === 'string' && { startMark }),
   }
 }
-
-/** Whether the run is for a slot; `start` and `manual` are not. */
-export function isSlotRun({ kind }: RunJobData): boolean {
-  return kind === 'scheduled' || kind === 'catch-up'
-}

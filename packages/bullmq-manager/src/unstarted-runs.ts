@@ -1,7 +1,7 @@
 import type { RunRecord } from '@background-workers/abstractions'
-import { isSlotRunId, unstartedRecord } from '@background-workers/abstractions/for-managers'
+import { isSlotRun, isSlotRunId, unstartedRecord } from '@background-workers/abstractions/for-managers'
 import type { RedisClock } from './redis-clock.ts'
-import { type RunJobData, type RunQueues, isSlotRun, readRunJob } from './run-queues.ts'
+import { type RunJobData, type RunQueues, readRunJob } from './run-queues.ts'
 import type { Store } from './store.ts'
 import type { StoredWorker } from './stored-worker.ts'
 

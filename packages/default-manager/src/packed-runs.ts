@@ -1,5 +1,5 @@
 import type { RunRecord } from '@background-workers/abstractions'
-import { type StartedRun, slotRunId, startedRecord } from '@background-workers/abstractions/for-managers'
+import { type StartedRun, isSlotRun, slotRunId, startedRecord } from '@background-workers/abstractions/for-managers'
 
 /** A record and its place in the order of the decisions. */
 export interface Kept {
@@ -15,9 +15,7 @@ const PILE = 16
 
 /** Whether a record of the run says nothing but numbers: a slot that ran and succeeded. */
 export function isPackable({ plan, end }: StartedRun): boolean {
-  return (
-    end?.outcome === 'succeeded' && (plan.kind === 'scheduled' || plan.kind === 'catch-up') && plan.by === undefined
-  )
+  return end?.outcome === 'succeeded' && isSlotRun(plan) && plan.by === undefined
 }
 
 /**

@@ -1,5 +1,10 @@
-import type { RunKind, RunOutcome, RunRecord } from '@background-workers/abstractions'
-import { RECENT_OUTCOMES, type StartedRun, startedRecord } from '@background-workers/abstractions/for-managers'
+import type { RunOutcome, RunRecord } from '@background-workers/abstractions'
+import {
+  RECENT_OUTCOMES,
+  type StartedRun,
+  isSlotRun,
+  startedRecord,
+} from '@background-workers/abstractions/for-managers'
 import { type Kept, PackedRuns, isPackable } from './packed-runs.ts'
 
 /** The records of one worker, in memory: the last runs and, apart from them, the last non-runs. */
@@ -58,7 +63,7 @@ export class RunHistory {
   begin(run: StartedRun, keepRuns: number): void {
     this.#keepRuns = keepRuns
     this.#hasRun = true
-    this.#noteSlot(run.plan.kind, run.plan.scheduledForMs)
+    this.#noteSlot(run.plan, run.plan.scheduledForMs)
     this.#active = { run, decision: ++this.#decisions }
   }
 
@@ -117,13 +122,13 @@ export class RunHistory {
   }
 
   #add(list: Kept[], record: RunRecord, keepRuns: number): void {
-    this.#noteSlot(record.kind, record.scheduledFor.getTime())
+    this.#noteSlot(record, record.scheduledFor.getTime())
     append(list, { record, decision: ++this.#decisions }, keepRuns)
     if (record.outcome) append(this.#recentOutcomes, record.outcome, RECENT_OUTCOMES)
   }
 
-  #noteSlot(kind: RunKind, scheduledForMs: number): void {
-    if (kind === 'scheduled' || kind === 'catch-up') this.#lastSlotMs = scheduledForMs
+  #noteSlot(run: Pick<RunRecord, 'kind'>, scheduledForMs: number): void {
+    if (isSlotRun(run)) this.#lastSlotMs = scheduledForMs
   }
 }
 

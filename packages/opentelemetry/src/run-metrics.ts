@@ -1,4 +1,5 @@
 import type { IBackgroundWorkerManager, RunRecord } from '@background-workers/abstractions'
+import { isSlotRun } from '@background-workers/abstractions/for-managers'
 import type { Attributes, Meter } from '@opentelemetry/api'
 import { RUN_KIND, WORKER_NAME, errorAttributes, outcomeAttributes } from './attributes.ts'
 import { guarded } from './guard.ts'
@@ -32,9 +33,9 @@ export function measureRuns(manager: IBackgroundWorkerManager, meter: Meter, com
     advice: { explicitBucketBoundaries: LATENESS_BUCKETS },
   })
 
-  const started = ({ worker, kind, lateByMs }: RunRecord) => {
-    if (lateByMs === undefined || (kind !== 'scheduled' && kind !== 'catch-up')) return
-    lateness.record(lateByMs / 1_000, { ...common, [WORKER_NAME]: worker })
+  const started = (record: RunRecord) => {
+    if (record.lateByMs === undefined || !isSlotRun(record)) return
+    lateness.record(record.lateByMs / 1_000, { ...common, [WORKER_NAME]: record.worker })
   }
   const finished = (record: RunRecord) => {
     const { worker, kind, durationMs } = record

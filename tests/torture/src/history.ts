@@ -1,4 +1,5 @@
 import type { RunKind, RunRecord } from '@background-workers/abstractions'
+import { isSlotRun } from '@background-workers/abstractions/for-managers'
 import type { JournalLine } from './journal.ts'
 import type { ManagerName } from './managers.ts'
 import type { Fault } from './script.ts'
@@ -198,7 +199,7 @@ function readBodies(lines: readonly JournalLine[], processes: readonly ProcessLi
         continue
       }
       const { worker, runId, kind, process } = line
-      const slot = kind === 'scheduled' || kind === 'catch-up' ? line.slot : undefined
+      const slot = isSlotRun(line) ? line.slot : undefined
       open.set(key, bodies.length)
       bodies.push({
         worker,

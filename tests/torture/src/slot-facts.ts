@@ -1,4 +1,5 @@
 import type { RunRecord } from '@background-workers/abstractions'
+import { isSlotRun } from '@background-workers/abstractions/for-managers'
 import type { Body, History, NonRun } from './history.ts'
 import { type Rhythm, type TortureWorker, isSlotOf } from './workers.ts'
 
@@ -40,12 +41,12 @@ export function gatherSlots(
   }
   for (const body of bodies) if (body.slot !== undefined) factsOf(body.slot).bodies.push(body)
   for (const record of history.runRecords) {
-    if (record.worker !== worker.name || !isOfSlot(record)) continue
+    if (record.worker !== worker.name || !isSlotRun(record)) continue
     factsOf(record.scheduledFor.getTime()).records.push(record)
     countMissed(record, record.startedAt?.getTime() ?? record.scheduledFor.getTime())
   }
   for (const nonRun of history.nonRuns) {
-    if (nonRun.record.worker !== worker.name || !isOfSlot(nonRun.record)) continue
+    if (nonRun.record.worker !== worker.name || !isSlotRun(nonRun.record)) continue
     factsOf(nonRun.record.scheduledFor.getTime()).nonRuns.push(nonRun)
     countMissed(nonRun.record, nonRun.at)
   }
@@ -86,8 +87,4 @@ export function beginsOf({ bodies, records }: SlotFacts): number[] {
 /** When something was first decided. */
 export function decidedAt(facts: SlotFacts): number {
   return Math.min(...beginsOf(facts), ...[...facts.nonRuns, ...facts.countedBy].map(({ at }) => at))
-}
-
-function isOfSlot({ kind }: RunRecord): boolean {
-  return kind === 'scheduled' || kind === 'catch-up'
 }

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
-import type { RunRecord } from '../../run-record.ts'
+import { type RunRecord, isSlotRun } from '../../run-record.ts'
 import { every } from '../../schedule.ts'
 import type { ContractGroup } from '../contract-suite.ts'
 import { type TestApplication, rarely } from './test-application.ts'
 
-const isScheduled = ({ kind }: RunRecord) => kind === 'scheduled' || kind === 'catch-up'
-
 /** Asserts that no slot has two records. */
 function assertOneRecordPerSlot(records: readonly RunRecord[]): void {
-  const slots = records.filter(isScheduled).map(({ scheduledFor }) => scheduledFor.getTime())
+  const slots = records.filter(isSlotRun).map(({ scheduledFor }) => scheduledFor.getTime())
   assert.deepEqual([...new Set(slots)], slots)
 }
 
@@ -209,7 +207,7 @@ export const lateness: ContractGroup<TestApplication> = {
       // A run that had been decided before the stop may come first, and be in the way of this one.
       assert.ok(decided.kind === 'catch-up' || decided.reason === 'overlap')
       await app.until('every slot up to then is told of once', async () => {
-        const records = (await app.records(second, 'frequent')).filter(isScheduled)
+        const records = (await app.records(second, 'frequent')).filter(isSlotRun)
         const slots = records.flatMap(({ scheduledFor, missedSlots = 0 }) =>
           Array.from({ length: missedSlots + 1 }, (_, back) => scheduledFor.getTime() - back * app.periodMs),
         )
