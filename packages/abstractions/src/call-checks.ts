@@ -1,4 +1,5 @@
 import { type Check, checkOptions, isText, isWhole, show } from './checks.ts'
+import { MAX_DURATION_MS } from './duration.ts'
 import { InvalidOptionsError } from './errors.ts'
 import type { ByOption, IBackgroundWorkerManager, StopOptions } from './manager.ts'
 
@@ -50,7 +51,5 @@ export function checkCancel(runId: unknown, options: ByOption): void {
  * @throws InvalidOptionsError
  */
 export function checkStopOptions(options: StopOptions): void {
-  checkOptions('stop', options, {
-    timeoutMs: isWhole(0, 3_650 * 86_400_000, 'ms'),
-  })
+  checkOptions('stop', options, { timeoutMs: isWhole(0, MAX_DURATION_MS, 'ms') })
 }

@@ -1,3 +1,6 @@
+/** The longest duration that an option or a schedule takes: 3,650 days. */
+export const MAX_DURATION_MS = 3_650 * 86_400_000
+
 const UNIT_MS = {
   ms: 1,
   s: 1_000,

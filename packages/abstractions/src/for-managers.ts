@@ -27,6 +27,7 @@ export { MAX_TIMER_MS, setLongTimer } from './clock.ts'
 export { nonRunOf, startWindow } from './decide-slot.ts'
 export { ABORT_GRACE_MS, type StoppingWork, drain } from './drain.ts'
 export { latestDueSlot } from './due-slot.ts'
+export { MAX_DURATION_MS } from './duration.ts'
 export { EventHub } from './event-hub.ts'
 export { GuardedLogger, guardLogger } from './guarded-logger.ts'
 export { CURED_BY_RESTART, FAILING_AFTER, FINE_AFTER_MS, failingReason, healthReport, healthStatus } from './health.ts'
@@ -56,7 +57,6 @@ export {
   unstartedRecord,
 } from './run-record.ts'
 export {
-  MAX_PERIOD_MS,
   checkSchedule,
   intervalOffset,
   isSameSchedule,

@@ -1,4 +1,5 @@
 import { type Check, hasMethods, isBoolean, isSlug, isWhole } from './checks.ts'
+import { MAX_DURATION_MS } from './duration.ts'
 import type { Logger } from './logger.ts'
 import { type PeriodicWorkerPolicy, checkPolicy } from './policy.ts'
 import type { ServiceScopeFactory } from './service-scope.ts'
@@ -39,16 +40,14 @@ export interface FilledManagerOptions {
   readonly defaultPolicy: PeriodicWorkerPolicy
 }
 
-const MAX_TIMEOUT_MS = 3_650 * 86_400_000
-
 /** The checks of the options that every manager takes. */
 export const managerOptionChecks = {
   isEnabled: isBoolean,
   applicationName: isSlug,
   logger: hasMethods('debug', 'info', 'warn', 'error'),
   scopeFactory: hasMethods('createScope'),
-  startTimeoutMs: isWhole(1, MAX_TIMEOUT_MS, 'ms'),
-  stopTimeoutMs: isWhole(0, MAX_TIMEOUT_MS, 'ms'),
+  startTimeoutMs: isWhole(1, MAX_DURATION_MS, 'ms'),
+  stopTimeoutMs: isWhole(0, MAX_DURATION_MS, 'ms'),
   defaultPolicy: (value) => {
     checkPolicy('defaultPolicy', value)
     return undefined

@@ -1,4 +1,5 @@
 import { checkOptions, findProblem, isBoolean, isNumber, isOneOf, isSlug, isWhole, type Check } from './checks.ts'
+import { MAX_DURATION_MS } from './duration.ts'
 import { withoutUndefined } from './without-undefined.ts'
 
 /** How a periodic worker wants its slots and runs treated. Every field has a default; times are in ms. */
@@ -76,22 +77,19 @@ export interface FilledPolicy {
   readonly queue: string
 }
 
-const DAY_MS = 86_400_000
-const MAX_MS = 3_650 * DAY_MS
-
 const retryChecks: Record<keyof RetryPolicy, Check> = {
   attempts: isWhole(1, 1_000),
-  backoffMs: isWhole(0, MAX_MS, 'ms'),
+  backoffMs: isWhole(0, MAX_DURATION_MS, 'ms'),
   factor: isNumber(1, 100),
-  maxBackoffMs: isWhole(0, MAX_MS, 'ms'),
+  maxBackoffMs: isWhole(0, MAX_DURATION_MS, 'ms'),
 }
 
 const policyChecks: Record<keyof PeriodicWorkerPolicy, Check> = {
   runOnStart: isBoolean,
   misfire: isOneOf('run-once', 'skip'),
-  catchUpWindowMs: isWhole(0, MAX_MS, 'ms'),
-  jitterMs: isWhole(0, MAX_MS, 'ms'),
-  timeoutMs: isWhole(1, MAX_MS, 'ms'),
+  catchUpWindowMs: isWhole(0, MAX_DURATION_MS, 'ms'),
+  jitterMs: isWhole(0, MAX_DURATION_MS, 'ms'),
+  timeoutMs: isWhole(1, MAX_DURATION_MS, 'ms'),
   retry: (value) => {
     const problem = findProblem(value, retryChecks)
     if (problem !== undefined) return `is not a retry policy: ${problem}`

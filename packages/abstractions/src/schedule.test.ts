@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { InvalidScheduleError } from './errors.ts'
-import { MAX_PERIOD_MS, type Schedule, checkSchedule, cron, every, isSameSchedule, nextDueAt } from './schedule.ts'
+import { MAX_DURATION_MS } from './duration.ts'
+import { type Schedule, checkSchedule, cron, every, isSameSchedule, nextDueAt } from './schedule.ts'
 
 const START = Date.UTC(2026, 0, 1)
 const DAY = 86_400_000
@@ -15,7 +16,7 @@ describe('every', () => {
 
   it('takes the shortest and the longest period, and an offset just below the period', () => {
     expect(every(1).periodMs).toBe(1)
-    expect(every('3650d').periodMs).toBe(MAX_PERIOD_MS)
+    expect(every('3650d').periodMs).toBe(MAX_DURATION_MS)
     expect(every(1_000, { offset: 999 }).offsetMs).toBe(999)
     expect(every(1_000, { offset: 0 }).offsetMs).toBe(0)
   })
@@ -25,7 +26,7 @@ describe('every', () => {
     [-1, {}, /^every: the period of -1 ms is below the smallest/],
     [Number.NaN, {}, /^every: the period must be a number of ms, got NaN\.$/],
     [Number.POSITIVE_INFINITY, {}, /^every: the period of Infinity ms is above the longest, 3,650 days\.$/],
-    [MAX_PERIOD_MS + 1, {}, /^every: the period of 315360000001 ms is above the longest/],
+    [MAX_DURATION_MS + 1, {}, /^every: the period of 315360000001 ms is above the longest/],
     [1.5, {}, /^every: the period of 1\.5 ms is not a whole number of ms\.$/],
     [
       'soon',
@@ -176,7 +177,7 @@ describe('nextDueAt', () => {
   })
 
   it('gives nothing beyond what a Date can hold, and for a time that is none', () => {
-    expect(nextDueAt(every(MAX_PERIOD_MS, { offset: 0 }), 8.64e15)).toBeUndefined()
+    expect(nextDueAt(every(MAX_DURATION_MS, { offset: 0 }), 8.64e15)).toBeUndefined()
     expect(nextDueAt(cron('@daily'), Date.UTC(2999, 11, 31))).toBeUndefined()
     expect(nextDueAt(cron('@daily'), Date.UTC(2999, 11, 30))).toBe(Date.UTC(2999, 11, 31))
     for (const time of [Number.NaN, Number.POSITIVE_INFINITY]) {
@@ -193,7 +194,7 @@ describe('nextDueAt', () => {
   const time = fc.integer({ min: -(10 ** 12), max: 4 * 10 ** 12 })
   const interval = fc
     .record({
-      periodMs: fc.integer({ min: 1, max: MAX_PERIOD_MS }),
+      periodMs: fc.integer({ min: 1, max: MAX_DURATION_MS }),
       part: fc.double({ min: 0, max: 0.999, noNaN: true }),
     })
     .map(({ periodMs, part }) => every(periodMs, { offset: Math.floor(part * periodMs) }))

@@ -1,6 +1,6 @@
 import { findProblem, isText, show } from './checks.ts'
 import { findCronProblem, nextCronTime } from './cron.ts'
-import { parseDuration } from './duration.ts'
+import { MAX_DURATION_MS, parseDuration } from './duration.ts'
 import { InvalidScheduleError } from './errors.ts'
 import { stableHash } from './stable-hash.ts'
 
@@ -20,9 +20,6 @@ export interface CronSchedule {
   readonly expression: string
   readonly timeZone: string
 }
-
-/** The longest period: 3,650 days. */
-export const MAX_PERIOD_MS = 3_650 * 86_400_000
 
 /**
  * Slots at a fixed rate: `every('10m')`, `every(600_000)`. A number is milliseconds; a string has a unit
@@ -166,7 +163,7 @@ function readDuration(subject: string, value: unknown): number {
 function findPeriodProblem(periodMs: unknown, minPeriodMs: number): string | undefined {
   if (typeof periodMs !== 'number' || Number.isNaN(periodMs))
     return `the period must be a number of ms, got ${show(periodMs)}.`
-  if (periodMs > MAX_PERIOD_MS) return `the period of ${periodMs} ms is above the longest, 3,650 days.`
+  if (periodMs > MAX_DURATION_MS) return `the period of ${periodMs} ms is above the longest, 3,650 days.`
   if (periodMs < minPeriodMs) return `the period of ${periodMs} ms is below the smallest, ${minPeriodMs} ms.`
   if (!Number.isInteger(periodMs)) return `the period of ${periodMs} ms is not a whole number of ms.`
   return undefined

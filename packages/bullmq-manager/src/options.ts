@@ -2,6 +2,7 @@ import { InvalidOptionsError, type ManagerOptions } from '@background-workers/ab
 import {
   type Check,
   type FilledManagerOptions,
+  MAX_DURATION_MS,
   checkOptions,
   fillManagerOptions,
   isSlug,
@@ -71,7 +72,7 @@ export function fillOptions(options: BullMqManagerOptions): FilledOptions {
     release: isWhole(0, Number.MAX_SAFE_INTEGER),
     queues: areQueues,
     concurrency: isWhole(1, 10_000),
-    orphanGraceMs: isWhole(0, 3_650 * 86_400_000, 'ms'),
+    orphanGraceMs: isWhole(0, MAX_DURATION_MS, 'ms'),
     commandTimeoutMs: isWhole(1, 2 ** 31 - 1, 'ms'),
   })
   checkOptions(
