@@ -87,6 +87,18 @@ export function isNumber(min: number, max: number): Check {
       : `must be a number from ${min} to ${max}, got ${show(value)}.`
 }
 
+/** A function. */
+export const isFunction: Check = (value) =>
+  typeof value === 'function' ? undefined : `must be a function, got ${show(value)}.`
+
+/** Segments of a URL's path with a slash before each, or nothing at all; an error shows the `example`. */
+export function isPathPrefix(example: string): Check {
+  return (value) =>
+    typeof value === 'string' && /^(\/[A-Za-z0-9._~-]+)*$/.test(value)
+      ? undefined
+      : `must be a path such as "${example}", got ${show(value)}.`
+}
+
 /** An object with these methods. */
 export function hasMethods(...names: readonly string[]): Check {
   return (value) => {

@@ -46,7 +46,7 @@ describe('periodicWorker', () => {
     [{}, /^periodicWorker: name, schedule, doWork must be given\.$/],
     [{ name: 'a', doWork() {} }, /^periodicWorker: schedule must be given\.$/],
     [{ name: 'A', schedule: every(1), doWork() {} }, /^periodicWorker: "name" must be 1 to 100 of a-z, .*; got "A"\.$/],
-    [{ name: 'a', schedule: every(1), doWork: 'x' }, /^periodicWorker: "doWork" must be a function\.$/],
+    [{ name: 'a', schedule: every(1), doWork: 'x' }, /^periodicWorker: "doWork" must be a function, got "x"\.$/],
     [
       { name: 'a', schedule: every(1), doWork() {}, polcy: {} },
       /^periodicWorker: unknown option "polcy"\. Known are: name, schedule, policy, doWork\.$/,

@@ -1,5 +1,5 @@
 import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worker.ts'
-import { checkOptions, isSlug } from './checks.ts'
+import { checkOptions, isFunction, isSlug } from './checks.ts'
 import { InvalidOptionsError } from './errors.ts'
 import type { WorkerLogger } from './logger.ts'
 import type { PeriodicWorkerPolicy } from './policy.ts'
@@ -74,8 +74,6 @@ export function periodicWorker(parts: PeriodicWorkerParts): IPeriodicBackgroundW
   if (missing.length > 0) throw new InvalidOptionsError(`periodicWorker: ${missing.join(', ')} must be given.`)
   return new FunctionWorker(parts)
 }
-
-const isFunction = (value: unknown) => (typeof value === 'function' ? undefined : 'must be a function.')
 
 class FunctionWorker extends AsyncPeriodicBackgroundWorkerBase {
   readonly name: string

@@ -4,10 +4,11 @@ import {
   type Check,
   checkOptions,
   hasMethods,
+  isFunction,
   isOneOf,
+  isPathPrefix,
   isText,
   isWhole,
-  show,
 } from '@background-workers/abstractions/for-managers'
 import type { AuditEntry } from './audit.ts'
 import type { Authorize } from './authorize.ts'
@@ -65,7 +66,7 @@ export function fillOptions(options: DashboardOptions): FilledOptions {
   checkOptions('createDashboard', options, {
     manager: accept,
     authorize: isFunction,
-    basePath: isBasePath,
+    basePath: isPathPrefix('/dashboard'),
     title: isText,
     errors: isOneOf('full', 'redacted'),
     secret: isSecret,
@@ -102,14 +103,6 @@ const AUTHORIZE_MISSING = `createDashboard: "authorize" is missing. A dashboard 
   })`
 
 const accept: Check = () => undefined
-
-const isFunction: Check = (value) =>
-  typeof value === 'function' ? undefined : `must be a function, got ${show(value)}.`
-
-const isBasePath: Check = (value) =>
-  typeof value === 'string' && /^(\/[A-Za-z0-9._~-]+)*$/.test(value)
-    ? undefined
-    : `must be a path such as "/dashboard", got ${show(value)}.`
 
 const isSecret: Check = (value) =>
   typeof value === 'string' && value.length >= 32 ? undefined : 'must be a text of 32 characters or more.'

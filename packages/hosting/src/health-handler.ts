@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HealthReport, IBackgroundWorkerManager } from '@background-workers/abstractions'
-import { CURED_BY_RESTART, checkOptions, hasMethods, show } from '@background-workers/abstractions/for-managers'
+import { CURED_BY_RESTART, checkOptions, hasMethods, isPathPrefix } from '@background-workers/abstractions/for-managers'
 import { InvalidOptionsError } from '@background-workers/abstractions'
 
 /** What a health endpoint asks: a manager, or an application. */
@@ -32,7 +32,7 @@ const HEALTH_LIMIT_MS = 750
 export function createHealthHandler(source: HealthSource, options: HealthHandlerOptions = {}): HealthHandler {
   const problem = hasMethods('health')(source)
   if (problem !== undefined) throw new InvalidOptionsError(`createHealthHandler: the manager ${problem}`)
-  checkOptions('createHealthHandler', options, { pathPrefix: isPathPrefix })
+  checkOptions('createHealthHandler', options, { pathPrefix: isPathPrefix('/health') })
   const { pathPrefix = '' } = options
   return (request, response) => {
     const path = (request.url ?? '').split('?', 1)[0]
@@ -52,13 +52,6 @@ export function createHealthHandler(source: HealthSource, options: HealthHandler
       })
     })
   }
-}
-
-/** Segments with a slash before each; may be empty. */
-export function isPathPrefix(value: unknown): string | undefined {
-  return typeof value === 'string' && /^(\/[A-Za-z0-9._~-]+)*$/.test(value)
-    ? undefined
-    : `must be a path such as "/health", got ${show(value)}.`
 }
 
 const isReady = (source: HealthSource, health: HealthReport | undefined) =>

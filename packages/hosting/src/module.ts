@@ -1,5 +1,5 @@
 import type { AwilixContainer } from 'awilix'
-import { checkOptions, isText, show, type Check } from '@background-workers/abstractions/for-managers'
+import { type Check, checkOptions, isFunction, isText, show } from '@background-workers/abstractions/for-managers'
 import { InvalidOptionsError } from '@background-workers/abstractions'
 import type { ApplicationInitializationContext, ApplicationShutdownContext } from './module-context.ts'
 
@@ -38,6 +38,3 @@ export function checkModule(subject: string, module: ApplicationModule): void {
   } satisfies Record<keyof ApplicationModule, Check>)
   if (module.name === undefined) throw new InvalidOptionsError(`${subject}: "name" must be given.`)
 }
-
-const isFunction: Check = (value) =>
-  typeof value === 'function' ? undefined : `must be a function, got ${show(value)}.`

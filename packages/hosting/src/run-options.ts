@@ -1,6 +1,5 @@
-import { checkOptions, isText, isWhole } from '@background-workers/abstractions/for-managers'
+import { checkOptions, isPathPrefix, isText, isWhole } from '@background-workers/abstractions/for-managers'
 import { InvalidOptionsError } from '@background-workers/abstractions'
-import { isPathPrefix } from './health-handler.ts'
 import { type StartRetry, type StartRetryOptions, fillStartRetry } from './start-retry.ts'
 
 /** Where `/live` and `/ready` are served. */
@@ -48,7 +47,7 @@ function fillHealth(health: HealthEndpointOptions): Required<HealthEndpointOptio
   checkOptions('runApplication: health', health, {
     port: isWhole(0, 65_535),
     host: isText,
-    pathPrefix: isPathPrefix,
+    pathPrefix: isPathPrefix('/health'),
   })
   if (health.port === undefined) throw new InvalidOptionsError('runApplication: health: "port" must be given.')
   return { port: health.port, host: health.host ?? '127.0.0.1', pathPrefix: health.pathPrefix ?? '' }
