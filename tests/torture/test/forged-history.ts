@@ -1,11 +1,12 @@
 import { type PeriodicWorkerPolicy, type RunRecord, every } from '@background-workers/abstractions'
 import type { Body, FaultSpan, History, NonRun, ProcessLife } from '../src/history.ts'
 import type { ManagerName } from '../src/managers.ts'
+import { judge } from '../src/oracle.ts'
 import type { FaultKind } from '../src/script.ts'
 import type { TortureWorker } from '../src/workers.ts'
 
 /** The period of the forged worker, in ms. */
-export const P = 2_000
+export const PERIOD_MS = 2_000
 
 const FROM = 1_800_000_000_000
 const SLOTS = 60
@@ -17,7 +18,7 @@ type BodyChanges = Partial<Body> & Pick<Body, 'from' | 'to'> & { readonly instea
 export class ForgedHistory {
   /** The due time of a slot; the first one that is judged is number 1. */
   static slot(number: number): number {
-    return FROM + number * P
+    return FROM + number * PERIOD_MS
   }
 
   readonly worker = 'forged'
@@ -212,7 +213,17 @@ export class ForgedHistory {
   }
 }
 
-const SCHEDULE = every(P, { offset: 0 })
+const SCHEDULE = every(PERIOD_MS, { offset: 0 })
+
+/** The slot that goes differently: far from the first and the last one. */
+export const SLOT = ForgedHistory.slot(30)
+
+/** What the oracle says of a history in which `change` went differently: the kinds of violations, each once. */
+export function kindsOf(change: (history: ForgedHistory) => void, manager: ManagerName = 'bullmq'): string[] {
+  const forged = new ForgedHistory(manager)
+  change(forged)
+  return [...new Set(judge(forged.history()).violations.map(({ kind }) => kind))]
+}
 
 function instanceOf(process: number): string {
   return `instance-${process}`
