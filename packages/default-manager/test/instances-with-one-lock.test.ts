@@ -7,15 +7,10 @@ import {
   periodicWorker,
 } from '@background-workers/abstractions'
 import { ManualClock } from '@background-workers/abstractions/testing'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { DefaultBackgroundWorkerManager } from '../src/default-background-worker-manager.ts'
 
-const MINUTE = 60_000
-
-const stops: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop()
-})
+const MINUTE_MS = 60_000
 
 /** Many instances of an application, each with a clock that is wrong by so much, and one lock. */
 class Cluster {
@@ -55,7 +50,9 @@ class Cluster {
       }),
     )
     await manager.start()
-    stops.push(() => Promise.all([manager.stop({ timeoutMs: 0 }), base.advance(2_000)]))
+    onTestFinished(async () => {
+      await Promise.all([manager.stop({ timeoutMs: 0 }), base.advance(2_000)])
+    })
     return manager
   }
 
@@ -81,7 +78,7 @@ describe('several instances with one lock', () => {
   ])('run each slot once: their clocks are %s', async (_what, errors) => {
     const cluster = new Cluster({ name: 'tick', schedule: every('1s') }, 120)
     for (const error of errors) await cluster.start(error)
-    await cluster.base.advance(10 * MINUTE)
+    await cluster.base.advance(10 * MINUTE_MS)
     const { count, twice, lost } = cluster.slots(1_000)
     expect([twice, lost, cluster.mostActive]).toEqual([0, [], 1])
     expect(count).toBeGreaterThanOrEqual(598)
@@ -104,10 +101,10 @@ describe('several instances with one lock', () => {
   it('go on with their own slots beside one whose clock is a day ahead', async () => {
     const cluster = new Cluster({ name: 'tick', schedule: every('1m', { offset: 0 }) })
     await cluster.start(0)
-    const ahead = await cluster.start(24 * 60 * MINUTE)
-    await cluster.base.advance(MINUTE)
+    const ahead = await cluster.start(24 * 60 * MINUTE_MS)
+    await cluster.base.advance(MINUTE_MS)
     await ahead.stop()
-    await cluster.base.advance(30 * MINUTE)
+    await cluster.base.advance(30 * MINUTE_MS)
     expect(cluster.runs.filter(({ instance }) => instance === 0)).toHaveLength(31)
   })
 
@@ -115,13 +112,13 @@ describe('several instances with one lock', () => {
     const cluster = new Cluster({ name: 'tick', schedule: every('1m', { offset: 0 }) })
     await cluster.start(0)
     await cluster.start(1_000)
-    await cluster.base.advance(5 * MINUTE - 10_000)
+    await cluster.base.advance(5 * MINUTE_MS - 10_000)
     const dueAt = Date.UTC(2026, 0, 1, 0, 5)
     await cluster.lock.acquire({ worker: 'tick', runId: 'tick.dead', slot: { dueAt, startableForMs: 30_000 } })
     // Its lease runs out.
     cluster.lock.lose('tick')
-    await cluster.base.advance(5 * MINUTE)
-    expect(cluster.slots(MINUTE)).toMatchObject({ twice: 0, lost: [dueAt] })
+    await cluster.base.advance(5 * MINUTE_MS)
+    expect(cluster.slots(MINUTE_MS)).toMatchObject({ twice: 0, lost: [dueAt] })
   })
 
   it('skip the slots that meet a run on another instance, and start none of them late', async () => {
@@ -149,13 +146,15 @@ describe('several instances with one lock', () => {
     const runs: number[] = []
     const doWork = async ({ scheduledFor }: PeriodicBackgroundWorkerContext) => void runs.push(scheduledFor.getTime())
     for (const manager of managers) {
-      stops.push(() => manager.stop())
+      onTestFinished(async () => {
+        await manager.stop()
+      })
       await manager.add(periodicWorker({ name: 'tick', schedule: every('1m', { offset: 0 }), doWork }))
       await manager.start()
     }
-    await clock.advance(10 * MINUTE)
-    clock.step(-minutes * MINUTE)
-    await clock.advance(20 * MINUTE)
+    await clock.advance(10 * MINUTE_MS)
+    clock.step(-minutes * MINUTE_MS)
+    await clock.advance(20 * MINUTE_MS)
     expect(runs).toHaveLength(count)
     expect(new Set(runs).size).toBe(count)
   })

@@ -13,8 +13,9 @@ const abstractions = 'packages/abstractions/src'
 const defaultManager = 'packages/default-manager'
 const contract = `${defaultManager}/test/contract.test.ts`
 const time = `${defaultManager}/test/time.test.ts`
-const locks = `${defaultManager}/test/distributed-lock.test.ts`
-const oneLock = `${defaultManager}/test/instances-with-one-lock.test.ts`
+const locks = ['distributed-lock', 'distributed-lock-faults', 'instances-with-one-lock'].map(
+  (name) => `${defaultManager}/test/${name}.test.ts`,
+)
 const watchdog = `${defaultManager}/test/watchdog.test.ts`
 const stopFromWithin = `${defaultManager}/test/stop-from-within.test.ts`
 
@@ -148,7 +149,7 @@ export const mutants: readonly Mutant[] = [
     ],
     'a stop leaves a jittered slot waiting': [['      else this.#endWaiting(', '      else void (']],
   }),
-  ...mutantsOf(`${defaultManager}/src/active-work.ts`, [locks, oneLock], {
+  ...mutantsOf(`${defaultManager}/src/active-work.ts`, locks, {
     'a run does not give its lock back': [['      this.#parts.locks?.release(hold)\n', '']],
     'a lost lock aborts nothing': [['() => run.abort(leaseLost(run, hold))', '() => undefined']],
     'a pause ends a trigger that waits for its lock': [[" || active.record.kind === 'manual') return", ') return']],
@@ -163,7 +164,7 @@ export const mutants: readonly Mutant[] = [
     'a slot that waits is decided again': [['return isWaiting || (entry', 'return (entry']],
     'a set back clock hides missed slots': [["slot.missedSlots > 0 ? 'catch-up' : 'scheduled'", "'scheduled'"]],
   }),
-  ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, [locks, oneLock], {
+  ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, locks, {
     'the claim that comes with a lock ignores the window': [
       ['startableForMs: latestStartAt - slot.dueAt', 'startableForMs: 0'],
     ],
@@ -174,7 +175,7 @@ export const mutants: readonly Mutant[] = [
       ],
     ],
   }),
-  ...mutantsOf(`${defaultManager}/src/worker-locks.ts`, [locks, oneLock], {
+  ...mutantsOf(`${defaultManager}/src/worker-locks.ts`, locks, {
     'a lock that comes late is kept': [['      this.#host.release(answer)\n', '']],
     'a lock that is lost already is as good': [['(this.#isOver || answer.signal.aborted)', 'this.#isOver']],
     'a lock that fails when nobody waits is not told': [['      if (asked > this.#answered) this.#lost(error)\n', '']],
@@ -461,7 +462,7 @@ export const mutants: readonly Mutant[] = [
       ['entry.hasHistory ? entry.history.lastSucceededAtMs : undefined', 'undefined'],
     ],
   }),
-  ...mutantsOf(`${defaultManager}/src/active-work.ts`, [locks, oneLock], {
+  ...mutantsOf(`${defaultManager}/src/active-work.ts`, locks, {
     'a cancelled trigger that waits for its lock is recorded': [
       ["        if (active.record.kind === 'manual') return true\n", ''],
     ],
