@@ -2,10 +2,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { MAX_TIMER_MS, setLongTimer, systemClock } from './clock.ts'
 import { ManualClock } from './testing/manual-clock.ts'
 
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 
 describe('setLongTimer', () => {
-  it.each([1, 1_000, MAX_TIMER_MS, MAX_TIMER_MS + 1, 30 * DAY, 300 * DAY])(
+  it.each([1, 1_000, MAX_TIMER_MS, MAX_TIMER_MS + 1, 30 * DAY_MS, 300 * DAY_MS])(
     'fires once after %d ms',
     async (delayMs) => {
       const clock = new ManualClock()
@@ -33,12 +33,12 @@ describe('setLongTimer', () => {
   it('is taken back at any time, also after it was armed again', async () => {
     const clock = new ManualClock()
     let fired = 0
-    const clear = setLongTimer(clock, () => fired++, 60 * DAY)
-    await clock.advance(40 * DAY)
+    const clear = setLongTimer(clock, () => fired++, 60 * DAY_MS)
+    await clock.advance(40 * DAY_MS)
     expect(clock.timerCount).toBe(1)
     clear()
     expect(clock.timerCount).toBe(0)
-    await clock.advance(40 * DAY)
+    await clock.advance(40 * DAY_MS)
     expect(fired).toBe(0)
     clear()
   })
@@ -67,10 +67,10 @@ describe('setLongTimer', () => {
     const clock = new ManualClock()
     let fired = 0
     setLongTimer(clock, () => fired++, 1_000)
-    clock.step(30 * DAY)
+    clock.step(30 * DAY_MS)
     await clock.advance(999)
     expect(fired).toBe(0)
-    clock.step(-60 * DAY)
+    clock.step(-60 * DAY_MS)
     await clock.advance(1)
     expect(fired).toBe(1)
   })

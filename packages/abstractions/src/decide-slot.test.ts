@@ -4,8 +4,8 @@ import type { Slot } from './due-slot.ts'
 import { type PeriodicWorkerPolicy, fillPolicy } from './policy.ts'
 
 const DUE = Date.UTC(2026, 0, 1)
-const HOUR = 3_600_000
-const hourly: Slot = { dueAt: DUE, nextDueAt: DUE + HOUR, missedSlots: 0 }
+const HOUR_MS = 3_600_000
+const hourly: Slot = { dueAt: DUE, nextDueAt: DUE + HOUR_MS, missedSlots: 0 }
 const idle = { paused: false }
 const owner = (policy: PeriodicWorkerPolicy = {}) => ({ name: 'w', policy: fillPolicy(policy) })
 const runs = (runKind: string, lateByMs: number) => ({ kind: 'run', runKind, startAt: DUE + lateByMs, lateByMs })
@@ -26,7 +26,7 @@ describe('decideSlot', () => {
 
   it('skips a slot that meets an active run and names that run, late or not', () => {
     const expected = { kind: 'skip', reason: 'overlap', blockedBy: 'w.1' }
-    for (const now of [DUE, DUE + 10 * HOUR]) {
+    for (const now of [DUE, DUE + 10 * HOUR_MS]) {
       expect(decideSlot(owner(), { paused: false, activeRunId: 'w.1' }, hourly, now)).toEqual(expected)
     }
   })
@@ -36,23 +36,23 @@ describe('decideSlot', () => {
     [0, {}, runs('scheduled', 0)],
     [1_000, {}, runs('scheduled', 1_000)],
     [1_001, {}, runs('catch-up', 1_001)],
-    [HOUR / 2, {}, runs('catch-up', HOUR / 2)],
-    [HOUR / 2 + 1, {}, misses(HOUR / 2 + 1)],
+    [HOUR_MS / 2, {}, runs('catch-up', HOUR_MS / 2)],
+    [HOUR_MS / 2 + 1, {}, misses(HOUR_MS / 2 + 1)],
     [1_000, { misfire: 'skip' }, runs('scheduled', 1_000)],
     [1_001, { misfire: 'skip' }, misses(1_001)],
     [1_000, { catchUpWindowMs: 0 }, runs('scheduled', 1_000)],
     [1_001, { catchUpWindowMs: 0 }, misses(1_001)],
     [5_000, { catchUpWindowMs: 5_000 }, runs('catch-up', 5_000)],
     [5_001, { catchUpWindowMs: 5_000 }, misses(5_001)],
-    [5 * HOUR, { catchUpWindowMs: 6 * HOUR }, runs('catch-up', 5 * HOUR)],
+    [5 * HOUR_MS, { catchUpWindowMs: 6 * HOUR_MS }, runs('catch-up', 5 * HOUR_MS)],
   ])('a slot that is %d ms late with policy %j', (lateByMs, policy, expected) => {
     expect(decideSlot(owner(policy), idle, hourly, DUE + lateByMs)).toEqual(expected)
   })
 
   it.each<[gapMs: number, lateByMs: number, expected: object]>([
     // Half the gap, at most one hour.
-    [24 * HOUR, HOUR, runs('catch-up', HOUR)],
-    [24 * HOUR, HOUR + 1, misses(HOUR + 1)],
+    [24 * HOUR_MS, HOUR_MS, runs('catch-up', HOUR_MS)],
+    [24 * HOUR_MS, HOUR_MS + 1, misses(HOUR_MS + 1)],
     [4_000, 2_000, runs('catch-up', 2_000)],
     [4_000, 2_001, misses(2_001)],
     // On time is 1 s, or half the gap if that is less.
@@ -65,8 +65,8 @@ describe('decideSlot', () => {
 
   it('gives the last slot there is a window of one hour', () => {
     const last = { ...hourly, nextDueAt: undefined }
-    expect(decideSlot(owner(), idle, last, DUE + HOUR)).toEqual(runs('catch-up', HOUR))
-    expect(decideSlot(owner(), idle, last, DUE + HOUR + 1)).toEqual(misses(HOUR + 1))
+    expect(decideSlot(owner(), idle, last, DUE + HOUR_MS)).toEqual(runs('catch-up', HOUR_MS))
+    expect(decideSlot(owner(), idle, last, DUE + HOUR_MS + 1)).toEqual(misses(HOUR_MS + 1))
   })
 
   it('calls a run a catch-up when slots were missed, also on time', () => {
@@ -87,8 +87,8 @@ describe('decideSlot', () => {
       startAt: first.startAt + 700,
       lateByMs: 700,
     })
-    const tooLate = first.startAt + HOUR / 2 + 1
-    expect(decideSlot(jittery, idle, hourly, tooLate)).toEqual(misses(HOUR / 2 + 1))
+    const tooLate = first.startAt + HOUR_MS / 2 + 1
+    expect(decideSlot(jittery, idle, hourly, tooLate)).toEqual(misses(HOUR_MS / 2 + 1))
   })
 
   it('gives each slot and each worker a jitter of its own, always below the gap', () => {
@@ -96,7 +96,7 @@ describe('decideSlot', () => {
     for (let index = 0; index < 200; index++) {
       const dueAt = DUE + index * 1_000
       const decision = decideSlot(
-        { name: `w${index % 2}`, policy: fillPolicy({ jitterMs: HOUR }) },
+        { name: `w${index % 2}`, policy: fillPolicy({ jitterMs: HOUR_MS }) },
         idle,
         { dueAt, nextDueAt: dueAt + 1_000, missedSlots: 0 },
         dueAt,

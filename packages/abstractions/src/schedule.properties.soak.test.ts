@@ -4,7 +4,7 @@ import { endOfWindow, knownCrons, readZone, scheduleOf, walkCalendar } from '../
 import { latestDueSlot } from './due-slot.ts'
 import { nextDueAt } from './schedule.ts'
 
-const HOUR = 3_600_000
+const HOUR_MS = 3_600_000
 const FROM = Date.UTC(2020, 0, 1)
 const UNTIL = Date.UTC(2041, 0, 1)
 /** So many expressions are tried at each change of a zone. */
@@ -19,9 +19,9 @@ describe('nextDueAt and latestDueSlot at every change of the clocks from 2020 to
       const instants =
         zone.changes.length > 0 ? zone.changes : Array.from({ length: 21 }, (_, year) => Date.UTC(2020 + year, 5, 1))
       const nearChange = fc.tuple(
-        fc.constantFrom(...instants.filter((instant) => instant < UNTIL - 100 * HOUR)),
+        fc.constantFrom(...instants.filter((instant) => instant < UNTIL - 100 * HOUR_MS)),
         knownCrons,
-        fc.integer({ min: 1, max: 30 * HOUR }),
+        fc.integer({ min: 1, max: 30 * HOUR_MS }),
       )
       fc.assert(
         fc.property(nearChange, ([change, known, before]) => {

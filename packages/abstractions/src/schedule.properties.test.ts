@@ -12,7 +12,7 @@ import {
 import { latestDueSlot } from './due-slot.ts'
 import { cron, nextDueAt } from './schedule.ts'
 
-const HOUR = 3_600_000
+const HOUR_MS = 3_600_000
 const FROM = Date.UTC(2019, 0, 1)
 const UNTIL = Date.UTC(2031, 0, 1)
 
@@ -56,11 +56,11 @@ const cases = fc
     zone: fc.constantFrom(...zones),
     known: knownCrons,
     change: fc.nat(),
-    before: fc.integer({ min: 0, max: 30 * HOUR }),
-    anyTime: fc.integer({ min: FROM + 100 * HOUR, max: UNTIL - 100 * HOUR }),
+    before: fc.integer({ min: 0, max: 30 * HOUR_MS }),
+    anyTime: fc.integer({ min: FROM + 100 * HOUR_MS, max: UNTIL - 100 * HOUR_MS }),
   })
   .map(({ zone, known, change, before, anyTime }) => {
-    const changes = zone.changes.filter((time) => time < UNTIL - 100 * HOUR)
+    const changes = zone.changes.filter((time) => time < UNTIL - 100 * HOUR_MS)
     const from = (changes[change % Math.max(1, changes.length)] ?? anyTime) - before
     return { zone, known, from, until: endOfWindow(known, from, before) }
   })

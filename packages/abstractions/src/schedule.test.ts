@@ -5,13 +5,13 @@ import { MAX_DURATION_MS } from './duration.ts'
 import { type Schedule, checkSchedule, cron, every, isSameSchedule, nextDueAt } from './schedule.ts'
 
 const START = Date.UTC(2026, 0, 1)
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 
 describe('every', () => {
   it('takes milliseconds or a text with a unit', () => {
     expect(every(600_000)).toEqual({ kind: 'every', periodMs: 600_000 })
     expect(every('10m')).toEqual({ kind: 'every', periodMs: 600_000 })
-    expect(every('1d', { offset: '6h' })).toEqual({ kind: 'every', periodMs: DAY, offsetMs: 21_600_000 })
+    expect(every('1d', { offset: '6h' })).toEqual({ kind: 'every', periodMs: DAY_MS, offsetMs: 21_600_000 })
   })
 
   it('takes the shortest and the longest period, and an offset just below the period', () => {
@@ -158,7 +158,7 @@ describe('nextDueAt', () => {
 
   it('takes a hash of the name as the offset, the same on every instance', () => {
     expect(nextDueAt(every('1h'), 0, 'send-digest')).toBe(3_254_943_435_965_426 % 3_600_000)
-    expect(nextDueAt(every('1d'), START, 'a')).toBe(START + (3_029_734_799_749_555 % DAY))
+    expect(nextDueAt(every('1d'), START, 'a')).toBe(START + (3_029_734_799_749_555 % DAY_MS))
   })
 
   it('needs the name of the worker for an interval without an offset', () => {
@@ -169,10 +169,10 @@ describe('nextDueAt', () => {
 
   it('knows periods of 30 and of 3,650 days', () => {
     for (const days of [30, 3_650]) {
-      const first = nextDueAt(every(days * DAY), START, 'a') as number
+      const first = nextDueAt(every(days * DAY_MS), START, 'a') as number
       expect(first).toBeGreaterThan(START)
-      expect(first).toBeLessThanOrEqual(START + days * DAY)
-      expect(nextDueAt(every(days * DAY), first, 'a')).toBe(first + days * DAY)
+      expect(first).toBeLessThanOrEqual(START + days * DAY_MS)
+      expect(nextDueAt(every(days * DAY_MS), first, 'a')).toBe(first + days * DAY_MS)
     }
   })
 

@@ -3,9 +3,9 @@ import fc from 'fast-check'
 
 // A second calendar, slow and plain, to hold the first against: zones as Intl tells them, cron by looking at each minute.
 
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
 
 /** What a zone's clocks show, as Intl tells it. */
 export interface Zone {
@@ -39,13 +39,13 @@ export function readZone(name: string, from: number, until: number): Zone {
   }
   const changes: number[] = []
   const offsets = [offsetOf(from)]
-  for (let time = from; time < until; time += 5 * DAY) {
+  for (let time = from; time < until; time += 5 * DAY_MS) {
     const before = offsets.at(-1) as number
-    const after = offsetOf(time + 5 * DAY)
+    const after = offsetOf(time + 5 * DAY_MS)
     if (after === before) continue
-    let [low, high] = [time, time + 5 * DAY]
-    while (high - low > MINUTE) {
-      const middle = low + Math.floor((high - low) / 2 / MINUTE) * MINUTE
+    let [low, high] = [time, time + 5 * DAY_MS]
+    while (high - low > MINUTE_MS) {
+      const middle = low + Math.floor((high - low) / 2 / MINUTE_MS) * MINUTE_MS
       if (offsetOf(middle) === before) low = middle
       else high = middle
     }
@@ -136,7 +136,7 @@ export const knownCrons: fc.Arbitrary<KnownCron> = fc
 /** The end of a window from before a change of the clocks: a day and a half, or so much that there are not too many slots in it. */
 export function endOfWindow({ second, minute }: KnownCron, from: number, beforeMs: number): number {
   const perHour = second.values.size * minute.values.size
-  return Math.floor(from + Math.max(beforeMs / 20, Math.min(36 * HOUR, (200 / perHour) * HOUR)))
+  return Math.floor(from + Math.max(beforeMs / 20, Math.min(36 * HOUR_MS, (200 / perHour) * HOUR_MS)))
 }
 
 /** The slots after `from` and up to `until`: every minute is looked at. */
@@ -144,12 +144,12 @@ export function walkCalendar(known: KnownCron, zone: Zone, from: number, until: 
   const slots = new Set<number>()
   // Starts earlier, so that a time that comes a second time within the window is known to have been there.
   const seenLocally = new Set<number>()
-  const start = Math.floor((from - 4 * HOUR) / MINUTE) * MINUTE
+  const start = Math.floor((from - 4 * HOUR_MS) / MINUTE_MS) * MINUTE_MS
   let offset = zone.offsetAt(start)
-  for (let time = start; time <= until; time += MINUTE) {
+  for (let time = start; time <= until; time += MINUTE_MS) {
     const before = offset
     if (zone.changes.includes(time)) offset = zone.offsetAt(time)
-    for (let lost = time + before; known.isFixedTime && lost < time + offset; lost += MINUTE) {
+    for (let lost = time + before; known.isFixedTime && lost < time + offset; lost += MINUTE_MS) {
       if (matchesMinute(known, lost)) slots.add(time)
     }
     const local = time + offset
@@ -162,7 +162,7 @@ export function walkCalendar(known: KnownCron, zone: Zone, from: number, until: 
 }
 
 function matchesMinute({ minute, hour, day, month, weekday }: KnownCron, local: number): boolean {
-  const minutes = Math.floor(local / MINUTE)
+  const minutes = Math.floor(local / MINUTE_MS)
   if (!minute.values.has(minutes % 60) || !hour.values.has(Math.floor(minutes / 60) % 24)) return false
   const date = new Date(local)
   if (!month.values.has(date.getUTCMonth() + 1)) return false

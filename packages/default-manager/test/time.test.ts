@@ -11,8 +11,8 @@ import { ManualClock } from '@background-workers/abstractions/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DefaultBackgroundWorkerManager } from '../src/default-background-worker-manager.ts'
 
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 /** A started manager whose workers count their runs, and which counts its decisions. */
 async function startManager(schedules: Record<string, Schedule>, policy: PeriodicWorkerPolicy = {}) {
@@ -70,9 +70,9 @@ describe('a step of the clock', () => {
   const countOf = (decisions: string[], name: string) => decisions.filter((worker) => worker === name).length
 
   it.each([
-    ['an hour forward', HOUR],
-    ['a day forward', DAY],
-    ['a month forward', 30 * DAY],
+    ['an hour forward', HOUR_MS],
+    ['a day forward', DAY_MS],
+    ['a month forward', 30 * DAY_MS],
   ])('%s costs one decision per worker that had a slot, and all go on', async (_title, stepMs) => {
     const { clock, manager, decisions, runs } = await startManager(schedules)
     await clock.advance(2 * 60_000)
@@ -80,7 +80,7 @@ describe('a step of the clock', () => {
     clock.step(stepMs)
     await clock.advance(999)
     for (const name of Object.keys(schedules)) {
-      const hadSlot = stepMs >= DAY || (name !== 'day' && name !== 'cron-daily')
+      const hadSlot = stepMs >= DAY_MS || (name !== 'day' && name !== 'cron-daily')
       expect(countOf(decisions, name), name).toBe(hadSlot ? 1 : 0)
     }
     decisions.length = 0
@@ -89,7 +89,7 @@ describe('a step of the clock', () => {
     expect(countOf(decisions, 'second')).toBe(120)
     for (const name of fast) await manager.remove(name)
     const before = runs.day?.length ?? 0
-    await clock.advance(2 * DAY)
+    await clock.advance(2 * DAY_MS)
     expect((runs.day?.length ?? 0) - before).toBe(2)
     expect((await manager.list()).map(({ name, state }) => [name, state])).toEqual([
       ['hour', 'idle'],
@@ -101,9 +101,9 @@ describe('a step of the clock', () => {
   })
 
   it.each([
-    ['an hour back', HOUR],
-    ['a day back', DAY],
-    ['a month back', 30 * DAY],
+    ['an hour back', HOUR_MS],
+    ['a day back', DAY_MS],
+    ['a month back', 30 * DAY_MS],
   ])('%s costs at most one decision per worker, and nothing falls silent', async (_title, stepMs) => {
     const { clock, manager, decisions } = await startManager(schedules)
     const repaired: string[] = []
@@ -124,7 +124,7 @@ describe('a step of the clock', () => {
     expect(countOf(decisions, 'second')).toBe(120)
     for (const status of await manager.list()) {
       const waitMs = (status.nextDueAt as Date).getTime() - clock.now()
-      expect(waitMs, status.name).toBeLessThanOrEqual(2 * DAY)
+      expect(waitMs, status.name).toBeLessThanOrEqual(2 * DAY_MS)
     }
     await manager.stop()
   })
@@ -132,9 +132,9 @@ describe('a step of the clock', () => {
   it('forward and back again leaves each worker as it was', async () => {
     const { clock, manager, decisions } = await startManager(schedules)
     await clock.advance(60_000)
-    clock.step(30 * DAY)
+    clock.step(30 * DAY_MS)
     await clock.advance(60_000)
-    clock.step(-30 * DAY)
+    clock.step(-30 * DAY_MS)
     await clock.advance(61_000)
     decisions.length = 0
     await clock.advance(10_000)
@@ -151,9 +151,9 @@ describe('a week asleep', () => {
       'cron-minute': cron('* * * * *'),
       'cron-daily': cron('0 3 * * *'),
     })
-    await clock.advance(HOUR)
+    await clock.advance(HOUR_MS)
     decisions.length = 0
-    clock.sleep(7 * DAY)
+    clock.sleep(7 * DAY_MS)
     await clock.advance(1)
     // The timer that was armed before goes on where it stood; within a second it rings.
     await clock.advance(998)
@@ -171,7 +171,7 @@ describe('a week asleep', () => {
     expect(daily).toMatchObject({ outcome: 'missed', reason: 'late', missedSlots: 6 })
     decisions.length = 0
     const hours = runs.hour?.length ?? 0
-    await clock.advance(2 * HOUR)
+    await clock.advance(2 * HOUR_MS)
     expect((runs.hour?.length ?? 0) - hours).toBe(2)
     expect(decisions.filter((worker) => worker === 'cron-minute')).toHaveLength(120)
     await manager.stop()
@@ -184,15 +184,15 @@ describe('long periods', () => {
     async (days) => {
       const { clock, manager, runs } = await startManager({ long: every(`${days}d`) })
       const first = (await manager.get('long'))?.nextDueAt as Date
-      expect(first.getTime() - clock.now()).toBeLessThanOrEqual(days * DAY)
+      expect(first.getTime() - clock.now()).toBeLessThanOrEqual(days * DAY_MS)
       await clock.advance(first.getTime() - clock.now() - 1)
       expect(runs.long).toEqual([])
       await clock.advance(1)
       expect(runs.long).toEqual([first])
-      await clock.advance(days * DAY - 1)
+      await clock.advance(days * DAY_MS - 1)
       expect(runs.long).toHaveLength(1)
       await clock.advance(1)
-      expect(runs.long).toEqual([first, new Date(first.getTime() + days * DAY)])
+      expect(runs.long).toEqual([first, new Date(first.getTime() + days * DAY_MS)])
       expect(clock.timerCount).toBe(1)
       await manager.stop()
     },
@@ -210,7 +210,7 @@ describe('jitter', () => {
       manager.on('run-started', (record) =>
         startedAt.push((record.startedAt as Date).getTime() - record.scheduledFor.getTime()),
       )
-      await clock.advance(5 * HOUR + HOUR / 2)
+      await clock.advance(5 * HOUR_MS + HOUR_MS / 2)
       expect(runs.jittery).toEqual([1, 2, 3, 4, 5].map((hour) => new Date(Date.UTC(2026, 0, 1, hour))))
       starts.push(startedAt)
       await manager.stop()
@@ -222,38 +222,47 @@ describe('jitter', () => {
   })
 
   it('waits on one timer of its own, which a stop takes back', async () => {
-    const { clock, manager, runs } = await startManager({ jittery: every('1h', { offset: 0 }) }, { jitterMs: HOUR / 2 })
-    await clock.advance(HOUR)
+    const { clock, manager, runs } = await startManager(
+      { jittery: every('1h', { offset: 0 }) },
+      { jitterMs: HOUR_MS / 2 },
+    )
+    await clock.advance(HOUR_MS)
     expect(runs.jittery).toEqual([])
     expect((await manager.get('jittery'))?.activeRun).toMatchObject({ kind: 'scheduled', attempts: 0 })
     expect(clock.timerCount).toBe(2)
     await manager.stop()
     expect(clock.timerCount).toBe(0)
-    await clock.advance(HOUR)
+    await clock.advance(HOUR_MS)
     expect(runs.jittery).toEqual([])
   })
 })
 
 describe('what is taken back', () => {
   it('a jittered slot that is cancelled is told as a run that is over', async () => {
-    const { clock, manager, runs } = await startManager({ jittery: every('1h', { offset: 0 }) }, { jitterMs: HOUR / 2 })
+    const { clock, manager, runs } = await startManager(
+      { jittery: every('1h', { offset: 0 }) },
+      { jitterMs: HOUR_MS / 2 },
+    )
     const finished: RunRecord[] = []
     manager.on('run-finished', (record) => finished.push(record))
-    await clock.advance(HOUR)
+    await clock.advance(HOUR_MS)
     const runId = (await manager.get('jittery'))?.activeRun?.runId as string
     expect(await manager.cancel(runId, { by: 'ann' })).toBe(true)
     expect(finished).toMatchObject([{ runId, outcome: 'aborted', reason: 'cancelled', by: 'ann', attempts: 0 }])
-    await clock.advance(HOUR - 1)
+    await clock.advance(HOUR_MS - 1)
     expect(runs.jittery).toEqual([])
     await manager.stop()
   })
 
   it('a jittered slot that a pause has skipped does not run after a resume', async () => {
-    const { clock, manager, runs } = await startManager({ jittery: every('1h', { offset: 0 }) }, { jitterMs: HOUR / 2 })
-    await clock.advance(HOUR)
+    const { clock, manager, runs } = await startManager(
+      { jittery: every('1h', { offset: 0 }) },
+      { jitterMs: HOUR_MS / 2 },
+    )
+    await clock.advance(HOUR_MS)
     await manager.pause('jittery')
     await manager.resume('jittery')
-    await clock.advance(HOUR - 1)
+    await clock.advance(HOUR_MS - 1)
     expect(runs.jittery).toEqual([])
     expect(await manager.runs('jittery')).toMatchObject([{ outcome: 'skipped', reason: 'paused' }])
     await manager.stop()
@@ -277,7 +286,7 @@ describe('a clock that is set back while a slot waits for its jitter', () => {
     const records: RunRecord[] = []
     manager.on('run-started', (record) => records.push(record))
     manager.on('run-skipped', (record) => records.push(record))
-    await clock.advance(HOUR)
+    await clock.advance(HOUR_MS)
     expect((await manager.get('jittery'))?.activeRun).toMatchObject({ runId: `jittery.${firstSlot}`, attempts: 0 })
     expect(decisions).toEqual([])
     return {
@@ -289,12 +298,12 @@ describe('a clock that is set back while a slot waits for its jitter', () => {
   }
 
   it('leaves a run with missed slots a catch-up', async () => {
-    const { clock, manager } = await startManager({ jittery: hourly }, { jitterMs: HOUR / 2 })
-    clock.sleep(3 * HOUR)
+    const { clock, manager } = await startManager({ jittery: hourly }, { jitterMs: HOUR_MS / 2 })
+    clock.sleep(3 * HOUR_MS)
     await clock.advance(60_000)
     expect((await manager.get('jittery'))?.activeRun).toMatchObject({ attempts: 0, missedSlots: 2 })
-    clock.step(-HOUR)
-    await clock.advance(HOUR / 2)
+    clock.step(-HOUR_MS)
+    await clock.advance(HOUR_MS / 2)
     expect(await manager.runs('jittery', { limit: 1 })).toMatchObject([
       { kind: 'catch-up', missedSlots: 2, lateByMs: 0 },
     ])
@@ -311,7 +320,7 @@ describe('a clock that is set back while a slot waits for its jitter', () => {
   })
 
   it('does not skip the slot for itself', async () => {
-    const { clock, manager, records, countOf } = await waitingWorker(HOUR / 2)
+    const { clock, manager, records, countOf } = await waitingWorker(HOUR_MS / 2)
     clock.step(-3 * 60_000)
     await manager.reschedule('jittery', every('1m', { offset: 0 }))
     await clock.advance(3 * 60_000)

@@ -14,7 +14,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { DefaultBackgroundWorkerManager } from '../src/default-background-worker-manager.ts'
 import type { DefaultManagerOptions } from '../src/options.ts'
 
-const HOUR = 3_600_000
+const HOUR_MS = 3_600_000
 
 const managers: DefaultBackgroundWorkerManager[] = []
 
@@ -49,8 +49,8 @@ describe('a worker that is overdue', () => {
       await manager.add(worker(`hourly-${index}`, every('1h', { offset: 0 })))
     }
     await manager.start()
-    const dueAt = new Date(clock.now() + HOUR)
-    clock.sleep(HOUR + 60_000)
+    const dueAt = new Date(clock.now() + HOUR_MS)
+    clock.sleep(HOUR_MS + 60_000)
     await clock.advance(60_000)
     // One of the hundred stands for all of them.
     expect(overdue).toEqual([{ worker: expect.stringMatching(/^hourly-/), dueAt }])
@@ -66,9 +66,9 @@ describe('a worker that is overdue', () => {
   it('is in the health of whoever asks first, and decided then', async () => {
     const clock = new ManualClock()
     const { manager, overdue, codes } = watchedManager({ clock })
-    await manager.add(worker('hourly', every('1h', { offset: 0 }), { catchUpWindowMs: HOUR / 2 }))
+    await manager.add(worker('hourly', every('1h', { offset: 0 }), { catchUpWindowMs: HOUR_MS / 2 }))
     await manager.start()
-    clock.sleep(HOUR + 10_001)
+    clock.sleep(HOUR_MS + 10_001)
     expect((await manager.get('hourly'))?.state).toBe('overdue')
     const { status, reasons } = await manager.health()
     expect(status).toBe('unhealthy')
@@ -142,7 +142,7 @@ describe('a worker that never ran', () => {
     await manager.add(worker('daily', every('1d')))
     await manager.start()
     for (let slot = 1; slot <= 2; slot++) {
-      clock.sleep(HOUR + 30_000)
+      clock.sleep(HOUR_MS + 30_000)
       expect(told.filter((line) => line.includes('never-ran'))).toEqual([])
       await clock.advance(60_000)
     }
@@ -165,7 +165,7 @@ describe('a worker that never ran', () => {
       await manager.add(worker('hourly', every('1h', { offset: 0 })))
       await manager.start()
     }
-    await clock.advance(3 * HOUR)
+    await clock.advance(3 * HOUR_MS)
     const outcomes = await Promise.all(
       [one, other].map(async ({ manager }) => (await manager.get('hourly'))?.recentOutcomes),
     )
@@ -175,7 +175,7 @@ describe('a worker that never ran', () => {
 })
 
 describe('a wall clock that is set', () => {
-  it.each([-5_000, 5_000, 30 * 24 * HOUR])('by %d ms is told with its size, for a minute', async (stepMs) => {
+  it.each([-5_000, 5_000, 30 * 24 * HOUR_MS])('by %d ms is told with its size, for a minute', async (stepMs) => {
     const clock = new ManualClock()
     const { manager, told, logger } = watchedManager({ clock })
     await manager.add(worker('daily', every('365d')))
@@ -239,7 +239,7 @@ describe('the watchdog', () => {
     const { manager, told, codes } = watchedManager({ clock, isEnabled: false })
     await manager.add(worker('minutely', cron('* * * * *')))
     await manager.start()
-    clock.sleep(HOUR)
+    clock.sleep(HOUR_MS)
     await clock.advance(60_000)
     expect([told, await codes()]).toEqual([[], []])
     const running = watchedManager({ clock })

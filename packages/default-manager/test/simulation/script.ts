@@ -1,6 +1,6 @@
 import type { PeriodicWorkerPolicy } from '@background-workers/abstractions'
 import fc from 'fast-check'
-import { CRONS, type Slots, ZONES, cronSlots, intervalSlots } from './slots.ts'
+import { CRONS, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, type Slots, ZONES, cronSlots, intervalSlots } from './slots.ts'
 
 /** What the runs of a worker do from now on. */
 export interface Behaviour {
@@ -94,14 +94,17 @@ function pick<T>(take: Take, values: readonly T[]): T {
   return values[take(values.length)] as T
 }
 
-const SECOND = 1_000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
-
 // Large ones are rare: cron slots have to be counted one by one.
-const SMALL_STEPS_MS = [300, 900, 1_500, 8 * SECOND, 50 * SECOND, 7 * MINUTE]
-const STEPS_MS = [...SMALL_STEPS_MS, ...SMALL_STEPS_MS, ...SMALL_STEPS_MS, ...SMALL_STEPS_MS, 2 * HOUR, DAY, 40 * DAY]
+const SMALL_STEPS_MS = [300, 900, 1_500, 8 * SECOND_MS, 50 * SECOND_MS, 7 * MINUTE_MS]
+const STEPS_MS = [
+  ...SMALL_STEPS_MS,
+  ...SMALL_STEPS_MS,
+  ...SMALL_STEPS_MS,
+  ...SMALL_STEPS_MS,
+  2 * HOUR_MS,
+  DAY_MS,
+  40 * DAY_MS,
+]
 
 function stepMs(take: Take): number {
   return pick(take, STEPS_MS) + take(700)
@@ -111,28 +114,28 @@ function readSlots(worker: string, take: Take): Slots {
   if (take(6) === 0) return cronSlots(pick(take, CRONS), pick(take, Object.keys(ZONES) as (keyof typeof ZONES)[]))
   const periodMs = pick(take, [
     250,
-    2 * SECOND,
-    10 * SECOND,
-    37 * SECOND,
-    MINUTE,
-    5 * MINUTE,
-    HOUR,
-    6 * HOUR,
-    DAY,
-    30 * DAY,
+    2 * SECOND_MS,
+    10 * SECOND_MS,
+    37 * SECOND_MS,
+    MINUTE_MS,
+    5 * MINUTE_MS,
+    HOUR_MS,
+    6 * HOUR_MS,
+    DAY_MS,
+    30 * DAY_MS,
   ])
   return intervalSlots(worker, periodMs, pick(take, [undefined, undefined, 0, periodMs - 1, Math.floor(periodMs / 3)]))
 }
 
 function readPolicy(take: Take): PeriodicWorkerPolicy {
-  const catchUpWindowMs = pick(take, [undefined, undefined, 0, 5 * SECOND, 2 * HOUR])
-  const jitterMs = pick(take, [0, 0, 0, 400, 5 * SECOND, 90 * SECOND, 1_000_000_000])
-  const timeoutMs = pick(take, [undefined, undefined, 700, 10 * SECOND])
+  const catchUpWindowMs = pick(take, [undefined, undefined, 0, 5 * SECOND_MS, 2 * HOUR_MS])
+  const jitterMs = pick(take, [0, 0, 0, 400, 5 * SECOND_MS, 90 * SECOND_MS, 1_000_000_000])
+  const timeoutMs = pick(take, [undefined, undefined, 700, 10 * SECOND_MS])
   const retry = pick(take, [
     undefined,
     { attempts: 3, backoffMs: 300, factor: 2 },
     { attempts: 2, backoffMs: 0 },
-    { attempts: 4, backoffMs: 8 * SECOND, factor: 3, maxBackoffMs: 20 * SECOND },
+    { attempts: 4, backoffMs: 8 * SECOND_MS, factor: 3, maxBackoffMs: 20 * SECOND_MS },
   ])
   return {
     runOnStart: take(5) === 0,
@@ -147,7 +150,7 @@ function readPolicy(take: Take): PeriodicWorkerPolicy {
 
 function readBehaviour(take: Take): Behaviour {
   return {
-    durationMs: pick(take, [0, 0, 0, 1, 200, 3 * SECOND, 15 * SECOND, 100 * SECOND]),
+    durationMs: pick(take, [0, 0, 0, 1, 200, 3 * SECOND_MS, 15 * SECOND_MS, 100 * SECOND_MS]),
     fails: take(3) === 0,
     isHeedful: take(3) > 0,
   }

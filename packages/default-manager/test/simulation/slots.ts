@@ -44,29 +44,29 @@ export interface SimpleCron {
 /** Zones whose offset never changes; daylight saving has its own tests. */
 export const ZONES = { UTC: 0, 'Asia/Kolkata': 330, 'America/Phoenix': -420, 'Asia/Kathmandu': 345 } as const
 
-const SECOND = 1_000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
+export const SECOND_MS = 1_000
+export const MINUTE_MS = 60 * SECOND_MS
+export const HOUR_MS = 60 * MINUTE_MS
+export const DAY_MS = 24 * HOUR_MS
 
 const [anyHour, anyMinute, atZero] = [upTo(24), upTo(60), [0]]
 
 /** The crons that a script chooses from. */
 export const CRONS: readonly SimpleCron[] = [
-  { expression: '* * * * *', shortestGapMs: MINUTE, hours: anyHour, minutes: anyMinute, seconds: atZero },
+  { expression: '* * * * *', shortestGapMs: MINUTE_MS, hours: anyHour, minutes: anyMinute, seconds: atZero },
   {
     expression: '*/7 * * * *',
-    shortestGapMs: 4 * MINUTE,
+    shortestGapMs: 4 * MINUTE_MS,
     hours: anyHour,
     minutes: [0, 7, 14, 21, 28, 35, 42, 49, 56],
     seconds: atZero,
   },
-  { expression: '15,45 * * * *', shortestGapMs: HOUR / 2, hours: anyHour, minutes: [15, 45], seconds: atZero },
-  { expression: '0 */6 * * *', shortestGapMs: 6 * HOUR, hours: [0, 6, 12, 18], minutes: atZero, seconds: atZero },
-  { expression: '30 2 * * *', shortestGapMs: DAY, hours: [2], minutes: [30], seconds: atZero },
+  { expression: '15,45 * * * *', shortestGapMs: HOUR_MS / 2, hours: anyHour, minutes: [15, 45], seconds: atZero },
+  { expression: '0 */6 * * *', shortestGapMs: 6 * HOUR_MS, hours: [0, 6, 12, 18], minutes: atZero, seconds: atZero },
+  { expression: '30 2 * * *', shortestGapMs: DAY_MS, hours: [2], minutes: [30], seconds: atZero },
   {
     expression: '0 9 * * 1-5',
-    shortestGapMs: DAY,
+    shortestGapMs: DAY_MS,
     hours: [9],
     minutes: atZero,
     seconds: atZero,
@@ -74,7 +74,7 @@ export const CRONS: readonly SimpleCron[] = [
   },
   {
     expression: '0 0 1 * *',
-    shortestGapMs: 28 * DAY,
+    shortestGapMs: 28 * DAY_MS,
     hours: atZero,
     minutes: atZero,
     seconds: atZero,
@@ -82,14 +82,14 @@ export const CRONS: readonly SimpleCron[] = [
   },
   {
     expression: '*/20 * * * * *',
-    shortestGapMs: 20 * SECOND,
+    shortestGapMs: 20 * SECOND_MS,
     hours: anyHour,
     minutes: anyMinute,
     seconds: [0, 20, 40],
   },
   {
     expression: '5,50 */2 * * * *',
-    shortestGapMs: 45 * SECOND,
+    shortestGapMs: 45 * SECOND_MS,
     hours: anyHour,
     minutes: upTo(60).filter((minute) => minute % 2 === 0),
     seconds: [5, 50],
@@ -108,7 +108,7 @@ const madeCrons = new Map<string, Slots>()
 
 /** They are found by looking at the local times day by day. */
 function createCronSlots(simple: SimpleCron, timeZone: keyof typeof ZONES): Slots {
-  const offset = ZONES[timeZone] * MINUTE
+  const offset = ZONES[timeZone] * MINUTE_MS
   // What was found last, since the same question comes often.
   let known = { after: Number.NaN, next: Number.NaN }
   const next = (after: number) => {
@@ -130,13 +130,13 @@ function createCronSlots(simple: SimpleCron, timeZone: keyof typeof ZONES): Slot
 }
 
 function firstAfter({ hours, minutes, seconds, isOnDay }: SimpleCron, after: number): number {
-  for (let day = Math.floor(after / DAY) * DAY; ; day += DAY) {
+  for (let day = Math.floor(after / DAY_MS) * DAY_MS; ; day += DAY_MS) {
     if (isOnDay && !isOnDay(new Date(day))) continue
     for (const hour of hours) {
-      if (day + (hour + 1) * HOUR <= after) continue
+      if (day + (hour + 1) * HOUR_MS <= after) continue
       for (const minute of minutes) {
         for (const second of seconds) {
-          const time = day + hour * HOUR + minute * MINUTE + second * SECOND
+          const time = day + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS
           if (time > after) return time
         }
       }
@@ -145,13 +145,13 @@ function firstAfter({ hours, minutes, seconds, isOnDay }: SimpleCron, after: num
 }
 
 function lastUntil({ hours, minutes, seconds, isOnDay }: SimpleCron, now: number): number {
-  for (let day = Math.floor(now / DAY) * DAY; ; day -= DAY) {
+  for (let day = Math.floor(now / DAY_MS) * DAY_MS; ; day -= DAY_MS) {
     if (isOnDay && !isOnDay(new Date(day))) continue
     for (const hour of hours.toReversed()) {
-      if (day + hour * HOUR > now) continue
+      if (day + hour * HOUR_MS > now) continue
       for (const minute of minutes.toReversed()) {
         for (const second of seconds.toReversed()) {
-          const time = day + hour * HOUR + minute * MINUTE + second * SECOND
+          const time = day + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS
           if (time <= now) return time
         }
       }
