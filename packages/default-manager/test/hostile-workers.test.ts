@@ -291,22 +291,23 @@ describe('a worker that calls its manager synchronously in doWork', () => {
     expect(await stop()).toEqual({ finished: 0, abandoned: [] })
   })
 
-  it('removes or pauses one that is due in the same moment: that one does not run', async () => {
-    for (const call of ['remove', 'pause'] as const) {
-      clock = new ManualClock()
-      goodRuns = 0
-      createManager()
-      let victimRuns = 0
-      await manager.add(hostile(() => manager[call]('victim')))
-      await manager.add({ ...hostile(() => victimRuns++), name: 'victim' })
-      await manager.add(periodicWorker({ name: 'good', schedule, doWork: () => void goodRuns++ }))
-      await manager.start()
-      await clock.advance(2 * PERIOD_MS)
-      // Whoever of the two came first in the first ring, from then on there is no victim.
-      expect(victimRuns).toBeLessThanOrEqual(1)
-      expect(goodRuns).toBe(2)
-      await stop()
+  it.each(['remove', 'pause'] as const)('%ss others that are due in the same moment: they do not run', async (call) => {
+    const ran: string[] = []
+    const victims = ['victim-1', 'victim-2', 'victim-3', 'victim-4']
+    const addVictim = (name: string) => manager.add({ ...hostile(() => ran.push(name)), name })
+    for (const name of victims.slice(0, 2)) await addVictim(name)
+    const attack = () => {
+      ran.push('hostile')
+      return Promise.all(victims.map((name) => manager[call](name)))
     }
+    await startBesideGoodOnes(hostile(attack))
+    for (const name of victims.slice(2)) await addVictim(name)
+    await clock.advance(2 * PERIOD_MS)
+    // Whoever comes first in the first ring: from then on there is no victim.
+    expect(ran.slice(ran.indexOf('hostile'))).toEqual(['hostile', 'hostile'])
+    expect(ran.length).toBeLessThan(2 + victims.length)
+    expect(goodRuns).toBe(4)
+    await stop()
   })
 
   it('triggers another one that is due in the same moment: it runs once, and the slot is skipped', async () => {
@@ -321,6 +322,7 @@ describe('a worker that calls its manager synchronously in doWork', () => {
     await manager.start()
     await clock.advance(PERIOD_MS)
     expect(victimRuns).toBe(1)
+    expect(await manager.runs('victim')).toMatchObject([{ outcome: 'skipped', reason: 'overlap' }, { kind: 'manual' }])
     gate.resolve()
     await stop()
   })
