@@ -156,12 +156,10 @@ describe('defaultBackgroundWorkerManager', () => {
 
   it('leaves nothing to stop where it was never resolved', async () => {
     const container = createContainer<Cradle>()
-    container.register(
-      defaultBackgroundWorkerManager(() => {
-        throw new Error('made')
-      }),
-    )
+    const makeOptions = vi.fn(() => ({}))
+    container.register(defaultBackgroundWorkerManager(makeOptions))
     await container.dispose()
+    expect(makeOptions).not.toHaveBeenCalled()
   })
 
   it('refuses bad options when it is resolved', () => {

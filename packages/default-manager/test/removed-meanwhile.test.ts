@@ -1,24 +1,15 @@
-import { BackgroundWorkerBase, every, periodicWorker } from '@background-workers/abstractions'
+import { every, periodicWorker } from '@background-workers/abstractions'
 import { ManualClock } from '@background-workers/abstractions/testing'
 import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
 import { expect, it } from 'vitest'
-
-class Plain extends BackgroundWorkerBase {
-  readonly name = 'plain'
-  starts = 0
-
-  override async start() {
-    this.starts++
-  }
-}
 
 it('a worker that a listener removes as it is added is not started', async () => {
   await using manager = new DefaultBackgroundWorkerManager({ clock: new ManualClock() })
   await manager.start()
   manager.on('worker-added', ({ worker }) => manager.remove(worker))
-  const plain = new Plain()
-  await manager.add(plain)
-  expect(plain.starts).toBe(0)
+  let starts = 0
+  await manager.add({ name: 'plain', start: async () => void starts++, stop: async () => {} })
+  expect(starts).toBe(0)
   expect(await manager.list()).toEqual([])
 })
 

@@ -10,23 +10,19 @@ import {
   periodicWorker,
 } from '@background-workers/abstractions'
 import { ManualClock, RecordingLogger } from '@background-workers/abstractions/testing'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { DefaultBackgroundWorkerManager } from '../src/default-background-worker-manager.ts'
 import type { DefaultManagerOptions } from '../src/options.ts'
 
 const HOUR_MS = 3_600_000
 
-const managers: DefaultBackgroundWorkerManager[] = []
-
-afterEach(async () => {
-  for (const manager of managers.splice(0)) await manager.stop()
-})
-
-/** A manager that tells its watchdog's findings as they come and go. */
+/** A manager, stopped when its test is over, that tells its watchdog's findings as they come and go. */
 function watchedManager(options: DefaultManagerOptions = {}) {
   const logger = new RecordingLogger()
   const manager = new DefaultBackgroundWorkerManager({ logger, ...options })
-  managers.push(manager)
+  onTestFinished(async () => {
+    await manager.stop()
+  })
   const told: string[] = []
   const overdue: ManagerEvents['worker-overdue'][] = []
   const nameOf = ({ code, worker }: { code: string; worker?: string }) => `${code}${worker ? ` ${worker}` : ''}`
