@@ -1,4 +1,5 @@
 import { Cron } from 'croner'
+import { isPlainCron } from './plain-cron.ts'
 
 /**
  * The cron calculator: the only file that knows croner. Vixie daylight-saving rules: a fixed time in the spring gap
@@ -53,6 +54,7 @@ function lookForProblem(expression: string, timeZone: string): string | undefine
   if (/^[+-]/.test(timeZone)) {
     return `the time zone "${timeZone}" is an offset. Use an IANA name such as 'UTC' or 'Europe/Berlin'.`
   }
+  if (isPlainCron(fields)) return undefined
   try {
     if (nextCronTime(expression, timeZone, Date.now()) === undefined) {
       return `"${expression}" never fires: no such date exists.`
