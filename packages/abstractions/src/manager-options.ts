@@ -1,7 +1,7 @@
 import { type Check, hasMethods, isBoolean, isSlug, isWhole } from './checks.ts'
 import { MAX_DURATION_MS } from './duration.ts'
 import type { Logger } from './logger.ts'
-import { type PeriodicWorkerPolicy, checkPolicy } from './policy.ts'
+import { type FilledPolicy, type PeriodicWorkerPolicy, checkPolicy, fillPolicy } from './policy.ts'
 import type { ServiceScopeFactory } from './service-scope.ts'
 
 /** The options of the background worker system (ABP: `AbpBackgroundWorkerOptions`). */
@@ -37,7 +37,7 @@ export interface FilledManagerOptions {
   readonly scopeFactory: ServiceScopeFactory | undefined
   readonly startTimeoutMs: number
   readonly stopTimeoutMs: number
-  readonly defaultPolicy: PeriodicWorkerPolicy
+  readonly defaultPolicy: FilledPolicy
 }
 
 /** The checks of the options that every manager takes. */
@@ -63,6 +63,6 @@ export function fillManagerOptions(options: ManagerOptions): FilledManagerOption
     scopeFactory: options.scopeFactory,
     startTimeoutMs: options.startTimeoutMs ?? 30_000,
     stopTimeoutMs: options.stopTimeoutMs ?? 30_000,
-    defaultPolicy: options.defaultPolicy ?? {},
+    defaultPolicy: fillPolicy(options.defaultPolicy ?? {}),
   }
 }

@@ -14,12 +14,12 @@ const DEFAULTS = {
 describe('fillPolicy', () => {
   it('gives the defaults, one frozen object for all workers that set nothing', () => {
     expect(fillPolicy({})).toEqual(DEFAULTS)
-    expect(fillPolicy({})).toBe(fillPolicy({}, {}))
+    expect(fillPolicy({})).toBe(fillPolicy({}))
     expect(Object.isFrozen(fillPolicy({}))).toBe(true)
   })
 
   it("takes the worker's own field, then the manager's, then the default", () => {
-    const filled = fillPolicy({ jitterMs: 5, keepRuns: undefined } as never, { jitterMs: 9, keepRuns: 7 })
+    const filled = fillPolicy({ jitterMs: 5, keepRuns: undefined } as never, fillPolicy({ jitterMs: 9, keepRuns: 7 }))
     expect(filled).toEqual({ ...DEFAULTS, jitterMs: 5, keepRuns: 7 })
     expect(Object.isFrozen(filled)).toBe(true)
   })
@@ -27,7 +27,7 @@ describe('fillPolicy', () => {
   it('fills a retry policy as a whole and freezes it', () => {
     const { retry } = fillPolicy(
       { retry: { attempts: 3, backoffMs: 10 } },
-      { retry: { attempts: 9, backoffMs: 1, factor: 2 } },
+      fillPolicy({ retry: { attempts: 9, backoffMs: 1, factor: 2 } }),
     )
     expect(retry).toEqual({ attempts: 3, backoffMs: 10, factor: 1, maxBackoffMs: 3_600_000 })
     expect(Object.isFrozen(retry)).toBe(true)
@@ -35,7 +35,7 @@ describe('fillPolicy', () => {
 
   it('leaves what it was given as it is', () => {
     const own = Object.freeze({ retry: Object.freeze({ attempts: 2, backoffMs: 1 }) })
-    fillPolicy(own, Object.freeze({ jitterMs: 1 }))
+    fillPolicy(own, fillPolicy({ jitterMs: 1 }))
     expect(own).toEqual({ retry: { attempts: 2, backoffMs: 1 } })
   })
 

@@ -106,15 +106,11 @@ export function checkPolicy(subject: string, policy: unknown): void {
   checkOptions(subject, policy, policyChecks)
 }
 
-/** Fills a checked policy: the worker's own, then the manager's `defaultPolicy`, then the defaults above. */
-export function fillPolicy(policy: PeriodicWorkerPolicy, defaultPolicy: PeriodicWorkerPolicy = {}): FilledPolicy {
-  if (isEmpty(policy) && isEmpty(defaultPolicy)) return defaults
-  const { retry, ...given } = withoutUndefined({
-    ...withoutUndefined(defaultPolicy),
-    ...withoutUndefined(policy),
-  })
+/** Fills a checked policy: the worker's own, then the manager's `defaultPolicy` (filled itself), then the defaults above. */
+export function fillPolicy(policy: PeriodicWorkerPolicy, defaultPolicy: FilledPolicy = defaults): FilledPolicy {
+  if (isEmpty(policy)) return defaultPolicy
+  const { retry, ...given } = { ...defaultPolicy, ...withoutUndefined(policy) }
   return Object.freeze({
-    ...defaults,
     ...given,
     ...(retry && {
       retry: Object.freeze({

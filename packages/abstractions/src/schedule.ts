@@ -1,4 +1,4 @@
-import { findProblem, isText, show } from './checks.ts'
+import { type Check, findProblem, isText, show } from './checks.ts'
 import { findCronProblem, nextCronTime } from './cron.ts'
 import { MAX_DURATION_MS, parseDuration } from './duration.ts'
 import { InvalidScheduleError } from './errors.ts'
@@ -97,11 +97,7 @@ export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 
   const given = schedule as Record<string, unknown>
   switch (readKind(given)) {
     case 'every': {
-      const unknownKey = findProblem(given, {
-        kind: accept,
-        periodMs: accept,
-        offsetMs: accept,
-      })
+      const unknownKey = findProblem(given, intervalChecks)
       if (unknownKey !== undefined) refuse(unknownKey)
       const problem =
         findPeriodProblem(given.periodMs, minPeriodMs) ?? findOffsetProblem(given.offsetMs, given.periodMs as number)
@@ -116,11 +112,7 @@ export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 
           })
     }
     case 'cron': {
-      const unknownKey = findProblem(given, {
-        kind: accept,
-        expression: isText,
-        timeZone: isText,
-      })
+      const unknownKey = findProblem(given, cronChecks)
       if (unknownKey !== undefined) refuse(unknownKey)
       if (typeof given.expression !== 'string')
         refuse(`the cron expression must be a text, got ${show(given.expression)}.`)
@@ -146,6 +138,12 @@ function readKind(schedule: Record<string, unknown>): unknown {
 }
 
 const accept = () => undefined
+
+const intervalChecks = { kind: accept, periodMs: accept, offsetMs: accept } satisfies Record<
+  keyof IntervalSchedule,
+  Check
+>
+const cronChecks = { kind: accept, expression: isText, timeZone: isText } satisfies Record<keyof CronSchedule, Check>
 
 /** The last time that a `Date` can hold, in ms since the epoch: no slot comes after it. */
 export const MAX_DATE_MS = 8.64e15

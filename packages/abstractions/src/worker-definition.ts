@@ -46,7 +46,7 @@ export function effectiveSchedule(worker: {
 /** What of a manager a definition depends on. */
 export interface DefinitionRules {
   readonly minPeriodMs: number
-  readonly defaultPolicy: PeriodicWorkerPolicy
+  readonly defaultPolicy: FilledPolicy
 }
 
 /**
@@ -81,8 +81,8 @@ export function defineWorker(worker: unknown, rules: DefinitionRules): WorkerDef
   }
 }
 
-function definePolicy(subject: string, policy: unknown, defaultPolicy: PeriodicWorkerPolicy): FilledPolicy {
-  if (policy === undefined) return fillPolicy({}, defaultPolicy)
+function definePolicy(subject: string, policy: unknown, defaultPolicy: FilledPolicy): FilledPolicy {
+  if (policy === undefined) return defaultPolicy
   checkPolicy(`${subject}: policy`, policy)
   return fillPolicy(policy as PeriodicWorkerPolicy, defaultPolicy)
 }

@@ -52,7 +52,9 @@ export class TickSchedulers {
   }
 
   async readAll(): Promise<Map<string, TickScheduler>> {
-    const flat = (await readSchedulers.run(this.#client, [this.#keys.schedulers], [])) as string[]
+    const flat: readonly string[] = JSON.parse(
+      (await readSchedulers.run(this.#client, [this.#keys.schedulers], [])) as string,
+    )
     const schedulers = new Map<string, TickScheduler>()
     for (let index = 0; index + 3 < flat.length; index += 4) {
       const [id, nextAt, data, hasPendingJob] = flat.slice(index, index + 4) as [string, string, string, unknown]
@@ -126,8 +128,8 @@ function readFingerprint(data: string): string | undefined {
 }
 
 /**
- * All schedulers of the tick queue in one answer: id, next due time, template data, whether its pending
- * job is there (-1: it has lost everything but its id), id, … What is not a hash has no data.
+ * All schedulers of the tick queue in one answer, a JSON array: id, next due time, template data, whether its pending job is
+ * there (-1: it has lost everything but its id), id, … What is not a hash has no data.
  *
  * KEYS schedulers
  */
@@ -142,5 +144,5 @@ for i = 1, #entries, 2 do
   local hasData = redis.call('EXISTS', KEYS[1] .. ':' .. entries[i]) == 1
   answer[#answer + 1] = hasData and redis.call('EXISTS', KEYS[1] .. ':' .. entries[i] .. ':' .. entries[i + 1]) or -1
 end
-return answer
+return #answer == 0 and '[]' or cjson.encode(answer)
 `)

@@ -1,4 +1,11 @@
-import type { PauseInfo, RecordedError, RunRecord, Schedule, ScheduleOverride } from '@background-workers/abstractions'
+import type {
+  FilledPolicy,
+  PauseInfo,
+  RecordedError,
+  RunRecord,
+  Schedule,
+  ScheduleOverride,
+} from '@background-workers/abstractions'
 import {
   type PeriodicWorkerDefinition,
   checkPolicy,
@@ -112,7 +119,6 @@ const DEFINITIONS_KEPT = 20_000
 function readDefinition(text: string): StoredDefinition | undefined {
   const value = parseObject(text)
   if (!value) return undefined
-  checkPolicy('stored policy', value.policy)
   const { release, declaredAt, since, order, instanceId } = value
   if (
     typeof release !== 'number' ||
@@ -124,7 +130,7 @@ function readDefinition(text: string): StoredDefinition | undefined {
     return undefined
   return {
     schedule: parseSchedule(value.schedule),
-    policy: fillPolicy(value.policy as object),
+    policy: readPolicy(value.policy),
     release,
     declaredAt,
     since,
@@ -132,6 +138,21 @@ function readDefinition(text: string): StoredDefinition | undefined {
     instanceId,
   }
 }
+
+function readPolicy(value: unknown): FilledPolicy {
+  const text = JSON.stringify(value)
+  let policy = knownPolicies.get(text)
+  if (policy) return policy
+  checkPolicy('stored policy', value)
+  policy = fillPolicy(value as object)
+  if (knownPolicies.size >= POLICIES_KEPT) knownPolicies.clear()
+  knownPolicies.set(text, policy)
+  return policy
+}
+
+/** Thousands of workers have a few policies; to check and fill one takes 8 µs. */
+const knownPolicies = new Map<string, FilledPolicy>()
+const POLICIES_KEPT = 1_000
 
 function parseSchedule(value: unknown): Schedule {
   return checkSchedule(value, 'stored schedule')

@@ -349,12 +349,9 @@ export const mutants: readonly Mutant[] = [
   }),
   ...ownMutants('policy', {
     "the manager's policy goes before the worker's": [
-      [
-        '    ...withoutUndefined(defaultPolicy),\n    ...withoutUndefined(policy),\n',
-        '    ...withoutUndefined(policy),\n    ...withoutUndefined(defaultPolicy),\n',
-      ],
+      ['{ ...defaultPolicy, ...withoutUndefined(policy) }', '{ ...withoutUndefined(policy), ...defaultPolicy }'],
     ],
-    "an undefined field hides the manager's": [['    ...withoutUndefined(policy),\n', '    ...policy,\n']],
+    "an undefined field hides the manager's": [['...withoutUndefined(policy) }', '...policy }']],
     'a retry policy needs no backoff': [
       ['attempts === undefined || backoffMs === undefined', 'attempts === undefined'],
     ],

@@ -1,6 +1,7 @@
 import { type IBackgroundWorker, giveLogger } from '../background-worker.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { checkOptions, hasMethods, isOneOf, isWhole } from '../checks.ts'
+import { fillPolicy } from '../policy.ts'
 import { NotPeriodicError, RunCancelledError } from '../errors.ts'
 import { guardLogger } from '../guarded-logger.ts'
 import type { Logger } from '../logger.ts'
@@ -47,10 +48,7 @@ export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions
     signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal.'),
     clock: hasMethods('now', 'monotonicNow', 'setTimer', 'clearTimer'),
   })
-  const definition = defineWorker(worker, {
-    minPeriodMs: 1,
-    defaultPolicy: {},
-  })
+  const definition = defineWorker(worker, { minPeriodMs: 1, defaultPolicy: fillPolicy({}) })
   if (definition.kind === 'plain') throw new NotPeriodicError(definition.name, 'runOnce')
   const { clock = systemClock, signal, kind = 'scheduled' } = options
   const logger = guardLogger(options.logger)
