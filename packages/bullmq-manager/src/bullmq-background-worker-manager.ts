@@ -253,11 +253,10 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const session = this.#session
     if (!session) return { finished: 0, abandoned: [] }
     const startedAt = performance.now()
-    const before = session.runProcessor.activeRuns()
-    await waitFor(session.drain(), Math.min(timeoutMs, DECIDING_MS), systemClock)
     const caller = this.#callingRun()
-    // What was being decided when the stop came has started, or has gone back.
-    const runs = [...new Set([...before, ...session.runProcessor.activeRuns()])].filter((run) => run !== caller)
+    // None starts from here on: what is being decided goes back.
+    const runs = session.runProcessor.activeRuns().filter((run) => run !== caller)
+    await waitFor(session.drain(), Math.min(timeoutMs, DECIDING_MS), systemClock)
     const stopping = runs.map((run) => ({
       run,
       done: session.runProcessor.jobDone(run.record.runId, run.drained),

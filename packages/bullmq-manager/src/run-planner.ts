@@ -136,6 +136,7 @@ export class RunPlanner {
       token: this.#parts.runQueues.token(queue, this.#parts.instanceId, ++startNumber),
       slot: isSlotRun(data) ? data.slot : undefined,
       decidedBefore: isSlotRun(data) ? decidedBefore(stored, data.slot) : undefined,
+      startedBefore: stored.startedUpTo,
       keepRuns: policy.keepRuns,
       isRecovery,
       wasWaiting: stored.waiting !== undefined,

@@ -61,7 +61,7 @@ export class RunProcessor {
     return this.#active.get(runId)?.run
   }
 
-  /** From now on every job that is fetched goes back, and no run is repeated. Resolves when what was being decided is. */
+  /** From now on no run starts or is repeated, and every job goes back. Resolves when what was being decided is. */
   async drain(): Promise<void> {
     this.#state = 'draining'
     for (const { run } of this.#active.values()) run.endRetries()
@@ -73,7 +73,7 @@ export class RunProcessor {
     for (const { run } of this.#active.values()) if (run.plan.worker.name === worker) run.endRetries()
   }
 
-  /** Nothing starts any more, and no outcome is written again. */
+  /** No outcome is written again. */
   close(): void {
     this.#state = 'closed'
     for (const { run } of this.#active.values()) run.abandon()
@@ -127,6 +127,10 @@ export class RunProcessor {
     if (active) await this.#carryOut(active)
   }
 
+  get #isStopping(): boolean {
+    return this.#state !== 'open'
+  }
+
   /** Gives the run if it is this instance that may start it. */
   async #decide(queue: string, fetched: FetchedJob): Promise<ActiveRun | undefined> {
     const { job, token } = fetched
@@ -136,30 +140,51 @@ export class RunProcessor {
       this.#parts.logger.warn({ jobId: runId }, 'a job in a run queue is not ours, it is dropped')
       return undefined
     }
-    if (this.#state !== 'open') await giveBack({ job, token })
     // Its lease was lost and it has come back here, where its doWork is still active: that keeps the guard.
     if (this.activeRun(runId)?.isSettled === false) return putOff({ job, token }, HAND_BACK_MS)
     const planned = await this.#parts.planner.plan({ job, token, runId, queue, data })
     if (!planned) return undefined
+    if (this.#isStopping) return giveBack({ job, token })
     const { plan, claim } = planned
     const run = new Run(plan, this.#host)
     const isDecidedNow = await this.#parts.store.decideRun(run.record, claim)
     if (isDecidedNow === undefined) return this.#decide(queue, fetched)
     if (!isDecidedNow) return undefined
-    // Closed meanwhile, or Redis or this process stood still for so long that somebody else may have the run: the job stays
-    // active (this error leaves it alone), and whoever finds it records the run as lost.
-    if (this.#state === 'closed') throw new WaitingError()
+    // Redis or this process stood still for so long that somebody else may have the run: the job stays active (this error
+    // leaves it alone), and whoever finds it records the run as lost.
     if (!this.#parts.leases.isHeld(runId)) {
       this.#parts.logger.warn({ worker: plan.worker.name, runId }, 'a run lost its lease before it could start')
       throw new WaitingError()
     }
+    if (this.#isStopping) return this.#takeBack(run.record, claim, { job, token })
     const settled = Promise.withResolvers<void>()
-    return { run, job, token, claim, settled, jobDone: Promise.withResolvers(), written: undefined }
+    const active: ActiveRun = {
+      run,
+      job,
+      token,
+      claim,
+      settled,
+      jobDone: Promise.withResolvers(),
+      written: undefined,
+    }
+    this.#active.set(runId, active)
+    return active
+  }
+
+  /** A stop came while Redis decided the run, and takes none: it goes back as it was, to be decided by another start. */
+  async #takeBack(record: RunRecord, claim: RunClaim, fetched: FetchedJob): Promise<never> {
+    try {
+      await this.#parts.store.undecideRun(record, claim)
+    } catch {
+      // The job stays active, so whoever finds it records the run as lost.
+      throw new WaitingError()
+    }
+    return giveBack(fetched)
   }
 
   /** What Redis refused to decide (full memory, a key of another type) is tried again; at last its job fails. */
   async #decideLater(fetched: FetchedJob, error: unknown): Promise<never> {
-    if (isGivenBack(error) || this.#state !== 'open') throw error
+    if (isGivenBack(error) || this.#isStopping) throw error
     const { job } = fetched
     if (job.attemptsStarted === 1) {
       this.#parts.logger.error({ err: withoutCommand(error), runId: job.id }, 'a run could not be decided')
@@ -170,9 +195,7 @@ export class RunProcessor {
 
   async #carryOut(active: ActiveRun): Promise<void> {
     const { run, claim, job } = active
-    this.#active.set(run.plan.runId, active)
     this.#parts.runStarted(run.record)
-    if (this.#state !== 'open') run.endRetries()
     run.start()
     await active.settled.promise
     const isWritten = active.written !== undefined

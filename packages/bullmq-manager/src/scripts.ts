@@ -119,6 +119,26 @@ return 1
 `)
 
 /**
+ * Takes back what `decideRun` has written for a run that has not called doWork, if it is still the caller's.
+ *
+ * KEYS workers, records, order of runs
+ * ARGV worker, run id, token, slot or '', the slot that had started before it or '', start mark or ''
+ */
+export const undecideRun = new LuaScript(`
+local worker, run, running = ARGV[1], ARGV[2], ARGV[3] .. '\\nrunning\\n'
+local marks = redis.call('HMGET', KEYS[1], 'active:' .. worker, 'started:' .. worker, 'start:' .. worker)
+if string.sub(marks[1] or '', 1, #running) ~= running then return 0 end
+redis.call('HDEL', KEYS[1], 'active:' .. worker)
+redis.call('HDEL', KEYS[2], run)
+redis.call('ZREM', KEYS[3], run)
+if marks[3] == ARGV[6] then redis.call('HDEL', KEYS[1], 'start:' .. worker) end
+if marks[2] ~= ARGV[4] then return 1 end
+if ARGV[5] == '' then redis.call('HDEL', KEYS[1], 'started:' .. worker)
+else redis.call('HSET', KEYS[1], 'started:' .. worker, ARGV[5]) end
+return 1
+`)
+
+/**
  * Decides that a slot does not run. Gives 0 when it was decided before, and to a tick also when a later one counts it as missed;
  * -1 to a tick when an earlier slot was decided since it read the mark, so that its count of missed slots is wrong.
  *

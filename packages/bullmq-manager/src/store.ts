@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto'
 import type { PauseInfo, RunRecord, ScheduleOverride } from '@background-workers/abstractions'
 import type { RedisClient } from './redis-client.ts'
 import type { Keys } from './keys.ts'
-import { changeWorker, decideNonRun, decideRun, finishRun, raiseDecided, setMarksBack, settleRun } from './scripts.ts'
+import {
+  changeWorker,
+  decideNonRun,
+  decideRun,
+  finishRun,
+  raiseDecided,
+  setMarksBack,
+  settleRun,
+  undecideRun,
+} from './scripts.ts'
 import { type StoredDefinition, parseRecord } from './stored-values.ts'
 import {
   FIELDS,
@@ -35,6 +44,8 @@ export interface RunClaim {
   readonly slot: number | undefined
   /** Up to where slots were decided before it, by which it has counted the missed ones; none where nobody knows. */
   readonly decidedBefore: number | undefined
+  /** The latest slot that had started before it, where one had. */
+  readonly startedBefore?: number | undefined
   readonly keepRuns: number
   /** The run was lost and may be started once more. */
   readonly isRecovery: boolean
@@ -180,6 +191,15 @@ export class Store {
       ],
     )
     return decided === -1 ? undefined : decided === 1
+  }
+
+  /** Takes back that a run was decided, unless it is no longer the caller's: it has not called `doWork`, and may be decided again. */
+  async undecideRun({ worker, runId }: RunRecord, { token, slot, startedBefore, start }: RunClaim): Promise<void> {
+    await undecideRun.run(
+      this.#client,
+      [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'runs')],
+      [worker, runId, token, slot ?? '', startedBefore ?? '', start?.mark ?? ''],
+    )
   }
 
   /**

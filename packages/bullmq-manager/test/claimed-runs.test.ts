@@ -2,31 +2,91 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'vitest'
 import { Keys } from '../src/keys.ts'
 import { Store } from '../src/store.ts'
-import { TestCluster, rarely } from './fixtures/cluster.ts'
+import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
 import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis, pass } from './fixtures/fault-manager.ts'
 import { losingRedis } from './fixtures/losing-redis.ts'
+import { Probe } from './fixtures/probe.ts'
 
 describe.concurrent('a run', () => {
-  it('that was decided when a stop had given up on it stays with BullMQ, so that another instance finds it lost', async (test) => {
-    const { expect } = test
-    const { redis, target, hold } = await losingRedis(test)
-    const { manager, applicationName } = faultManager(test, { connection: redis })
-    const tidy = countingWorker('tidy', rarely())
-    await manager.add(tidy.worker)
-    await manager.start()
-    // The script is known to Redis from then on.
-    await manager.trigger('tidy')
-    await expect.poll(async () => (await manager.runs('tidy'))[0], PATIENCE).toMatchObject({ outcome: 'succeeded' })
-    const held = hold((command) => command.includes(':records:tidy:runs') && !command.includes('"outcome"'))
-    const runId = await manager.trigger('tidy')
-    const release = await held
-    const stopping = manager.stop({ timeoutMs: 100 })
-    await pass(800)
-    release()
-    await stopping
-    expect(tidy.runs).toHaveLength(1)
-    expect(await target.cli('lrange', `{${applicationName}}:runs.default:active`, '0', '-1')).toBe(runId)
-  })
+  for (const [when, stopTimeoutMs, isBusy] of [
+    ['while a stop waits for other runs', 60_000, true],
+    ['when a stop has given up on it', 100, false],
+  ] as const) {
+    it(`that is decided ${when} goes back, and the next start decides it`, async (test) => {
+      const { expect } = test
+      const { redis, target, hold } = await losingRedis(test)
+      const { manager, applicationName } = faultManager(test, { connection: redis })
+      const gate = Promise.withResolvers<void>()
+      test.onTestFinished(() => gate.resolve())
+      const tidy = countingWorker('tidy', rarely())
+      const long = countingWorker('long', rarely(), () => gate.promise)
+      for (const { worker } of [tidy, long]) await manager.add(worker)
+      await manager.start()
+      // The script is known to Redis from then on.
+      const first = await manager.trigger('tidy')
+      await expect.poll(async () => (await manager.runs('tidy'))[0], PATIENCE).toMatchObject({ outcome: 'succeeded' })
+      if (isBusy) await manager.trigger('long')
+      await expect.poll(() => long.runs.length, PATIENCE).toBe(isBusy ? 1 : 0)
+      const held = hold((command) => command.includes(':records:tidy:runs') && !command.includes('"outcome"'))
+      const second = await manager.trigger('tidy')
+      const release = await held
+      const stopping = manager.stop({ timeoutMs: stopTimeoutMs })
+      // The stop does not wait for decisions any more; in the one case it has begun to close.
+      await pass(isBusy ? 1_500 : 800)
+      release()
+      const waiting = () => target.cli('lrange', `{${applicationName}}:runs.default:wait`, '0', '-1')
+      await expect.poll(waiting, PATIENCE).toBe(second)
+      gate.resolve()
+      expect(await stopping).toMatchObject({ finished: isBusy ? 1 : 0, abandoned: [] })
+      expect(tidy.runs.map(({ runId }) => runId)).toEqual([first])
+
+      const next = faultManager(test, { connection: target.url, applicationName })
+      await next.manager.add(countingWorker('tidy', rarely()).worker)
+      await next.manager.start()
+      const records = async () => (await next.manager.runs('tidy')).map(({ runId, outcome }) => [runId, outcome])
+      await expect.poll(records, PATIENCE).toEqual([
+        [second, 'succeeded'],
+        [first, 'succeeded'],
+      ])
+    })
+  }
+
+  for (const startedBefore of [undefined, lastRareSlot() - 1]) {
+    it(`that is taken back leaves nothing behind (after ${startedBefore ? 'another slot' : 'none'})`, async () => {
+      await using cluster = await TestCluster.open()
+      await cluster.start([new Probe().worker('digest', rarely())])
+      const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+      const slot = lastRareSlot()
+      if (startedBefore) await cluster.redis.hset(cluster.key('workers'), 'started:digest', String(startedBefore))
+      const before = await store.read('digest')
+      const record = {
+        runId: `digest.${slot}`,
+        worker: 'digest',
+        kind: 'scheduled',
+        scheduledFor: new Date(slot),
+        attempts: 1,
+        instanceId: 'one',
+      } as const
+      const claim = {
+        token: 'default/one/1',
+        slot,
+        decidedBefore: undefined,
+        startedBefore,
+        keepRuns: 100,
+        isRecovery: false,
+        wasWaiting: false,
+        start: { mark: 'release 1' },
+      }
+      assert.equal(await store.decideRun(record, claim), true)
+      assert.equal((await store.read('digest')).startedUpTo, slot)
+      await store.undecideRun(record, { ...claim, token: 'default/another/1' })
+      assert.equal((await store.read('digest')).active?.record.runId, record.runId)
+      await store.undecideRun(record, claim)
+      assert.deepEqual(await store.read('digest'), before)
+      assert.deepEqual(await store.records('digest', undefined), [])
+      assert.equal(await store.decideRun(record, { ...claim, token: 'default/one/2' }), true)
+    })
+  }
 
   it('that has started does not wait for its jitter any more, however late its tick says so', async () => {
     await using cluster = await TestCluster.open()
