@@ -39,8 +39,8 @@ export class LostRuns {
   }
 
   /**
-   * The run that is active on the worker's former queue. When nobody takes that queue any more, nobody there finds out that
-   * the process of the run has died: then it is recorded as lost here.
+   * The run that is active on the worker's former queue. When nobody takes that queue any more, or its job was removed by
+   * hand, nobody there finds out that the process of the run has died: then it is recorded as lost here.
    */
   async activeElsewhere(stored: StoredWorker): Promise<string | undefined> {
     const { active, definition } = stored
@@ -48,7 +48,9 @@ export class LostRuns {
     const queue = active && runQueues.queueOf(active.token)
     if (!active || queue === undefined || queue === definition?.policy.queue) return undefined
     const { runId } = active.record
-    if (this.#parts.isQueueTaken(queue) || (await runQueues.isLeased(queue, runId))) return runId
+    // In this order: a job that is taken up between the two still has to be done.
+    const isLeased = await runQueues.isLeased(queue, runId)
+    if (isLeased || (this.#parts.isQueueTaken(queue) && (await runQueues.isToBeDone(queue, runId)))) return runId
     await this.#settle(runId, stored)
     return undefined
   }

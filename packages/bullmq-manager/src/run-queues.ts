@@ -79,6 +79,12 @@ export class RunQueues {
     return (await client.exists(keys.runLock(queue, runId))) === 1
   }
 
+  /** Whether the job of a run is there, and BullMQ is not done with it. */
+  async isToBeDone(queue: string, runId: string): Promise<boolean> {
+    const job = await this.getJob(queue, runId)
+    return job !== undefined && job.finishedOn === undefined
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()))
     this.#queues.clear()

@@ -5,36 +5,38 @@ import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
 
 describe.concurrent('a worker whose queue has changed', () => {
-  it('runs again when its run died on the former queue, which nobody takes any more', async () => {
+  for (const [whose, formerQueues, isFinished] of [
+    ['which nobody takes any more', [], false],
+    ['where its job was removed by hand', ['former'], false],
+    ['where BullMQ is done with its job', ['former'], true],
+  ] as const) {
+    it(`runs again when its run died on the former queue, ${whose}`, async () => {
+      await using cluster = await TestCluster.open()
+      const probe = new Probe()
+      const slot = lastRareSlot()
+      const policy = { catchUpWindowMs: 48 * HOUR_MS }
+      await cluster.start([], { queues: formerQueues })
+      const manager = await cluster.start([probe.worker('digest', rarely(), { policy })])
+      await activeOnFormerQueue(cluster, isFinished ? 'finished' : 'running')
+      if (isFinished) await doneOnFormerQueue(cluster)
+      await cluster.setDecided('digest', slot - 1)
+      await cluster.deliverTick('digest', slot)
+      const records = await untilRecords(manager, 'digest', ([latest]) => latest?.outcome === 'succeeded')
+      assert.deepEqual(
+        records.map(({ runId, outcome }) => [runId, outcome]),
+        // The record of one that is finished is not in this store.
+        [[`digest.${slot}`, 'succeeded'], ...(isFinished ? [] : [['digest.m-1', 'lost']])],
+      )
+    })
+  }
+
+  it('is not triggered while its run waits on the former queue to be taken up', async () => {
     await using cluster = await TestCluster.open()
-    const probe = new Probe()
-    const slot = lastRareSlot()
-    const policy = { catchUpWindowMs: 48 * HOUR_MS }
-    const manager = await cluster.start([probe.worker('digest', rarely(), { policy })])
-    const record = {
-      runId: 'digest.m-1',
-      worker: 'digest',
-      kind: 'manual',
-      scheduledFor: new Date(),
-      startedAt: new Date(),
-      attempts: 1,
-      instanceId: 'dead',
-    }
-    await cluster.redis.hset(
-      cluster.key('workers'),
-      'active:digest',
-      `former/dead/1\nrunning\n${JSON.stringify(record)}`,
-    )
-    await cluster.setDecided('digest', slot - 1)
-    await cluster.deliverTick('digest', slot)
-    const records = await untilRecords(manager, 'digest', ([latest]) => latest?.outcome === 'succeeded')
-    assert.deepEqual(
-      records.map(({ runId, outcome }) => [runId, outcome]),
-      [
-        [`digest.${slot}`, 'succeeded'],
-        ['digest.m-1', 'lost'],
-      ],
-    )
+    await cluster.start([], { queues: ['former'] })
+    const manager = await cluster.start([new Probe().worker('digest', rarely())])
+    await activeOnFormerQueue(cluster, 'running')
+    await cluster.queue('runs.former').add('run', {}, { jobId: 'digest.m-1', delay: HOUR_MS })
+    await assert.rejects(manager.trigger('digest'), { code: 'worker-busy', activeRunId: 'digest.m-1' })
   })
 
   it('is not triggered while a run is active on the former queue', async () => {
@@ -54,3 +56,24 @@ describe.concurrent('a worker whose queue has changed', () => {
     await until('it may run again', () => latter.trigger('digest').catch(() => false))
   })
 })
+
+/** A run of an instance that has died. */
+async function activeOnFormerQueue(cluster: TestCluster, state: 'running' | 'finished'): Promise<void> {
+  const record = {
+    runId: 'digest.m-1',
+    worker: 'digest',
+    kind: 'manual',
+    scheduledFor: new Date(),
+    startedAt: new Date(),
+    attempts: 1,
+    instanceId: 'dead',
+  }
+  const active = `former/dead/1\n${state}\n${JSON.stringify(record)}`
+  await cluster.redis.hset(cluster.key('workers'), 'active:digest', active)
+}
+
+/** BullMQ keeps the job, as that of a run that has failed. */
+async function doneOnFormerQueue(cluster: TestCluster): Promise<void> {
+  const job = await cluster.queue('runs.former').add('not ours', {}, { jobId: 'digest.m-1' })
+  await until('BullMQ is done with it', () => job.isCompleted())
+}
