@@ -33,7 +33,7 @@ interface ActiveRun extends FetchedJob {
   written: Promise<void> | undefined
 }
 
-/** How long to wait before an outcome that Redis refused (full memory, read-only) is written again. */
+/** How long to wait before what Redis refused (full memory, read-only) is written again. */
 const WRITE_AGAIN_MS = 1_000
 
 /** The runs of this instance: takes run jobs, has each decided by the store, and calls `doWork` through the shared pipeline. */
@@ -195,14 +195,15 @@ export class RunProcessor {
 
   async #carryOut(active: ActiveRun): Promise<void> {
     const { run, claim, job } = active
+    const { store } = this.#parts
     this.#parts.runStarted(run.record)
     run.start()
     await active.settled.promise
     const isWritten = active.written !== undefined
     await (active.written ?? this.#write(active, true))
-    if (isWritten) await this.#parts.store.settleRun(run.record.worker, claim.token)
+    const { worker, outcome, reason, error } = run.record
+    if (isWritten) await this.#untilTaken(run.record, 'the end', () => store.settleRun(worker, claim.token))
     this.#parts.runSettled(run.record)
-    const { outcome, reason, error } = run.record
     // Its job is somebody else's now, so nobody has to wait until Redis takes it back.
     if (reason === 'lease-lost') this.noteJobDone(job)
     if (isToBeRecovered(active)) {
@@ -224,20 +225,26 @@ export class RunProcessor {
     })
   }
 
-  /** Writes the outcome. What Redis refuses is written again until it takes it: the guard is held meanwhile. */
   async #write(active: ActiveRun, isSettled: boolean): Promise<void> {
     const { run, claim } = active
     const { record } = run
     const { worker, runId } = record
     const field = isToBeRecovered(active) ? firstStartOf(runId) : runId
+    await this.#untilTaken(record, 'the outcome', async () => {
+      const failures = await this.#parts.store.finishRun(record, claim.token, claim.keepRuns, isSettled, field)
+      if (failures !== undefined) this.#parts.failuresCounted(record, failures)
+      else this.#parts.logger.warn({ worker, runId }, 'a run ended after it had been taken from this instance')
+    })
+  }
+
+  /** Writes what Redis refuses again until it takes it: the guard is held meanwhile. */
+  async #untilTaken({ worker, runId }: RunRecord, what: string, write: () => Promise<void>): Promise<void> {
     for (let isFirst = true; this.#state !== 'closed'; isFirst = false) {
       try {
-        const failures = await this.#parts.store.finishRun(record, claim.token, claim.keepRuns, isSettled, field)
-        if (failures !== undefined) this.#parts.failuresCounted(record, failures)
-        else this.#parts.logger.warn({ worker, runId }, 'a run ended after it had been taken from this instance')
+        await write()
         return
       } catch (err) {
-        const message = 'the outcome of a run could not be written, it will be written again'
+        const message = `${what} of a run could not be written, it will be written again`
         if (isFirst) this.#parts.logger.error({ err, worker, runId }, message)
         await new Promise((resolve) => setTimeout(resolve, WRITE_AGAIN_MS))
       }

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
+import { Redis, ReplyError } from 'ioredis'
 import { describe, it } from 'vitest'
 import { Keys } from '../src/keys.ts'
 import { Store } from '../src/store.ts'
 import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
-import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis, pass } from './fixtures/fault-manager.ts'
+import {
+  PATIENCE,
+  countingWorker,
+  faultManager,
+  outcomeOf,
+  ownApplication,
+  ownRedis,
+  pass,
+} from './fixtures/fault-manager.ts'
 import { losingRedis } from './fixtures/losing-redis.ts'
 import { Probe } from './fixtures/probe.ts'
 
@@ -152,5 +161,35 @@ describe.concurrent('a run', () => {
     const stopped = performance.now()
     await manager.stop({ timeoutMs: 60_000 })
     expect(performance.now() - stopped).toBeLessThan(50_000)
+  })
+
+  it('whose end Redis refuses once is idle all the same, before its worker runs again', async (test) => {
+    const { expect } = test
+    const { options } = await ownApplication(test)
+    const client = new Redis(options.connection, { maxRetriesPerRequest: null })
+    test.onTestFinished(() => client.disconnect())
+    const { manager, logger } = faultManager(test, { ...options, connection: client })
+    const gate = Promise.withResolvers<void>()
+    test.onTestFinished(() => gate.resolve())
+    const tidy = countingWorker('tidy', rarely(), () => gate.promise)
+    await manager.add(tidy.worker)
+    await manager.start()
+    const runId = await manager.trigger('tidy')
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBe(1)
+    expect(await manager.cancel(runId)).toBe(true)
+    await expect.poll(async () => (await manager.runs('tidy'))[0], PATIENCE).toMatchObject({ outcome: 'aborted' })
+
+    const evalsha = client.evalsha.bind(client)
+    let refused = 0
+    // The script that settles a run takes the one key of all workers, the worker and the token of the run.
+    client.evalsha = ((...args: string[]) => {
+      const isSettling = args.length === 5 && args[3] === 'tidy' && args[4]?.startsWith('default/')
+      if (!isSettling || refused > 0) return evalsha(...(args as [string, string]))
+      refused++
+      return Promise.reject(new ReplyError("OOM command not allowed when used memory > 'maxmemory'."))
+    }) as never
+    gate.resolve()
+    await expect.poll(async () => (await manager.get('tidy'))?.state, PATIENCE).toBe('idle')
+    expect([refused, logger.count('the end of a run could not be written')]).toEqual([1, 1])
   })
 })
