@@ -10,15 +10,29 @@ function succeeded(atMs: number): StartedRun {
 }
 
 describe('PackedRuns', () => {
-  it('holds the newest, and few more than are to be kept, however many are added', () => {
+  it('holds the newest, and no more than are to be kept, however many are added', () => {
     const runs = new PackedRuns('w', 'i')
     for (let index = 1; index <= 1_000; index++) {
       runs.add(succeeded(index), index, 5)
       const decisions = runs.list().map(({ decision }) => decision)
-      expect(decisions.length).toBeGreaterThanOrEqual(Math.min(index, 5))
-      expect(decisions.length).toBeLessThanOrEqual(5 + 16)
+      expect(decisions.length).toBe(Math.min(index, 5))
       expect(decisions).toEqual(decisions.map((_, place) => index - decisions.length + 1 + place))
     }
     expect(runs.last?.record.runId).toBe('w.1000')
+  })
+
+  it.each([
+    { becomes: 3, kept: [6, 7, 8] },
+    { becomes: 7, kept: [3, 4, 5, 6, 7, 8] },
+  ])('keeps what it has, in its order, where another number ($becomes) is to be kept', ({ becomes, kept }) => {
+    const runs = new PackedRuns('w', 'i')
+    for (let index = 1; index <= 7; index++) runs.add(succeeded(index), index, 5)
+    runs.add(succeeded(8), 8, becomes)
+    expect(runs.list().map(({ decision }) => decision)).toEqual(kept)
+    expect(runs.last?.decision).toBe(8)
+    for (let index = 9; index <= 30; index++) runs.add(succeeded(index), index, becomes)
+    expect(runs.list().map(({ decision }) => decision)).toEqual(
+      Array.from({ length: becomes }, (_, at) => 31 - becomes + at),
+    )
   })
 })

@@ -10,9 +10,6 @@ export interface Kept {
 /** What a packed run consists of, in this order. */
 const WIDTH = 9
 
-/** So many more than are kept pile up before the oldest are dropped, all at once. */
-const PILE = 16
-
 /** Whether a record of the run says nothing but numbers: a slot that ran and succeeded. */
 export function isPackable({ plan, end }: StartedRun): boolean {
   return end?.outcome === 'succeeded' && isSlotRun(plan) && plan.by === undefined
@@ -25,7 +22,11 @@ export function isPackable({ plan, end }: StartedRun): boolean {
 export class PackedRuns {
   readonly #worker: string
   readonly #instanceId: string
-  readonly #numbers: number[] = []
+  /** A ring: once there are as many as are kept, the newest takes the place of the oldest, and nothing becomes garbage. */
+  #numbers: number[] = []
+  #keepRuns = 0
+  /** Where the next one goes. */
+  #next = 0
 
   constructor(worker: string, instanceId: string) {
     this.#worker = worker
@@ -34,29 +35,48 @@ export class PackedRuns {
 
   /** The newest. */
   get last(): Kept | undefined {
-    return this.#numbers.length > 0 ? this.#unpack(this.#numbers.length - WIDTH) : undefined
+    const end = this.#next === 0 ? this.#numbers.length : this.#next
+    return end > 0 ? this.#unpack(this.#numbers, end - WIDTH) : undefined
   }
 
-  /** Takes a packable run. The newest always stays. */
+  /** Takes a packable run, and lets go of the oldest when there are more than are to be kept. */
   add({ plan, startedAtMs, attempts, end }: StartedRun, decision: number, keepRuns: number): void {
+    if (keepRuns !== this.#keepRuns) this.#resize(keepRuns)
     const { finishedAtMs, durationMs } = end as NonNullable<typeof end>
-    const { scheduledForMs, lateByMs, missedSlots } = plan
     const numbers = this.#numbers
-    const isCatchUp = plan.kind === 'catch-up' ? 1 : 0
-    numbers.push(isCatchUp, scheduledForMs, startedAtMs, finishedAtMs, durationMs)
-    numbers.push(lateByMs, missedSlots, attempts, decision)
-    const excess = numbers.length / WIDTH - keepRuns
-    if (excess >= PILE) numbers.splice(0, excess * WIDTH)
+    const at = this.#next
+    numbers[at] = plan.kind === 'catch-up' ? 1 : 0
+    numbers[at + 1] = plan.scheduledForMs
+    numbers[at + 2] = startedAtMs
+    numbers[at + 3] = finishedAtMs
+    numbers[at + 4] = durationMs
+    numbers[at + 5] = plan.lateByMs
+    numbers[at + 6] = plan.missedSlots
+    numbers[at + 7] = attempts
+    numbers[at + 8] = decision
+    this.#next = (at + WIDTH) % (keepRuns * WIDTH)
   }
 
-  /** Oldest first; maybe a few more than are to be kept. */
+  /** Oldest first. */
   list(): Kept[] {
-    return Array.from({ length: this.#numbers.length / WIDTH }, (_, index) => this.#unpack(index * WIDTH))
+    const numbers = this.#oldestFirst()
+    return Array.from({ length: numbers.length / WIDTH }, (_, index) => this.#unpack(numbers, index * WIDTH))
   }
 
-  #unpack(at: number): Kept {
-    const numbers = this.#numbers.slice(at, at + WIDTH) as Packed
-    const [isCatchUp, scheduledForMs, startedAtMs, finishedAtMs, durationMs, ...rest] = numbers
+  /** A worker that was removed may come back with another policy. */
+  #resize(keepRuns: number): void {
+    this.#numbers = this.#oldestFirst().slice(-keepRuns * WIDTH)
+    this.#keepRuns = keepRuns
+    this.#next = this.#numbers.length % (keepRuns * WIDTH)
+  }
+
+  #oldestFirst(): number[] {
+    return [...this.#numbers.slice(this.#next), ...this.#numbers.slice(0, this.#next)]
+  }
+
+  #unpack(numbers: readonly number[], at: number): Kept {
+    const packed = numbers.slice(at, at + WIDTH) as Packed
+    const [isCatchUp, scheduledForMs, startedAtMs, finishedAtMs, durationMs, ...rest] = packed
     const [lateByMs, missedSlots, attempts, decision] = rest
     const runId = slotRunId(this.#worker, { dueAt: scheduledForMs })
     const record = startedRecord({

@@ -220,8 +220,11 @@ export const mutants: readonly Mutant[] = [
     `${defaultManager}/src/packed-runs.ts`,
     [`${defaultManager}/src/packed-runs.test.ts`, `${defaultManager}/src/run-history.test.ts`],
     {
-      'packed runs pile up': [['if (excess >= PILE) numbers.splice', 'if (excess < 0) numbers.splice']],
-      'too many packed runs are dropped': [['excess * WIDTH)', '(excess + 1) * WIDTH)']],
+      'packed runs pile up': [['(at + WIDTH) % (keepRuns * WIDTH)', 'at + WIDTH']],
+      'too many packed runs are dropped': [['% (keepRuns * WIDTH)', '% ((keepRuns - 1) * WIDTH)']],
+      'packed runs are listed as they stand': [
+        ['const numbers = this.#oldestFirst()', 'const numbers = this.#numbers'],
+      ],
       'a packed catch-up is an ordinary run': [
         ["isCatchUp ? 'catch-up' : 'scheduled'", "isCatchUp ? 'scheduled' : 'scheduled'"],
       ],
