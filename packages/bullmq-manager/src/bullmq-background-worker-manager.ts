@@ -119,11 +119,11 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const definition = defineWorker(worker, { minPeriodMs: MIN_PERIOD_MS, defaultPolicy: this.#options.defaultPolicy })
     const { name } = definition
     if (this.#entries.has(name)) throw new DuplicateWorkerError(name)
+    giveLogger(worker, this.#createWorkerLogger)
     const starter = new WorkerStarter(worker, this.#starterHost, name)
     const session = this.#isWorking ? this.#session : undefined
     const entry: ManagedWorker = { worker, definition, starter, declaredAt: session?.clock.now() }
     this.#entries.set(name, entry)
-    giveLogger(worker, this.#createWorkerLogger)
     if (session) {
       session.reconciler.noteNamesChanged()
       try {

@@ -241,6 +241,16 @@ export const refusals: ContractGroup<TestApplication> = {
       assert.deepEqual([bad.calls.length, good.calls.length, starts], [0, 1, 0])
     },
 
+    async 'refuses a Proxy of a worker, which can not take its logger, and keeps nothing of it'(app) {
+      const manager = await app.start()
+      const worker = app.rareWorker()
+      await assertRefused(manager.add(new Proxy(worker, {})), 'invalid-worker', 'Proxy')
+      assert.equal(await manager.get('rare'), undefined)
+      await manager.add(worker)
+      await app.run(manager, 'rare')
+      assert.equal(worker.calls.length, 1)
+    },
+
     async 'leaves what it was given as it was'(app) {
       const schedule = every(60_000)
       const policy = Object.freeze({ keepRuns: 5 })
