@@ -3,7 +3,7 @@ import { BackgroundWorkerError, type BackgroundWorkerErrorCode, WorkerBusyError 
 import type { IBackgroundWorkerManager } from '../../manager.ts'
 import type { RunRecord } from '../../run-record.ts'
 import type { ContractGroup } from '../contract-suite.ts'
-import type { ProbeWorker } from './probe-worker.ts'
+import { type ProbeWorker, untilAborted } from './probe-worker.ts'
 import type { TestApplication } from './test-application.ts'
 
 /** Asserts that the run's signal is aborted for this reason. */
@@ -31,15 +31,6 @@ async function assertOverWith(app: TestApplication, manager: IBackgroundWorkerMa
   assert.deepEqual(await app.records(manager, 'rare'), [fixed])
   assert.deepEqual((await app.status(manager, 'rare')).lastRun, fixed)
   await app.trigger(manager, 'rare')
-}
-
-/** Waits for the signal and fails with its reason, as most libraries do. */
-export function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((_resolve, reject) => {
-    const fail = () => reject(signal.reason as Error)
-    if (signal.aborted) fail()
-    else signal.addEventListener('abort', fail, { once: true })
-  })
 }
 
 /** The tests of promise 7. */

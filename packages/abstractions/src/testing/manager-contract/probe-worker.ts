@@ -54,6 +54,15 @@ export class ProbeWorker extends AsyncPeriodicBackgroundWorkerBase {
   }
 }
 
+/** Work that heeds its signal: it waits for that and fails with its reason, as most libraries do. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((_resolve, reject) => {
+    const fail = () => reject(signal.reason as Error)
+    if (signal.aborted) fail()
+    else signal.addEventListener('abort', fail, { once: true })
+  })
+}
+
 /** What a `PlainProbe` does. */
 export interface PlainProbeParts {
   /** May throw at once. @default returns */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
-import type { RunRecord } from '../../run-record.ts'
+import { type RunRecord, isSlotRun } from '../../run-record.ts'
 import { RUN_CHANNEL_NAME, type RunTrace, TRIGGER_CHANNEL_NAME, type TriggerTrace } from '../../tracing.ts'
 import type { ContractGroup } from '../contract-suite.ts'
 import { PlainProbe } from './probe-worker.ts'
@@ -18,10 +18,8 @@ export const sameWords: ContractGroup<TestApplication> = {
     async 'names runs after worker and slot, or worker and an id of their own'(app) {
       const worker = app.frequentWorker({ name: 'named', policy: { runOnStart: true } })
       const manager = await app.start([worker])
-      const isSlotRun = ({ kind }: { kind: string }) => kind !== 'start'
-      await app.until('a slot has run', () => worker.calls.some(isSlotRun))
-      const slotRun = worker.calls.find(isSlotRun)
-      assert.equal(slotRun?.runId, `named.${slotRun?.scheduledFor.getTime()}`)
+      const slotRun = await app.until('a slot has run', () => worker.calls.find(isSlotRun))
+      assert.equal(slotRun.runId, `named.${slotRun.scheduledFor.getTime()}`)
       const start = await app.untilRecord(manager, 'named', { kind: 'start' })
       assert.match(start.runId, /^named\.start-.+$/)
       await manager.pause('named')

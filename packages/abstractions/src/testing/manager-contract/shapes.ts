@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { BackgroundWorkerError, type BackgroundWorkerErrorCode } from '../../errors.ts'
-import type { RunRecord } from '../../run-record.ts'
+import { type RunRecord, isSlotRun } from '../../run-record.ts'
 import type { WorkerStatus } from '../../worker-status.ts'
 
 type FieldCheck = (value: unknown) => boolean
@@ -86,6 +86,12 @@ export function checkStatus(status: WorkerStatus): void {
   }
   if (status.activeRun) assert.ok(['running', 'stuck'].includes(status.state), `${status.state} with an active run`)
   assert.equal('schedule' in status, 'policy' in status, 'a periodic worker has schedule and policy')
+}
+
+/** Asserts that no slot has two records. */
+export function assertOneRecordPerSlot(records: readonly RunRecord[]): void {
+  const slots = records.filter(isSlotRun).map(({ scheduledFor }) => scheduledFor.getTime())
+  assert.deepEqual([...new Set(slots)], slots)
 }
 
 /** Asserts that a call is refused with this code, in a message that has all these words. */
