@@ -50,9 +50,9 @@ export {
   STUCK_AFTER_MS,
 } from './run.ts'
 export { isSlotRunId, manualRunId, slotRunId, startRunId, workerOfRunId } from './run-id.ts'
+export { describeError } from './recorded-error.ts'
 export {
   type StartedRun,
-  describeError,
   isSlotRun,
   startedRecord,
   type UndecidedRun,

@@ -74,9 +74,9 @@ export type {
   PeriodicWorkerPolicy,
   RetryPolicy,
 } from './policy.ts'
+export type { RecordedError } from './recorded-error.ts'
 export type {
   Reason,
-  RecordedError,
   RunKind,
   RunOutcome,
   RunRecord,

@@ -1,3 +1,5 @@
+import type { RecordedError } from './recorded-error.ts'
+
 /** How a slot or a run ended. */
 export type RunOutcome = 'succeeded' | 'failed' | 'aborted' | 'skipped' | 'missed' | 'lost'
 
@@ -119,37 +121,4 @@ export function startedRecord({ plan, instanceId, startedAtMs, attempts, end }: 
 
 function endOfRecord({ finishedAtMs, ...end }: RunEnd): Partial<RunRecord> {
   return { finishedAt: new Date(finishedAtMs), ...end }
-}
-
-/** An error as plain data. */
-export interface RecordedError {
-  readonly name: string
-  readonly message: string
-  readonly code?: string
-  readonly stack?: string
-}
-
-/** Makes plain data of whatever was thrown: `undefined`, a frozen object, a proxy that throws. Long texts are cut. */
-export function describeError(thrown: unknown): RecordedError {
-  try {
-    if (thrown instanceof Error) {
-      const { code } = thrown as { code?: unknown }
-      return {
-        name: cut(String(thrown.name), 200),
-        message: cut(String(thrown.message), 2_000),
-        ...(typeof code === 'string' && { code: cut(code, 200) }),
-        ...(typeof thrown.stack === 'string' && {
-          stack: cut(thrown.stack, 8_000),
-        }),
-      }
-    }
-    const message = typeof thrown === 'object' && thrown !== null ? JSON.stringify(thrown) : String(thrown)
-    return { name: 'NonError', message: cut(message ?? String(thrown), 2_000) }
-  } catch {
-    return { name: 'NonError', message: 'what was thrown can not be read' }
-  }
-}
-
-function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length)}…` : text
 }

@@ -4,6 +4,7 @@ import { LeaseLostError, type ManagerStoppedError, RunCancelledError, RunTimeout
 import type { GuardedLogger } from './guarded-logger.ts'
 import type { IPeriodicBackgroundWorker } from './periodic-worker.ts'
 import type { FilledPolicy } from './policy.ts'
+import { describeError } from './recorded-error.ts'
 import { nextAttemptAt } from './retry-delay.ts'
 import { RunContext } from './run-context.ts'
 import {
@@ -13,7 +14,6 @@ import {
   type RunRecord,
   type Reason,
   type StartedRun,
-  describeError,
   startedRecord,
 } from './run-record.ts'
 import type { ServiceScopeFactory } from './service-scope.ts'

@@ -376,7 +376,7 @@ export const mutants: readonly Mutant[] = [
       ['(mix(high) & 0xfffff) * 2 ** 32 + mix(low)', '(high & 0xfffff) * 2 ** 32 + (low >>> 0)'],
     ],
   }),
-  ...ownMutants('run-record', {
+  ...ownMutants('recorded-error', {
     'a long stack is kept whole': [['cut(thrown.stack, 8_000)', 'thrown.stack']],
     'what can not be read is thrown on': [
       ["    return { name: 'NonError', message: 'what was thrown can not be read' }", '    throw thrown'],

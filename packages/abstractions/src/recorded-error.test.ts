@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { describeError } from './run-record.ts'
+import { describeError } from './recorded-error.ts'
 
 describe('describeError', () => {
   it('keeps name, message, code and stack of an error', () => {
