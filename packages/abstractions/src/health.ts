@@ -15,14 +15,18 @@ export type HealthStatus = 'ok' | 'degraded' | 'unhealthy'
 export interface HealthReason {
   readonly worker?: string
   readonly code: HealthCode
+  /** A sentence for people: which worker, what is wrong. */
   readonly message: string
 }
 
 /** A live instance of the application. */
 export interface InstanceInfo {
   readonly instanceId: string
+  /** The number of the code that it runs. */
   readonly release?: number
+  /** The run queues that it takes. */
   readonly queues?: readonly string[]
+  /** Its last heartbeat, by the clock that all instances share. */
   readonly lastSeenAt: Date
 }
 

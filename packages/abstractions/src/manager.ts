@@ -7,7 +7,7 @@ import type { WorkerStatus } from './worker-status.ts'
 
 /**
  * Starts workers, decides their slots, runs them, and stops everything. All managers keep the same promises
- * (see the guarantees in the README); one contract suite holds them to it.
+ * ("What is promised" in the README); one contract suite holds them to it.
  *
  * Calls that name a worker reject with `UnknownWorkerError` when there is none of that name, and those about schedules
  * with `NotPeriodicError` when it only starts and stops. Options with unknown keys reject with `InvalidOptionsError`.

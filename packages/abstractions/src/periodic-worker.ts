@@ -13,6 +13,10 @@ export interface IPeriodicBackgroundWorker extends IBackgroundWorker {
   readonly schedule: Schedule
   /** Read once, in `add`. */
   readonly policy?: PeriodicWorkerPolicy
+  /**
+   * One attempt of a run. It succeeds when this resolves, and fails with what this throws or rejects with; neither stops the
+   * manager. Heed `context.signal`: until this settles the worker gets no other run.
+   */
   doWork(context: PeriodicBackgroundWorkerContext): Promise<void>
 }
 
@@ -24,7 +28,9 @@ export interface PeriodicBackgroundWorkerContext<Services extends object = objec
   readonly signal: AbortSignal
   /** The worker's logger with `runId` and `scheduledFor` bound to it. */
   readonly logger: WorkerLogger
+  /** As it was read in `add`. */
   readonly workerName: string
+  /** The same for each attempt and, of a slot, on every instance: a key for effects that must not be repeated. */
   readonly runId: string
   readonly kind: RunKind
   /** The slot; for `start` and `manual` the time they were accepted. */
@@ -51,9 +57,12 @@ export abstract class AsyncPeriodicBackgroundWorkerBase
 
 /** What `periodicWorker` takes. */
 export interface PeriodicWorkerParts {
+  /** A slug: `[a-z0-9][a-z0-9._-]*`, 1 to 100 characters. */
   readonly name: string
   readonly schedule: Schedule
+  /** @default the manager's `defaultPolicy`, field by field */
   readonly policy?: PeriodicWorkerPolicy
+  /** One attempt of a run; it may be synchronous. */
   readonly doWork: (context: PeriodicBackgroundWorkerContext) => Promise<void> | void
 }
 

@@ -35,14 +35,18 @@ export interface RunRecord {
   readonly startedAt?: Date
   /** When the outcome was fixed: `doWork` settled, or its signal was aborted. */
   readonly finishedAt?: Date
+  /** How long after its slot (and jitter) it started, or was found too late, in ms. None for what was skipped. */
   readonly lateByMs?: number
+  /** From its first `doWork` until its outcome was fixed, the waits for retries included, in ms; none for what did not run or was lost. */
   readonly durationMs?: number
   /** How many slots before this one were due and not decided. Their decision is this record. */
   readonly missedSlots?: number
   /** How often `doWork` was called. */
   readonly attempts: number
+  /** None while the run is active. */
   readonly outcome?: RunOutcome
   readonly reason?: Reason
+  /** What the last attempt failed with, or what aborted the run. */
   readonly error?: RecordedError
   /** The instance that decided it. */
   readonly instanceId: string

@@ -3,6 +3,7 @@
  * application has such a map (an awilix cradle type, for example).
  */
 export interface ServiceScope<Services extends object = object> {
+  /** @throws what the container throws for a name that it does not know */
   resolve<Name extends keyof Services & string>(name: Name): Services[Name]
   resolve<T = unknown>(name: string): T
 }

@@ -17,6 +17,7 @@ import { startRetryDelayMs } from './start-retry.ts'
 export interface RunApplicationResult {
   /** 0 after a clean stop; 1 after an uncaught error, a start that was given up, work that was abandoned or a hook that failed. */
   readonly exitCode: 0 | 1
+  /** What the stop of the application gave. */
   readonly report: ApplicationStopReport
   /** The uncaught error, or the one of the start. */
   readonly error?: unknown

@@ -14,6 +14,7 @@ export interface HealthEndpointOptions {
 
 /** What `runApplication` takes. */
 export interface RunApplicationOptions {
+  /** How a failed start is repeated. @default without end, from 1 s to 30 s */
   readonly startRetry?: StartRetryOptions
   /** @default no endpoint */
   readonly health?: HealthEndpointOptions

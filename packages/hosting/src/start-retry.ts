@@ -6,9 +6,9 @@ import { AwilixError } from 'awilix'
 export interface StartRetryOptions {
   /** How often to try, the first included. @default without end */
   readonly attempts?: number
-  /** @default 1_000 */
+  /** The first wait, in ms. @default 1_000 */
   readonly minDelayMs?: number
-  /** @default 30_000 */
+  /** The longest wait, in ms. @default 30_000 */
   readonly maxDelayMs?: number
 }
 
