@@ -1,7 +1,7 @@
 import type { HealthCode, IBackgroundWorkerManager } from '@background-workers/abstractions'
 import type { Attributes, BatchObservableResult, Meter, Observable } from '@opentelemetry/api'
 import { HEALTH_CODE } from './attributes.ts'
-import { reportFailure } from './guard.ts'
+import { reportFailure } from './report-failure.ts'
 
 /**
  * Observes what is wrong with a manager, with one `health` per collection: how many reasons of a code there are. The SDK

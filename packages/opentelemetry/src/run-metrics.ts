@@ -2,7 +2,7 @@ import type { IBackgroundWorkerManager, RunRecord } from '@background-workers/ab
 import { isSlotRun } from '@background-workers/abstractions/for-managers'
 import type { Attributes, Meter } from '@opentelemetry/api'
 import { RUN_KIND, WORKER_NAME, errorAttributes, outcomeAttributes } from './attributes.ts'
-import { guarded } from './guard.ts'
+import { reportingFailures } from './report-failure.ts'
 
 /** In s, from a few milliseconds to two hours. */
 const DURATION_BUCKETS = [
@@ -48,9 +48,9 @@ export function measureRuns(manager: IBackgroundWorkerManager, meter: Meter, com
   }
 
   const stopListening = [
-    manager.on('run-started', guarded(started)),
-    manager.on('run-finished', guarded(finished)),
-    manager.on('run-skipped', guarded(skipped)),
+    manager.on('run-started', reportingFailures(started)),
+    manager.on('run-finished', reportingFailures(finished)),
+    manager.on('run-skipped', reportingFailures(skipped)),
   ]
   return () => {
     for (const stop of stopListening) stop()

@@ -35,7 +35,7 @@ import {
   isError,
   outcomeAttributes,
 } from './attributes.ts'
-import { guarded } from './guard.ts'
+import { reportingFailures } from './report-failure.ts'
 import { activeSpanAsCause, spanOfCause } from './span-cause.ts'
 
 /** What the spans are made with. */
@@ -67,11 +67,11 @@ export class RunSpans {
     this.#stopListening = [
       manager.on(
         'run-retrying',
-        guarded((retry) => this.#retrying(retry)),
+        reportingFailures((retry) => this.#retrying(retry)),
       ),
       manager.on(
         'run-finished',
-        guarded((record) => this.#lost(record)),
+        reportingFailures((record) => this.#lost(record)),
       ),
       listen(runChannel.start.name, (message) => this.#started(message as RunTrace)),
       listen(runChannel.asyncEnd.name, (message) => this.#finished(message as RunTrace)),
@@ -82,7 +82,7 @@ export class RunSpans {
   /** Ends the spans of the runs that are still active, without an outcome. */
   dispose(): void {
     for (const stop of this.#stopListening) stop()
-    for (const span of this.#spans.values()) guarded(() => span.end())()
+    for (const span of this.#spans.values()) reportingFailures(() => span.end())()
     this.#spans.clear()
   }
 
@@ -166,7 +166,7 @@ function setCause(message: TriggerTrace): void {
 }
 
 function listen(channelName: string | symbol, onMessage: (message: unknown) => void): () => void {
-  const listener = guarded(onMessage)
+  const listener = reportingFailures(onMessage)
   subscribe(channelName, listener)
   return () => {
     unsubscribe(channelName, listener)

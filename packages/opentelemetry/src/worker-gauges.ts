@@ -1,7 +1,7 @@
 import type { Clock, IBackgroundWorkerManager, WorkerState, WorkerStatus } from '@background-workers/abstractions'
 import type { Attributes, BatchObservableResult, Meter, Observable } from '@opentelemetry/api'
 import { WORKER_NAME, WORKER_STATE } from './attributes.ts'
-import { reportFailure } from './guard.ts'
+import { reportFailure } from './report-failure.ts'
 
 /** What the gauges are made with, and of. */
 export interface WorkerGaugesParts {

@@ -1,7 +1,7 @@
 import { diag } from '@opentelemetry/api'
 
 /** A listener that never throws: on a diagnostics channel that would end the process. What fails goes to OpenTelemetry's `diag`. */
-export function guarded<Arguments extends unknown[]>(
+export function reportingFailures<Arguments extends unknown[]>(
   listener: (...args: Arguments) => void,
 ): (...args: Arguments) => void {
   return (...args) => {
