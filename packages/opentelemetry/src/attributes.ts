@@ -28,7 +28,7 @@ export const RUN_ATTEMPT = 'background_workers.run.attempt'
 export const RUN_ATTEMPTS = 'background_workers.run.attempts'
 /** When the next attempt comes, ISO 8601. */
 export const RUN_RETRY_AT = 'background_workers.run.retry_at'
-/** How late the run was decided. */
+/** How long after its slot (and its jitter) it began, in s. */
 export const RUN_LATENESS = 'background_workers.run.lateness'
 /** How many earlier slots the run counts as missed. */
 export const RUN_MISSED_SLOTS = 'background_workers.run.missed_slots'
@@ -37,7 +37,7 @@ export const RUN_BY = 'background_workers.run.by'
 /** A semantic convention; stable. */
 const ERROR_TYPE = 'error.type'
 
-/** How a run ended: on its span, and (all but a few values) as the dimensions of metrics. */
+/** How a run or a slot ended, for its span and its metrics; nothing for a run that is active. */
 export function outcomeAttributes({ outcome, reason }: RunRecord): Attributes {
   return {
     ...(outcome !== undefined && { [RUN_OUTCOME]: outcome }),
