@@ -1,6 +1,5 @@
 import { cron, every } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
-import { startRedis } from 'test-redis'
 import { describe, expect, it } from 'vitest'
 import {
   TestCluster,
@@ -12,6 +11,7 @@ import {
   untilOver,
   untilRecords,
 } from './fixtures/cluster.ts'
+import { ownRedis } from './fixtures/fault-manager.ts'
 import { Probe } from './fixtures/probe.ts'
 import { passed, until } from './fixtures/until.ts'
 import { WriteWatch } from './fixtures/watch-writes.ts'
@@ -126,46 +126,42 @@ describe.concurrent('a restart of the application', () => {
     expect(call.slot - call.missedSlots * 1_000).toBeGreaterThan(resumedAt - 1_000)
   })
 
-  it('writes nothing but its heartbeat when nothing has changed', async () => {
-    const server = await startRedis()
-    try {
-      await using cluster = await TestCluster.open(server.url)
-      await using watch = await WriteWatch.open(server.url)
-      const probe = new Probe()
-      const schedule = rarely()
-      const workers = () => [
-        ...Array.from({ length: 20 }, (_, index) => probe.worker(`interval-${index}`, schedule)),
-        ...Array.from({ length: 20 }, (_, index) => probe.worker(`cron-${index}`, cron('0 0 29 2 *'))),
-      ]
-      const before = await cluster.start(workers())
-      await before.pause('cron-3')
-      await before.reschedule('interval-4', cron('0 0 29 2 *'))
-      await untilOver(before, await before.trigger('interval-5'))
-      await cluster.runsSettle()
-      await before.stop()
-      const logger = new RecordingLogger()
-      const after = cluster.instance({ logger })
-      for (const worker of workers()) await after.add(worker)
-      await watch.takeWrites()
-      await watch.takeCalls()
+  it('writes nothing but its heartbeat when nothing has changed', async (test) => {
+    const redis = await ownRedis(test)
+    await using cluster = await TestCluster.open(redis.url)
+    await using watch = await WriteWatch.open(redis.url)
+    const probe = new Probe()
+    const schedule = rarely()
+    const workers = () => [
+      ...Array.from({ length: 20 }, (_, index) => probe.worker(`interval-${index}`, schedule)),
+      ...Array.from({ length: 20 }, (_, index) => probe.worker(`cron-${index}`, cron('0 0 29 2 *'))),
+    ]
+    const before = await cluster.start(workers())
+    await before.pause('cron-3')
+    await before.reschedule('interval-4', cron('0 0 29 2 *'))
+    await untilOver(before, await before.trigger('interval-5'))
+    await cluster.runsSettle()
+    await before.stop()
+    const logger = new RecordingLogger()
+    const after = cluster.instance({ logger })
+    for (const worker of workers()) await after.add(worker)
+    await watch.takeWrites()
+    await watch.takeCalls()
 
-      await after.start()
+    await after.start()
 
-      // The second heartbeat is the last that looks at everything.
-      await cluster.untilHeartbeats(2)
-      const calls = await watch.takeCalls()
-      const writes = (await watch.takeWrites()).filter((write) => !IS_OF_BULLMQ.test(write))
-      expect(new Set(writes)).toEqual(
-        new Set([`hset ${cluster.key('instances')}`, `hset ${cluster.key('instances:names')}`]),
-      )
-      expect(writes.filter((write) => write.endsWith(':names'))).toHaveLength(1)
-      // Nor does it send anything that might have changed something.
-      expect(calls.get('hset')).toBe(writes.length)
-      expect([...calls.keys()].filter((command) => !COMMANDS_OF_BULLMQ.has(command))).toEqual(['hset'])
-      expect(logger.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([])
-    } finally {
-      await server.cleanUp()
-    }
+    // The second heartbeat is the last that looks at everything.
+    await cluster.untilHeartbeats(2)
+    const calls = await watch.takeCalls()
+    const writes = (await watch.takeWrites()).filter((write) => !IS_OF_BULLMQ.test(write))
+    expect(new Set(writes)).toEqual(
+      new Set([`hset ${cluster.key('instances')}`, `hset ${cluster.key('instances:names')}`]),
+    )
+    expect(writes.filter((write) => write.endsWith(':names'))).toHaveLength(1)
+    // Nor does it send anything that might have changed something.
+    expect(calls.get('hset')).toBe(writes.length)
+    expect([...calls.keys()].filter((command) => !COMMANDS_OF_BULLMQ.has(command))).toEqual(['hset'])
+    expect(logger.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([])
   })
 })
 

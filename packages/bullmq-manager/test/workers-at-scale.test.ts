@@ -1,8 +1,8 @@
 import { cron, every } from '@background-workers/abstractions'
 import { Redis } from 'ioredis'
-import { type RedisServer, startRedis } from 'test-redis'
 import { describe, expect, it, vi } from 'vitest'
 import { TestCluster, rarely } from './fixtures/cluster.ts'
+import { ownRedis } from './fixtures/fault-manager.ts'
 import { Probe } from './fixtures/probe.ts'
 import { passed, until } from './fixtures/until.ts'
 
@@ -11,59 +11,56 @@ vi.mock('../src/reconciler.ts', async (original) => ({ ...(await original<object
 
 // Every number here is counted by a Redis of the test's own; none is a time.
 describe.concurrent('a thousand workers', () => {
-  it.each([
+  it.for<[title: string, queues: string[], connections: number]>([
     ['the default queue', ['default'], 3],
     ['no queue', [], 1],
     ['three queues', ['default', 'heavy', 'mail'], 5],
-  ])('cost as many connections as one, with %s', async (_, queues, connections) => {
-    await withServer(async (server) => {
-      await using cluster = await TestCluster.open(server.url)
-      const probe = new Probe()
-      const few = await cluster.start(manyWorkers(probe, 1), { queues })
-      await untilConnections(cluster, connections)
-      await few.stop()
-      await untilConnections(cluster, 0)
+  ])('cost as many connections as one, with %s', async ([, queues, connections], test) => {
+    const redis = await ownRedis(test)
+    await using cluster = await TestCluster.open(redis.url)
+    const probe = new Probe()
+    const few = await cluster.start(manyWorkers(probe, 1), { queues })
+    await untilConnections(cluster, connections)
+    await few.stop()
+    await untilConnections(cluster, 0)
 
-      const many = await cluster.start(manyWorkers(probe, 1_000), { queues })
-      await untilConnections(cluster, connections)
-      await many.stop()
-      await untilConnections(cluster, 0)
-    })
+    const many = await cluster.start(manyWorkers(probe, 1_000), { queues })
+    await untilConnections(cluster, connections)
+    await many.stop()
+    await untilConnections(cluster, 0)
   })
 
-  it('cost one connection less on a client of the application', async () => {
-    await withServer(async (server) => {
-      await using cluster = await TestCluster.open(server.url)
-      const client = new Redis(server.url, { maxRetriesPerRequest: null })
-      try {
-        await client.ping()
-        const before = await countConnections(cluster)
-        const manager = await cluster.start(manyWorkers(new Probe(), 1_000), { connection: client })
-        await untilConnections(cluster, before + 2)
-        await manager.stop()
-        await untilConnections(cluster, before)
-        expect(client.status).toBe('ready')
-      } finally {
-        client.disconnect()
-      }
-    })
+  it('cost one connection less on a client of the application', async (test) => {
+    const redis = await ownRedis(test)
+    await using cluster = await TestCluster.open(redis.url)
+    const client = new Redis(redis.url, { maxRetriesPerRequest: null })
+    try {
+      await client.ping()
+      const before = await countConnections(cluster)
+      const manager = await cluster.start(manyWorkers(new Probe(), 1_000), { connection: client })
+      await untilConnections(cluster, before + 2)
+      await manager.stop()
+      await untilConnections(cluster, before)
+      expect(client.status).toBe('ready')
+    } finally {
+      client.disconnect()
+    }
   })
 
-  it('cost as many idle commands as ten', async () => {
+  it('cost as many idle commands as ten', async (test) => {
     const idle = await Promise.all(
-      [10, 1_000].map((workers) =>
-        withServer(async (server) => {
-          await using cluster = await TestCluster.open(server.url)
-          // The second start finds everything in place; its second heartbeat is the last that looks at everything.
-          const first = await cluster.start(manyWorkers(new Probe(), workers))
-          await first.stop()
-          await cluster.start(manyWorkers(new Probe(), workers))
-          await cluster.untilHeartbeats(4)
-          const before = await cluster.countCommands()
-          await passed(Date.now() + 6_000)
-          return (await cluster.countCommands()) - before
-        }),
-      ),
+      [10, 1_000].map(async (workers) => {
+        const redis = await ownRedis(test)
+        await using cluster = await TestCluster.open(redis.url)
+        // The second start finds everything in place; its second heartbeat is the last that looks at everything.
+        const first = await cluster.start(manyWorkers(new Probe(), workers))
+        await first.stop()
+        await cluster.start(manyWorkers(new Probe(), workers))
+        await cluster.untilHeartbeats(4)
+        const before = await cluster.countCommands()
+        await passed(Date.now() + 6_000)
+        return (await cluster.countCommands()) - before
+      }),
     )
     const [few, many] = idle as [number, number]
     expect(few).toBeGreaterThan(0)
@@ -72,33 +69,32 @@ describe.concurrent('a thousand workers', () => {
     expect(many).toBeLessThan(200)
   })
 
-  it('that have not changed start with as many commands as ten, and are listed with one', async () => {
+  it('that have not changed start with as many commands as ten, and are listed with one', async (test) => {
     const counts = await Promise.all(
-      [10, 1_000].map((workers) =>
-        withServer(async (server) => {
-          await using cluster = await TestCluster.open(server.url)
-          const crons = () =>
-            Array.from({ length: workers }, (_, index) => new Probe().worker(`cron-${index}`, cron('0 0 29 2 *')))
-          const before = await cluster.start(crons())
-          await before.stop()
-          const { client, sent } = countingClient(server.url)
-          try {
-            await client.ping()
-            const after = cluster.instance({ connection: client })
-            for (const worker of crons()) await after.add(worker)
-            const sentBefore = sent()
-            await after.start()
-            const inStart = sent() - sentBefore
-            const sentByStart = sent()
-            expect(await after.list()).toHaveLength(workers)
-            const inList = sent() - sentByStart
-            await after.stop()
-            return { inStart, inList }
-          } finally {
-            client.disconnect()
-          }
-        }),
-      ),
+      [10, 1_000].map(async (workers) => {
+        const redis = await ownRedis(test)
+        await using cluster = await TestCluster.open(redis.url)
+        const crons = () =>
+          Array.from({ length: workers }, (_, index) => new Probe().worker(`cron-${index}`, cron('0 0 29 2 *')))
+        const before = await cluster.start(crons())
+        await before.stop()
+        const { client, sent } = countingClient(redis.url)
+        try {
+          await client.ping()
+          const after = cluster.instance({ connection: client })
+          for (const worker of crons()) await after.add(worker)
+          const sentBefore = sent()
+          await after.start()
+          const inStart = sent() - sentBefore
+          const sentByStart = sent()
+          expect(await after.list()).toHaveLength(workers)
+          const inList = sent() - sentByStart
+          await after.stop()
+          return { inStart, inList }
+        } finally {
+          client.disconnect()
+        }
+      }),
     )
     const [few, many] = counts as [(typeof counts)[0], (typeof counts)[0]]
     expect(many.inStart).toBeGreaterThan(0)
@@ -113,15 +109,6 @@ function manyWorkers(probe: Probe, count: number) {
   return Array.from({ length: count }, (_, index) =>
     probe.worker(`worker-${index}`, index % 2 === 0 ? rarely() : every('3650d', { offset: '3649d' })),
   )
-}
-
-async function withServer<T>(use: (server: RedisServer) => Promise<T>): Promise<T> {
-  const server = await startRedis()
-  try {
-    return await use(server)
-  } finally {
-    await server.cleanUp()
-  }
 }
 
 /** A client of the application's own, and how many commands it has sent. */
