@@ -2,7 +2,7 @@ import { every, periodicWorker, systemClock } from '@background-workers/abstract
 import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
 import { sharedRedis } from 'test-redis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { TestLocks, until } from './test-locks.ts'
+import { TestLocks, until } from './fixtures/test-locks.ts'
 
 const { url } = await sharedRedis()
 

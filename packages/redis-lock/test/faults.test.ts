@@ -4,35 +4,15 @@ import type { Redis } from 'ioredis'
 import { TestProcess } from 'test-process'
 import { type RedisServer, type TcpProxy, sharedRedis, startRedis, startTcpProxy } from 'test-redis'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { TestLocks, hold, until, untilHeld } from './test-locks.ts'
+import { TestLocks, hold, slot, slotRun, until, untilHeld } from './fixtures/test-locks.ts'
 
 const { url } = await sharedRedis()
-const slot = { dueAt: 1_767_225_600_000, startableForMs: 30_000 }
-const slotRun = `sweep.${slot.dueAt}`
 
 let locks: TestLocks
 beforeEach(() => {
   locks = new TestLocks(url)
 })
 afterEach(() => locks[Symbol.asyncDispose]())
-
-describe('the keys', () => {
-  it('begin with the application, and expire: the lock with its lease, the claim slotClaimTtlMs after its window', async () => {
-    const lock = locks.create({ slotClaimTtlMs: 50_000 })
-    const held = await hold(lock, slotRun, slot)
-    const { applicationName, redis } = locks
-    const [claimKey, lockKey] = [`{${applicationName}}:claim:sweep:${slot.dueAt}`, `{${applicationName}}:lock:sweep`]
-    expect(await locks.keys()).toEqual([claimKey, lockKey])
-    expect(await redis.get(lockKey)).toMatch(new RegExp(`^${slotRun}#1#`))
-    const [claimMs, lockMs] = [await redis.pttl(claimKey), await redis.pttl(lockKey)]
-    expect(claimMs).toBeGreaterThan(20_000)
-    expect(claimMs).toBeLessThanOrEqual(80_000)
-    expect(lockMs).toBeGreaterThan(0)
-    expect(lockMs).toBeLessThanOrEqual(20_000)
-    await held.release()
-    expect(await locks.keys()).toEqual([claimKey])
-  })
-})
 
 describe('an answer that is lost', () => {
   let client: Redis
@@ -321,14 +301,14 @@ describe('a process that stands still for longer than its lease', () => {
   })
 })
 
-describe('a Redis that refuses', () => {
+describe('a Redis', () => {
   let server: RedisServer
   beforeEach(async () => {
     server = await startRedis({ password: 'secret-of-redis' })
   })
   afterEach(() => server.cleanUp())
 
-  it('is said to, without the password', async () => {
+  it('that refuses is said to, without the password', async () => {
     const wrong = new URL(server.url)
     wrong.password = 'wrong-password'
     const lock = locks.create({ connection: wrong.href, commandTimeoutMs: 3_000 })
@@ -341,7 +321,7 @@ describe('a Redis that refuses', () => {
     )
   })
 
-  it('is said to when it is full, and nothing is held', async () => {
+  it('that is full is said to refuse, and nothing is held', async () => {
     const lock = locks.create({ connection: server.url })
     await (await hold(lock, 'sweep.m-1')).release()
     await server.cli('config', 'set', 'maxmemory', '1')
@@ -350,68 +330,12 @@ describe('a Redis that refuses', () => {
     await hold(lock, slotRun, slot)
   })
 
-  it('has forgotten its scripts after a restart, which disturbs nobody', async () => {
+  it('that has forgotten its scripts, as after a restart, disturbs nobody', async () => {
     const lock = locks.create({ connection: server.url })
     const held = await hold(lock, slotRun, slot)
     await server.cli('script', 'flush')
     await held.release()
     await server.cli('script', 'flush')
     expect(await lock.acquire({ worker: 'sweep', runId: slotRun, slot })).toEqual({ kind: 'refused' })
-  })
-})
-
-describe('dispose', () => {
-  it('waits for the runs that hold a lock, and then refuses', async () => {
-    const lock = locks.create({ disposeTimeoutMs: 60_000 })
-    const held = await hold(lock, 'sweep.m-1')
-    let isDisposed = false
-    const disposed = lock[Symbol.asyncDispose]().then(() => {
-      isDisposed = true
-    })
-    await locks.redis.ping()
-    expect([isDisposed, held.signal.aborted]).toEqual([false, false])
-    await expect(hold(lock, 'sweep.m-2')).rejects.toThrow('The Redis lock is disposed, so it locks nothing.')
-    await held.release()
-    await disposed
-    expect(await locks.keys()).toEqual([])
-  })
-
-  it('tells the runs that it does not wait for, whose locks expire', async () => {
-    const lock = locks.create({ disposeTimeoutMs: 1 })
-    const held = await hold(lock, 'sweep.m-1')
-    await Promise.all([lock[Symbol.asyncDispose](), lock[Symbol.asyncDispose]()])
-    expect(held.signal.reason).toMatchObject({ code: 'lease-lost', cause: { message: 'The Redis lock was disposed.' } })
-    expect(await locks.keys()).toHaveLength(1)
-    await held.release()
-  })
-
-  it('does not wait for a lock that is not got', async () => {
-    const client = locks.createClient()
-    const lock = locks.create({ connection: client, disposeTimeoutMs: 2 ** 31 - 1 })
-    const gate = Promise.withResolvers<null>()
-    const set = vi.spyOn(client, 'set').mockReturnValueOnce(gate.promise as never)
-    const asked = lock.acquire({ worker: 'sweep', runId: 'sweep.m-1' }).catch((thrown: unknown) => thrown)
-    await until(() => set.mock.calls.length > 0)
-    const disposed = lock[Symbol.asyncDispose]()
-    gate.reject(new Error('Connection is closed.'))
-    await disposed
-    expect(await asked).toBeInstanceOf(StoreUnavailableError)
-  })
-
-  it('waits for a lock that is being taken, so that none is left behind', async () => {
-    const client = locks.createClient()
-    const lock = locks.create({ connection: client, disposeTimeoutMs: 60_000 })
-    const get = vi.spyOn(client, 'eval')
-    const asked = lock.acquire({ worker: 'sweep', runId: slotRun, slot })
-    await until(() => get.mock.calls.length > 0)
-    const disposed = lock[Symbol.asyncDispose]()
-    const held = await asked
-    if (held.kind === 'held') await held.release()
-    await disposed
-    expect([held.kind, await locks.keys()]).toEqual(['held', [expect.stringContaining(':claim:')]])
-  })
-
-  it('ends a lock that was never used', async () => {
-    await locks.create()[Symbol.asyncDispose]()
   })
 })
