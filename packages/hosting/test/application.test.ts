@@ -17,7 +17,7 @@ import {
   defineModule,
 } from '@background-workers/hosting'
 import { type AwilixContainer, asFunction, asValue, createContainer } from 'awilix'
-import { describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 class PlainWorker extends BackgroundWorkerBase {
   readonly name = 'plain'
@@ -29,6 +29,10 @@ class PlainWorker extends BackgroundWorkerBase {
     PlainWorker.calls.push('stop')
   }
 }
+
+beforeEach(() => {
+  PlainWorker.calls.length = 0
+})
 
 const neverDue = { schedule: every('30d') }
 const idleWorker = (name: string) => periodicWorker({ name, ...neverDue, doWork() {} })
@@ -129,7 +133,6 @@ describe('createApplication', () => {
 describe('an application', () => {
   it('initializes in dependency order and then starts the manager; stops in reverse', async () => {
     const calls: string[] = []
-    PlainWorker.calls.length = 0
     const addingWorker = defineModule({
       name: 'adding',
       dependsOn: [BackgroundWorkersModule],
@@ -185,6 +188,14 @@ describe('an application', () => {
     await application.stop()
     await expect(application.start()).rejects.toThrow(ManagerStoppedError)
     await expect(application.start()).rejects.toThrow(/Make a new one/)
+  })
+
+  it('refuses unknown options of a stop, and goes on', async () => {
+    const application = await createApplication({ name: 'root' })
+    await application.start()
+    await expect(application.stop({ timeout: 1 } as never)).rejects.toThrow(InvalidOptionsError)
+    expect(application.state).toBe('running')
+    await application.stop()
   })
 
   it('shuts nothing down that was not started', async () => {
@@ -251,7 +262,6 @@ describe('an application', () => {
   })
 
   it('works with a manager that is disabled', async () => {
-    PlainWorker.calls.length = 0
     const application = await createApplication(
       withWorkers({
         configureServices: (container) => void container.register(defaultBackgroundWorkerManager({ isEnabled: false })),
@@ -274,10 +284,13 @@ describe('an application', () => {
     expect(await application.health()).toEqual({ status: 'ok', reasons: [] })
     await application.stop()
     expect((await application.health()).status).toBe('unhealthy')
-    const plain = await createApplication({ name: 'no-workers' })
-    await plain.start()
-    expect(await plain.health()).toEqual({ status: 'ok', reasons: [] })
-    await plain.stop()
+  })
+
+  it('is well while it runs without workers', async () => {
+    const application = await createApplication({ name: 'no-workers' })
+    await application.start()
+    expect(await application.health()).toEqual({ status: 'ok', reasons: [] })
+    await application.stop()
   })
 })
 
@@ -426,7 +439,7 @@ describe('a stop during the start', () => {
   })
 })
 
-describe('a stop by a run', () => {
+describe('a stop while a run is active', () => {
   async function applicationWith(doWork: (context: PeriodicBackgroundWorkerContext) => Promise<void>) {
     return createApplication(
       withWorkers({
@@ -439,7 +452,7 @@ describe('a stop by a run', () => {
     )
   }
 
-  it('does not wait for that run', async () => {
+  it('does not wait for the run that calls it', async () => {
     const stopped = Promise.withResolvers<unknown>()
     const application = await applicationWith(async () => {
       stopped.resolve(await application.stop())
@@ -448,7 +461,7 @@ describe('a stop by a run', () => {
     expect(await stopped.promise).toEqual({ finished: 0, abandoned: [], errors: [] })
   })
 
-  it('does not either when another stop is under way', async () => {
+  it('does not wait for a run that calls it too, while it is under way', async () => {
     const mayStop = Promise.withResolvers<void>()
     const application = await applicationWith(async () => {
       await mayStop.promise
@@ -466,7 +479,6 @@ describe('a stop by a run', () => {
     await application.start()
     const report = await application.stop({ timeoutMs: 0 })
     expect(report.abandoned).toMatchObject([{ worker: 'stopper' }])
-    await expect(application.stop({ timeout: 1 } as never)).rejects.toThrow(InvalidOptionsError)
   })
 })
 
@@ -480,7 +492,6 @@ describe('context.addBackgroundWorker', () => {
     })
     const application = await createApplication(root)
     await application.start()
-    PlainWorker.calls.length = 0
     await kept?.addBackgroundWorker(PlainWorker)
     expect(PlainWorker.calls).toEqual(['start'])
     const manager = application.backgroundWorkerManager
