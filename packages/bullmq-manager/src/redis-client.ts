@@ -3,12 +3,16 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 /** An ioredis client. */
 export type RedisClient = Redis | Cluster
 
-/** Reconnects within 2 s at most (BullMQ's own default backs off to 20 s), and at once after a fail-over to a replica. */
+/**
+ * Reconnects within 2 s at most (BullMQ's own default backs off to 20 s), and at once after a fail-over to a replica. One that is
+ * disconnected is gone at once: by default ioredis keeps the process alive for 2 s where the other side does not close it, or is not there.
+ */
 export function createClient(connection: string | RedisOptions): Redis {
   const ours = {
     lazyConnect: true,
     maxRetriesPerRequest: null,
     retryStrategy: (times: number) => Math.min(times * 200, 2_000),
+    disconnectTimeout: 100,
     reconnectOnError: (error: Error) => (error.message.includes('READONLY') ? 2 : false),
   } as const
   if (typeof connection === 'string') return disconnectingOnce(new Redis(connection, ours))

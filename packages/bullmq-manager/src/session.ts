@@ -34,8 +34,8 @@ import { WorkerControl } from './worker-control.ts'
 import { WorkerReader } from './worker-reader.ts'
 import { WorkerWatch } from './worker-watch.ts'
 
-/** How long each step of closing may take while Redis does not answer. */
-const CLOSE_MS = 2_000
+/** How long closing may take altogether, after the runs, while Redis does not answer; then its connections are cut. */
+const CLOSE_MS = 5_000
 
 /** What a session needs of its manager, and tells it. */
 export interface SessionParts {
@@ -202,26 +202,28 @@ export class Session {
     await Promise.all([this.#workers.drain(), this.runProcessor.drain()])
   }
 
-  /** Closes everything that was opened, whether Redis is there or not. Never rejects. */
+  /** Closes everything that was opened, within 5 s whether Redis is there or not. Never rejects. */
   async close(): Promise<void> {
     this.#isClosing = true
     this.#heartbeat.stop()
     this.#loopWatch.stop()
     this.#leases.close()
     this.runProcessor.close()
-    if (this.#heartbeat.underWay) await this.#inTime(this.#heartbeat.underWay)
+    const endsAt = performance.now() + CLOSE_MS
     // A run that was abandoned is not waited for.
-    if (this.runProcessor.activeRuns().length === 0) await this.#inTime(this.#workers.jobsTakenBack())
-    await this.#inTime(this.#workers.close())
-    if (this.connection.isReady && this.#parts.options.isEnabled) await this.#inTime(this.reconciler.leave())
-    await this.#inTime(Promise.allSettled([this.#schedulers.close(), this.#runQueues.close()]))
+    const jobsTakenBack = this.runProcessor.activeRuns().length === 0 ? this.#workers.jobsTakenBack() : undefined
+    await this.#until(endsAt, Promise.all([this.#heartbeat.underWay, jobsTakenBack]))
+    await this.#until(endsAt, this.#workers.close())
+    if (this.connection.isReady && this.#parts.options.isEnabled) await this.#until(endsAt, this.reconciler.leave())
+    await this.#until(endsAt, Promise.allSettled([this.#schedulers.close(), this.#runQueues.close()]))
     this.#workers.disconnect()
     this.connection.close()
   }
 
-  async #inTime(work: Promise<unknown>): Promise<void> {
-    work.catch((error) => this.#noteError(error))
-    await waitFor(work, CLOSE_MS, systemClock)
+  /** Waits for a step of closing. What is late goes on by itself while the next is begun: none is left out. */
+  async #until(endsAt: number, step: Promise<unknown>): Promise<void> {
+    step.catch((error) => this.#noteError(error))
+    await waitFor(step, Math.max(0, endsAt - performance.now()), systemClock)
   }
 
   async #processTick(id: string | undefined): Promise<void> {
