@@ -85,6 +85,16 @@ export class RunQueues {
     return job !== undefined && job.finishedOn === undefined
   }
 
+  /** Removes what BullMQ keeps of failed runs for slots after that time: while it is there, no other run of its id can be added. */
+  async forgetFailed(queue: string, afterMs: number): Promise<void> {
+    const runIds = await this.#queue(queue).getRanges(['failed'], 0, -1)
+    for (const runId of runIds) {
+      // Of a run that is for no slot this is no number.
+      const slot = Number(runId.slice(runId.lastIndexOf('.') + 1))
+      if (slot > afterMs) await this.#queue(queue).remove(runId)
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()))
     this.#queues.clear()

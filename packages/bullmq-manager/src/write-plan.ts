@@ -3,6 +3,7 @@ import type { Instances } from './instances.ts'
 import type { ReconcilePlan } from './reconcile-plan.ts'
 import type { RedisClock } from './redis-clock.ts'
 import { isRefusal } from './redis-error.ts'
+import type { RunQueues } from './run-queues.ts'
 import type { TickSchedulers } from './schedulers.ts'
 import type { Store } from './store.ts'
 import type { StoredWorker } from './stored-worker.ts'
@@ -13,6 +14,7 @@ const WRITES_AT_A_TIME = 25
 export interface WritePlanParts {
   readonly store: Store
   readonly schedulers: TickSchedulers
+  readonly runQueues: RunQueues
   readonly instances: Instances
   readonly clock: RedisClock
   readonly events: EventHub
@@ -24,11 +26,15 @@ export interface WritePlanParts {
 export async function writePlan(
   plan: ReconcilePlan,
   stored: ReadonlyMap<string, StoredWorker>,
-  { store, schedulers, instances, clock, events, logger, reports }: WritePlanParts,
+  { store, schedulers, runQueues, instances, clock, events, logger, reports }: WritePlanParts,
 ): Promise<boolean> {
   await store.declare(plan.declarations)
   for (const name of plan.orphans) await store.setOrphaned(name, clock.now())
-  for (const name of plan.markRepairs) await store.setMarksBack(name, clock.now())
+  const now = clock.now()
+  const queues = plan.markRepairs.map((name) => stored.get(name)?.definition?.policy.queue)
+  // Before their slots come again.
+  for (const queue of new Set(queues)) if (queue !== undefined) await runQueues.forgetFailed(queue, now)
+  for (const name of plan.markRepairs) await store.setMarksBack(name, now)
   let isWritten = true
   await inBatches(plan.writes, async ({ name, schedule, isNew }) => {
     try {

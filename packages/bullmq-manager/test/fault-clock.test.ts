@@ -45,6 +45,31 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
     }
   }
 
+  it('keeps no slot from running that comes again, though BullMQ still has its failed job', async (test) => {
+    const { expect } = test
+    const { key, options } = await ownApplication(test)
+    const { manager, countEvents } = faultManager(test, options)
+    const tidy = countingWorker('tidy', every(1_000, { offset: 0 }))
+    await manager.add(tidy.worker)
+    await withClient(options.connection, async (client) => {
+      const keepFailed = async (runId: string) => {
+        const job = { name: 'run', data: '{}', opts: '{}', timestamp: 0, failedReason: 'broken' }
+        await client.hset(key(`runs.default:${runId}`), job)
+        await client.zadd(key('runs.default:failed'), 1, runId)
+      }
+      await keepFailed('tidy.m-1')
+      const from = Math.floor(Date.now() / 1_000) * 1_000
+      for (let count = 1; count < 300; count++) await keepFailed(`tidy.${from + count * 1_000}`)
+      await manager.start()
+      await client.hset(key('workers'), 'decided:tidy', from + MONTH_MS)
+      await client.hincrby(key('meta'), 'version', 1)
+      await expect.poll(() => countEvents('schedules-repaired'), PATIENCE).toBeGreaterThan(0)
+      await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(2)
+      expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
+      expect(await client.zscore(key('runs.default:failed'), 'tidy.m-1')).toBe('1')
+    })
+  })
+
   it('(a pending job that was deleted) is made again, and that is announced', async (test) => {
     const { expect } = test
     const { key, options } = await ownApplication(test)
