@@ -1,8 +1,9 @@
+import type { StoreUnavailableError } from '@background-workers/abstractions'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Heartbeat, type HeartbeatParts } from './heartbeat.ts'
 
 /** A heartbeat without Redis. */
-function createHeartbeat(beat: () => Promise<unknown>) {
+function createHeartbeat(beat: () => Promise<unknown>, isSettled = () => true) {
   const parts = {
     connection: {
       client: { on: () => undefined, off: () => undefined },
@@ -11,7 +12,13 @@ function createHeartbeat(beat: () => Promise<unknown>) {
       noteAnswer: () => undefined,
       checkSilence: async () => undefined,
     },
-    reconciler: { beat, noteStale: () => undefined, isSettled: true },
+    reconciler: {
+      beat,
+      noteStale: () => undefined,
+      get isSettled() {
+        return isSettled()
+      },
+    },
     cancelRequests: { heed: async () => undefined },
     onError: () => undefined,
   }
@@ -44,5 +51,31 @@ describe('Heartbeat', () => {
     expect(heartbeat.isComingRound).toBe(false)
     heartbeat.stop()
     expect(heartbeat.isComingRound).toBe(true)
+  })
+
+  it('declares until it has written all, and neither longer than it is told to nor after a stop', async () => {
+    let beats = 0
+    let isSettled = false
+    const heartbeat = createHeartbeat(
+      async () => void beats++,
+      () => isSettled,
+    )
+    const declare = async (duringIt: () => void = () => {}) => {
+      beats = 0
+      isSettled = false
+      let outcome = 'pending'
+      heartbeat.declare(1_000).then(
+        () => (outcome = 'declared'),
+        ({ code }: StoreUnavailableError) => (outcome = code),
+      )
+      await vi.advanceTimersByTimeAsync(200)
+      expect([beats, outcome]).toEqual([5, 'pending'])
+      duringIt()
+      await vi.advanceTimersByTimeAsync(60_000)
+      return { beats, outcome }
+    }
+    expect(await declare()).toEqual({ beats: 21, outcome: 'store-unavailable' })
+    expect(await declare(() => (isSettled = true))).toEqual({ beats: 6, outcome: 'declared' })
+    expect(await declare(() => heartbeat.stop())).toEqual({ beats: 6, outcome: 'declared' })
   })
 })

@@ -1,3 +1,4 @@
+import { StoreUnavailableError } from '@background-workers/abstractions'
 import type { CancelRequests } from './cancel-requests.ts'
 import type { Connection } from './connection.ts'
 import { BEAT_MS, type Reconciler } from './reconciler.ts'
@@ -59,14 +60,24 @@ export class Heartbeat {
     return this.#beating
   }
 
-  /** Beats until what was just changed here is in Redis. Rejects when Redis refuses it. */
-  async declare(): Promise<void> {
+  /**
+   * Beats until what was just changed here is in Redis. Rejects when Redis refuses it.
+   *
+   * @throws StoreUnavailableError when it is not in Redis after so long; the beats that come anyway go on with it.
+   */
+  async declare(timeoutMs: number): Promise<void> {
     const { reconciler } = this.#parts
+    const endsAt = performance.now() + timeoutMs
+    const isDone = () => reconciler.isSettled || this.#isStopped
     do {
       // A beat that is under way may have looked before the change.
       await this.#beating
       await reconciler.beat()
-    } while (!reconciler.isSettled && !this.#isStopped && (await wait(LOCKED_MS)))
+    } while (!isDone() && performance.now() < endsAt && (await wait(LOCKED_MS)))
+    if (isDone()) return
+    throw new StoreUnavailableError(
+      `It could not be written within ${timeoutMs} ms, while others write. Try again later.`,
+    )
   }
 
   readonly #onReady = () => {

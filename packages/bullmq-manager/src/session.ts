@@ -169,7 +169,7 @@ export class Session {
       if (options.isEnabled) await this.#schedulers.limitLog()
     })
     await inTime(() => this.reconciler.start())
-    if (!this.reconciler.isSettled) await inTime(() => this.declare())
+    if (!this.reconciler.isSettled) await inTime(() => this.#heartbeat.declare(timeoutMs))
     this.connection.noteAnswer()
     this.#heartbeat.start()
     if (options.isEnabled) this.#loopWatch.start()
@@ -185,7 +185,7 @@ export class Session {
 
   /** Writes what was just changed here. Rejects when Redis refuses it. */
   declare(): Promise<void> {
-    return this.#heartbeat.declare()
+    return this.#heartbeat.declare(this.#parts.options.commandTimeoutMs)
   }
 
   /** Asks for the runs of these workers that have `runOnStart`. Never rejects. */
