@@ -256,12 +256,16 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async health(): Promise<HealthReport> {
-    this.#loopWatch.look()
-    const { first } = this.#timetable
-    if (first) this.#look(first)
-    const { reasons } = this.#health
-    // An alarm that has not rung is rung by whoever notices.
-    if (first && this.#isOverdue(first)) this.#timetable.ring()
+    let { reasons } = this.#health
+    // Neither what is told nor what is then decided belongs to a run that asks.
+    Run.outside(() => {
+      this.#loopWatch.look()
+      const { first } = this.#timetable
+      if (first) this.#look(first)
+      reasons = this.#health.reasons
+      // An alarm that has not rung is rung by whoever notices.
+      if (first && this.#isOverdue(first)) this.#timetable.ring()
+    })
     return healthReport(this.state, reasons)
   }
 

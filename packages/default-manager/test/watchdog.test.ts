@@ -9,6 +9,7 @@ import {
   every,
   periodicWorker,
 } from '@background-workers/abstractions'
+import { Run } from '@background-workers/abstractions/for-managers'
 import { ManualClock, RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { DefaultBackgroundWorkerManager } from '../src/default-background-worker-manager.ts'
@@ -72,6 +73,28 @@ describe('a worker that is overdue', () => {
     expect(overdue).toHaveLength(1)
     expect(await codes()).toEqual(['clock-skew'])
     expect(await manager.runs('hourly')).toHaveLength(1)
+  })
+
+  it('is told and decided outside the run that asks', async () => {
+    const clock = new ManualClock()
+    const { manager } = watchedManager({ clock })
+    const asks = async () => {
+      clock.sleep(HOUR + 10_001)
+      await manager.health()
+    }
+    await manager.add(worker('hourly', every('1h', { offset: 0 }), { catchUpWindowMs: HOUR / 2 }))
+    await manager.add(periodicWorker({ name: 'asking', schedule: every('365d', { offset: 0 }), doWork: asks }))
+    const heard: (string | undefined)[][] = []
+    const hear = (event: string) => heard.push([event, Run.current()?.plan.worker.name])
+    manager.on('worker-overdue', ({ worker: name }) => hear(`${name} is overdue`))
+    manager.on('run-started', ({ worker: name }) => name === 'hourly' && hear(`${name} runs`))
+    await manager.start()
+    await manager.trigger('asking')
+    await expect.poll(() => heard).toHaveLength(2)
+    expect(heard).toEqual([
+      ['hourly is overdue', undefined],
+      ['hourly runs', undefined],
+    ])
   })
 })
 
