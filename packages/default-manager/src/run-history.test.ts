@@ -137,6 +137,13 @@ describe('RunHistory', () => {
     expect(history.lastSucceededAtMs).toBe(ended.at(-1)?.finishedAt?.getTime())
   })
 
+  it('keeps no more than it is told to now, though it kept more before', () => {
+    const history = new RunHistory()
+    for (let index = 0; index < 5; index++) history.skip(record(`skip-${index}`, 'skipped'), 5)
+    history.skip(record('skip-5', 'skipped'), 2)
+    expect(ids(history)).toEqual(['skip-5', 'skip-4'])
+  })
+
   it('lists packed runs and others in the order of their decisions, and keeps so many of both together', () => {
     const history = new RunHistory()
     for (let index = 0; index < 50; index++) {

@@ -143,5 +143,5 @@ function newer(one: Kept | undefined, other: Kept | undefined): Kept | undefined
 
 function append<T>(list: T[], item: T, most: number): void {
   list.push(item)
-  if (list.length > most) list.shift()
+  while (list.length > most) list.shift()
 }
