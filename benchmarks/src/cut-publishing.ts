@@ -5,7 +5,6 @@ import { join } from 'node:path'
 export interface Cut {
   /** The module, without its extension. */
   readonly module: string
-  /** Matches the TypeScript and what is compiled from it. */
   readonly text: RegExp
   readonly instead: string
 }
@@ -18,13 +17,13 @@ export const CUTS: readonly Cut[] = [
 ]
 
 /**
- * Takes out of a compiled copy of the abstractions that runs are published.
+ * Takes out of a copy of the sources of the abstractions that runs are published.
  *
  * @throws when a text to cut is not there any more
  */
-export async function cutPublishing(dist: string): Promise<void> {
+export async function cutPublishing(sources: string): Promise<void> {
   for (const cut of CUTS) {
-    const file = join(dist, `${cut.module}.js`)
+    const file = join(sources, `${cut.module}.ts`)
     await writeFile(file, applyCut(await readFile(file, 'utf8'), cut))
   }
 }

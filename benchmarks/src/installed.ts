@@ -7,39 +7,38 @@ import { promisify } from 'node:util'
 import { cutPublishing } from './cut-publishing.ts'
 
 const HERE = join(import.meta.dirname, '..')
-const PACKAGES = join(HERE, '../packages')
+const ROOT = join(HERE, '..')
+const PACKAGES = join(ROOT, 'packages')
 const OURS = ['abstractions', 'default-manager', 'bullmq-manager']
 
-/** An application's folder with our packages as users get them: what `pnpm pack` would put there, compiled. */
+/** An application's folder with our packages as users get them: what `pnpm pack` would put there. */
 export const INSTALLED = join(HERE, 'dist/installed')
 
 /** The same but that runs are not published: what the publishing itself costs is the difference. */
 export const INSTALLED_UNPUBLISHED = join(HERE, 'dist/installed-unpublished')
 
 /**
- * Compiles our packages (`tsc -b`) and lays `dist` and the published manifest out in `INSTALLED`, so that figures are
- * those of what users install and not of TypeScript whose types Node strips; and once more without publishing. What they depend on comes from this
- * package's own `node_modules`, at the versions of the lock file.
+ * Bundles our packages as they are for publishing and lays them out in `INSTALLED` with the published manifest, so that figures
+ * are those of what users install and not of TypeScript whose types Node strips; and once more without publishing. What they
+ * depend on comes from this package's own `node_modules`, at the versions of the lock file.
  *
- * @throws when our packages do not compile, or publish runs in another way than is known here
+ * @throws when our packages can not be bundled, or publish runs in another way than is known here
  */
 export async function installOurPackages(): Promise<void> {
-  const tsc = join(HERE, '../node_modules/.bin/tsc')
-  await promisify(execFile)(tsc, ['-b', ...OURS.map((name) => join(PACKAGES, name))]).catch((cause) => {
-    throw new Error(`Our packages do not compile:\n${(cause as { stdout: string }).stdout}`, { cause })
-  })
   for (const folder of [INSTALLED, INSTALLED_UNPUBLISHED]) {
     await rm(folder, { recursive: true, force: true })
     await Promise.all(OURS.map((name) => install(name, folder)))
   }
-  await cutPublishing(join(folderOf('abstractions', INSTALLED_UNPUBLISHED), 'dist'))
 }
 
 async function install(name: string, folder: string): Promise<void> {
   const source = join(PACKAGES, name)
   const target = folderOf(name, folder)
   await mkdir(target, { recursive: true })
-  await cp(join(source, 'dist'), join(target, 'dist'), { recursive: true })
+  for (const path of ['package.json', 'src']) await cp(join(source, path), join(target, path), { recursive: true })
+  if (folder === INSTALLED_UNPUBLISHED && name === 'abstractions') await cutPublishing(join(target, 'src'))
+  const rolldown = join(ROOT, 'node_modules/.bin/rolldown')
+  await promisify(execFile)(rolldown, ['--config', join(ROOT, 'rolldown.config.ts')], { cwd: target })
   const { publishConfig, ...manifest } = JSON.parse(await readFile(join(source, 'package.json'), 'utf8'))
   await writeFile(join(target, 'package.json'), JSON.stringify({ ...manifest, ...publishConfig }))
 }

@@ -25,11 +25,11 @@ interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>
 }
 
-/** Builds what is not up to date, and packs each package of `packages/` into `folder`. */
+/** Builds the declarations that are not up to date, and packs each package of `packages/` into `folder`. */
 export async function packPackages(folder: string): Promise<PackedPackage[]> {
   const sources = (await readdir(join(ROOT, 'packages'))).map((name) => join(ROOT, 'packages', name))
   // What tsc has noted as built it does not build again, even where somebody has removed it.
-  const isBuilt = sources.every((source) => existsSync(join(source, 'dist/index.js')))
+  const isBuilt = sources.every((source) => existsSync(join(source, 'dist/index.d.ts')))
   await tsc(['-b', ...(isBuilt ? [] : ['--force']), ...sources], ROOT)
   await pnpm(['--filter', './packages/*', 'pack', '--pack-destination', folder], ROOT)
   const tarballs = (await readdir(folder)).filter((file) => file.endsWith('.tgz'))

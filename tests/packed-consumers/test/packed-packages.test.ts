@@ -51,20 +51,25 @@ describe.each(NAMES)('the tarball of %s', (name) => {
     expect(packed.files.filter((file) => !expected.test(file) || file.includes('.test.'))).toEqual([])
   })
 
-  it('has nothing that is built of a source that is gone (then remove dist and build again)', () => {
-    const built = packed.files.filter((file) => file.startsWith('dist/'))
-    const sourceOf = (file: string) => file.replace('dist/', 'src/').replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts')
-    expect(built.filter((file) => !packed.files.includes(sourceOf(file)))).toEqual([])
+  it('has nothing that is built of a source or an entry that is gone (then remove dist and build again)', async () => {
+    const declarations = packed.files.filter((file) => /^dist\/.+\.d\.ts(\.map)?$/.test(file))
+    const sourceOf = (file: string) => file.replace('dist/', 'src/').replace(/\.d\.ts(\.map)?$/, '.ts')
+    expect(declarations.filter((file) => !packed.files.includes(sourceOf(file)))).toEqual([])
+    expect(packed.files.filter((file) => file.endsWith('.js')).sort()).toEqual(await loadedFiles(packed))
+  })
+
+  it('has the code of each source once, so that its entries share their classes', async () => {
+    const maps = packed.files.filter((file) => file.endsWith('.js.map'))
+    const sources = await Promise.all(maps.map((map) => sourcesOf(packed, map)))
+    expect(sources.flat().sort()).toEqual([...new Set(sources.flat())].sort())
+    expect(sources.flat()).not.toEqual([])
   })
 
   it('has the source that each source map leads to', async () => {
     const maps = packed.files.filter((file) => file.endsWith('.map'))
-    const missing = maps.map(async (map) => {
-      const { sources } = JSON.parse(await readFile(join(packed.folder, map), 'utf8')) as { sources: string[] }
-      return sources.map((source) => posix.join(map, '..', source)).filter((path) => !packed.files.includes(path))
-    })
-    expect(maps).not.toEqual([])
-    expect((await Promise.all(missing)).flat()).toEqual([])
+    const sources = (await Promise.all(maps.map((map) => sourcesOf(packed, map)))).flat()
+    expect(sources).not.toEqual([])
+    expect(sources.filter((source) => !packed.files.includes(source))).toEqual([])
   })
 
   it('exports what is built, with its types', () => {
@@ -92,6 +97,26 @@ describe.each(NAMES)('the tarball of %s', (name) => {
   })
 })
 
+/** What the entries load of the package, directly or not. */
+async function loadedFiles({ folder, manifest }: PackedPackage): Promise<string[]> {
+  const entries = Object.values(manifest.exports).flatMap((target) =>
+    typeof target === 'string' ? [] : target.default,
+  )
+  const loaded = new Set(entries.map((entry) => posix.normalize(entry)))
+  for (const file of loaded) {
+    const code = await readFile(join(folder, file), 'utf8')
+    const imports = [...code.matchAll(/^(?:import|export)\b[^;]*?"(\.[^"]+)"/gm)].map(([, path]) => path as string)
+    for (const path of imports) loaded.add(posix.join(file, '..', path))
+  }
+  return [...loaded].sort()
+}
+
+/** Where a source map leads to, as paths in the package, besides to what rolldown itself has added, which is in no file. */
+async function sourcesOf({ folder }: PackedPackage, map: string): Promise<string[]> {
+  const { sources } = JSON.parse(await readFile(join(folder, map), 'utf8')) as { sources: string[] }
+  return sources.filter((source) => !source.includes('\0')).map((source) => posix.join(map, '..', source))
+}
+
 describe('a project that installs the tarballs', () => {
   let projects: string
 
@@ -116,13 +141,14 @@ describe('a project that installs the tarballs', () => {
       {
         alone: 'succeeded',
         hosted: 'succeeded',
-        bullMq: true,
         page: [200, true],
         lock: true,
         handler: 'function',
         workers: ['other'],
         hash: 'number',
         hasContract: true,
+        sharesClasses: [true, true, true, true],
+        errorName: 'InvalidWorkerError',
       },
     ],
     ['commonjs', { outcome: 'succeeded', code: 'duplicate-worker', kinds: Array(11).fill('function') }],

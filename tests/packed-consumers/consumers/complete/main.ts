@@ -1,5 +1,5 @@
 // Every package and every entry, in an application with modules, a container and pino.
-import { type Schedule, cron, every, periodicWorker } from '@background-workers/abstractions'
+import { InvalidWorkerError, type Schedule, cron, every, periodicWorker } from '@background-workers/abstractions'
 import { stableHash } from '@background-workers/abstractions/for-managers'
 import {
   ManualClock,
@@ -84,16 +84,27 @@ managerContract({
 })
 await tests[0]?.()
 
+// Entries of one package share their classes.
+const misnamed = { ...digest, name: 'Not a slug' }
+const refusedByTesting: unknown = await runOnce(misnamed).catch((error) => error)
+const refusedByManager: unknown = await plain.add(misnamed).catch((error) => error)
+
 console.log(
   JSON.stringify({
     alone: alone.outcome,
     hosted: hosted.outcome,
-    bullMq: withBullMq.resolve('backgroundWorkerManager') instanceof BullMqBackgroundWorkerManager,
     page: [page.status, (await page.text()).includes('other')],
     lock: lock instanceof RedisDistributedLock,
     handler: typeof createHealthHandler(plain),
     workers: (await plain.list()).map(({ name }) => name),
     hash: typeof stableHash('send-digest'),
     hasContract: tests.length > 10,
+    sharesClasses: [
+      refusedByTesting instanceof InvalidWorkerError,
+      refusedByManager instanceof InvalidWorkerError,
+      manager instanceof DefaultBackgroundWorkerManager,
+      withBullMq.resolve('backgroundWorkerManager') instanceof BullMqBackgroundWorkerManager,
+    ],
+    errorName: (refusedByManager as Error).name,
   }),
 )
