@@ -31,6 +31,8 @@ export interface ActiveWorkParts {
   readonly reports: WorkerReports
   readonly records: RunRecords
   readonly locks: WorkerLocks | undefined
+  /** Whether it is still the manager's. */
+  isAdded(entry: ManagedPeriodicWorker): boolean
 }
 
 /** What makes a worker active: a slot that waits for its jitter, what waits for a lock, or a run. */
@@ -67,7 +69,11 @@ export class ActiveWork {
   readonly #parts: ActiveWorkParts
   readonly #records: RunRecords
   readonly #host: RunHost
-  readonly #active = new Map<string, Work>()
+  /**
+   * A worker that has been active keeps its place. A `Map` that is entered and left by every run copies itself again and
+   * again, and its old copies hold ended runs until a full garbage collection: that was half of what a run cost.
+   */
+  readonly #active = new Map<string, Work | undefined>()
 
   constructor(parts: ActiveWorkParts) {
     this.#parts = parts
@@ -110,7 +116,7 @@ export class ActiveWork {
 
   /** All active runs. */
   runs(): Run[] {
-    return [...this.#active.values()].flatMap((active) => (active.kind === 'run' ? [active.run] : []))
+    return this.#works().flatMap(([, active]) => (active.kind === 'run' ? [active.run] : []))
   }
 
   /** What waits is active until `waited` is called. `end` ends the wait, and tells whoever waits for it too why. */
@@ -120,7 +126,9 @@ export class ActiveWork {
 
   /** The wait is over by itself. Gives whether anything was active. */
   waited(name: string): boolean {
-    return this.#active.delete(name)
+    const wasActive = this.#active.get(name) !== undefined
+    this.#active.set(name, undefined)
+    return wasActive
   }
 
   /** Starts a run, which keeps its lock until it settles. Nothing of the worker may be active. */
@@ -150,7 +158,7 @@ export class ActiveWork {
 
   /** Ends what waits under this id, or aborts the run. Gives whether there was one that could be. */
   cancel(runId: string, by: string | undefined): boolean {
-    for (const [name, active] of this.#active) {
+    for (const [name, active] of this.#works()) {
       if (active.kind === 'run' && active.run.plan.runId === runId) {
         return active.run.abort(new RunCancelledError(name, runId, by))
       }
@@ -188,18 +196,24 @@ export class ActiveWork {
   forget(name: string): void {
     const active = this.#active.get(name)
     if (active?.kind === 'waiting') this.#endWaiting(name, active, new UnknownWorkerError(name))
+    if (active?.kind !== 'run') this.#active.delete(name)
   }
 
   /** A stop takes no slot that waits, and repeats no run. */
   stopWaiting(): void {
-    for (const [name, active] of this.#active) {
+    for (const [name, active] of this.#works()) {
       if (active.kind === 'run') active.run.endRetries()
       else this.#endWaiting(name, active, new ManagerStoppedError(`Worker "${name}" does not run: the manager stops.`))
     }
   }
 
+  /** All that is active, by the names of the workers. */
+  #works(): (readonly [string, Work])[] {
+    return [...this.#active].flatMap(([name, active]) => (active ? [[name, active] as const] : []))
+  }
+
   #endWaiting(name: string, active: Extract<Work, { kind: 'waiting' }>, why: BackgroundWorkerError): void {
-    this.#active.delete(name)
+    this.#active.set(name, undefined)
     active.end(why)
   }
 
@@ -223,7 +237,8 @@ export class ActiveWork {
     const name = run.plan.worker.name
     const active = this.#active.get(name)
     if (active?.kind !== 'run' || active.run !== run) return
-    this.#active.delete(name)
+    if (this.#parts.isAdded(active.entry)) this.#active.set(name, undefined)
+    else this.#active.delete(name)
     active.giveBack?.()
     this.#parts.reports.runSettled(name)
   }

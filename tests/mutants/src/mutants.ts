@@ -221,7 +221,9 @@ export const mutants: readonly Mutant[] = [
     [`${defaultManager}/src/packed-runs.test.ts`, `${defaultManager}/src/run-history.test.ts`],
     {
       'packed runs pile up': [['(at + WIDTH) % (keepRuns * WIDTH)', 'at + WIDTH']],
-      'too many packed runs are dropped': [['% (keepRuns * WIDTH)', '% ((keepRuns - 1) * WIDTH)']],
+      'too many packed runs are dropped': [
+        ['(at + WIDTH) % (keepRuns * WIDTH)', '(at + WIDTH) % ((keepRuns - 1) * WIDTH)'],
+      ],
       'packed runs are listed as they stand': [
         ['const numbers = this.#oldestFirst()', 'const numbers = this.#numbers'],
       ],
