@@ -79,10 +79,10 @@ describe('a worker that is overdue', () => {
     const clock = new ManualClock()
     const { manager } = watchedManager({ clock })
     const asks = async () => {
-      clock.sleep(HOUR + 10_001)
+      clock.sleep(HOUR_MS + 10_001)
       await manager.health()
     }
-    await manager.add(worker('hourly', every('1h', { offset: 0 }), { catchUpWindowMs: HOUR / 2 }))
+    await manager.add(worker('hourly', every('1h', { offset: 0 }), { catchUpWindowMs: HOUR_MS / 2 }))
     await manager.add(periodicWorker({ name: 'asking', schedule: every('365d', { offset: 0 }), doWork: asks }))
     const heard: (string | undefined)[][] = []
     const hear = (event: string) => heard.push([event, Run.current()?.plan.worker.name])
