@@ -12,6 +12,10 @@ import {
   pass,
 } from './fixtures/fault-manager.ts'
 import { withClient } from './fixtures/fault-redis.ts'
+import { stoodStillMs } from './fixtures/running-clock.ts'
+
+/** A heartbeat of 10 s, another instance's write lock of 10 s, and 5 s to do it. */
+const RESTORED_WITHIN_MS = 25_000
 
 describe.concurrent('while a manager runs', () => {
   for (const [how, end] of [
@@ -63,7 +67,7 @@ describe.concurrent('while a manager runs', () => {
   it('and Redis is emptied, schedules, overrides and pauses are back within 30 s, and that is announced', async (test) => {
     const { expect } = test
     const redis = await ownRedis(test)
-    const { manager, countEvents, logger } = faultManager(test, { connection: redis.url })
+    const { manager, applicationName, events, countEvents, logger } = faultManager(test, { connection: redis.url })
     const release = Promise.withResolvers<void>()
     const long = countingWorker('long', every(HOUR_MS), () => release.promise)
     const tidy = countingWorker('tidy', every(2_000))
@@ -77,16 +81,25 @@ describe.concurrent('while a manager runs', () => {
     await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
     // Control calls are in the memory of the instance after its next look, of which an add makes one.
     await manager.add(countingWorker('late', every(HOUR_MS)).worker)
+    const [emptiedAt, stoodStillBefore] = [Date.now(), stoodStillMs()]
     await redis.cli('flushall')
 
-    await expect.poll(() => countEvents('schedules-repaired'), PATIENCE).toBe(1)
+    await withClient(redis.url, async (client) => {
+      const schedules = () => client.zcard(`{${applicationName}}:ticks:repeat`)
+      await expect.poll(schedules, PATIENCE).toBe(4)
+    })
+    const backAfterMs = Date.now() - emptiedAt
+    const [announcedAt] = events.flatMap(({ name, at }) => (name === 'schedules-repaired' ? [at] : []))
+    const withinMs = RESTORED_WITHIN_MS + stoodStillMs() - stoodStillBefore
+    expect(backAfterMs).toBeLessThan(withinMs)
+    expect(Number(announcedAt) - emptiedAt).toBeLessThan(withinMs)
     release.resolve()
     const before = tidy.runs.length
     await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 2)
     expect(await manager.get('paused')).toMatchObject({ paused: { note: 'until Monday', by: 'ann' } })
     expect(await manager.get('tidy')).toMatchObject({ schedule: { override: { schedule: every(1_500), by: 'bob' } } })
     expect(paused.runs.filter(({ slot }) => slot > pausedAt)).toEqual([])
-    expect(logger.count('Redis was emptied')).toBe(1)
+    expect([countEvents('schedules-repaired'), logger.count('Redis was emptied')]).toEqual([1, 1])
     expect((await manager.list()).map(({ name }) => name)).toEqual(['long', 'tidy', 'paused', 'late'])
     // The run that was active is nobody's now; it is in the way of nothing.
     await expect.poll(async () => (await outcomeOf(manager.trigger('long'))).code, PATIENCE).toBe('resolved')
@@ -206,18 +219,24 @@ describe.concurrent('while a manager runs', () => {
     const { expect } = test
     const redis = await ownRedis(test)
     const proxy = await ownProxy(test, redis)
-    const { manager, countEvents, logger } = faultManager(test, { connection: proxy.url, commandTimeoutMs: 500 })
+    const { manager, events, countEvents, logger } = faultManager(test, {
+      connection: proxy.url,
+      commandTimeoutMs: 500,
+    })
     const tidy = countingWorker('tidy', every(1_000))
     await manager.add(tidy.worker)
     await manager.start()
     await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(0)
 
+    const [frozenAt, stoodStillBefore] = [Date.now(), stoodStillMs()]
     proxy.freeze()
     expect(await outcomeOf(manager.pause('tidy'))).toMatchObject({
       code: 'store-unavailable',
       message: expect.stringContaining('outcome is unknown'),
     })
     await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
+    const [noticedAt] = events.flatMap(({ name, at }) => (name === 'store-lost' ? [at] : []))
+    expect(Number(noticedAt) - frozenAt).toBeLessThan(30_000 + stoodStillMs() - stoodStillBefore)
     expect(await outcomeOf(manager.pause('tidy'))).toMatchObject({
       code: 'store-unavailable',
       message: expect.stringContaining('nothing was sent'),
