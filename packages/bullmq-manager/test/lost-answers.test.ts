@@ -2,8 +2,6 @@ import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import { type RunRecord, every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
-import { Keys } from '../src/keys.ts'
-import { Store } from '../src/store.ts'
 import { TestCluster, rarely } from './fixtures/cluster.ts'
 import { PATIENCE, countingWorker, faultManager, outcomeOf } from './fixtures/fault-manager.ts'
 import { losingRedis, startOnLosingRedis } from './fixtures/losing-redis.ts'
@@ -87,7 +85,7 @@ describe.concurrent('when the connection breaks after Redis has executed a comma
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     await cluster.start([probe.worker('tidy', rarely())])
-    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    const store = cluster.store()
     const now = Date.now()
     assert.deepEqual([await store.remove('tidy', now), await store.remove('tidy', now)], [true, false])
     assert.equal((await store.read('tidy')).removedAt, now)

@@ -1,7 +1,7 @@
+import type { RunRecord } from '@background-workers/abstractions'
+import { unstartedRecord } from '@background-workers/abstractions/for-managers'
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import { Keys } from '../src/keys.ts'
-import { Store } from '../src/store.ts'
 import { HOUR_MS, TestCluster, lastRareSlot, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
@@ -59,11 +59,9 @@ describe.concurrent('a slot that was decided', () => {
     await cluster.deliverTick('digest', slot)
     await untilOver(manager, runId)
     await cluster.runsSettle()
-    const runs = cluster.queue('runs.default')
-    expect(await runs.getJob(runId)).toBeUndefined()
+    expect(await cluster.queue('runs.default').getJob(runId)).toBeUndefined()
 
-    const data = { worker: 'digest', kind: 'scheduled', slot, missedSlots: 0 }
-    await runs.add('run', data, { jobId: runId, removeOnComplete: true })
+    await addRun(cluster, slot)
     await cluster.runsSettle()
     await cluster.setDecided('digest', slot - 1)
     await cluster.deliverTick('digest', slot)
@@ -147,12 +145,9 @@ describe.concurrent('a slot that was decided', () => {
     await using cluster = await TestCluster.open()
     const slot = lastRareSlot()
     await cluster.start([new Probe().worker('digest', rarely())])
-    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
-    const late = { worker: 'digest', kind: 'scheduled', attempts: 0, instanceId: 'slow', outcome: 'missed' } as const
-    const decide = async (dueAt: number, isByTick = true) => {
-      const record = { ...late, runId: `digest.${dueAt}`, scheduledFor: new Date(dueAt), finishedAt: new Date() }
-      return store.decideNonRun(record, dueAt, 100, isByTick ? await store.read('digest') : undefined)
-    }
+    const store = cluster.store()
+    const decide = async (dueAt: number, isByTick = true) =>
+      store.decideNonRun(missedRecord(dueAt), dueAt, 100, isByTick ? await store.read('digest') : undefined)
     await cluster.setDecided('digest', slot)
     expect(await decide(slot - PERIOD_MS)).toBe(false)
     expect(await decide(slot)).toBe(false)
@@ -167,20 +162,19 @@ describe.concurrent('a slot that was decided', () => {
     await using cluster = await TestCluster.open()
     const slot = lastRareSlot()
     await cluster.start([new Probe().worker('digest', rarely())])
-    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    const store = cluster.store()
     await cluster.setDecided('digest', slot - 3 * PERIOD_MS)
     const before = await store.read('digest')
     await cluster.setDecided('digest', slot - PERIOD_MS)
-    const missed = { worker: 'digest', runId: `digest.${slot}`, kind: 'scheduled', attempts: 0 } as const
-    const record = { ...missed, scheduledFor: new Date(slot), instanceId: 'slow', outcome: 'missed' } as const
-    expect(await store.decideNonRun({ ...record, missedSlots: 2 }, slot, 100, before)).toBe(undefined)
+    const record = missedRecord(slot)
+    expect(await store.decideNonRun(missedRecord(slot, 2), slot, 100, before)).toBe(undefined)
     expect(await store.records('digest', undefined)).toEqual([])
     expect(await store.decideNonRun(record, slot, 100, await store.read('digest'))).toBe(true)
     // Its answer may have been lost.
     expect(await store.decideNonRun(record, slot, 100, before)).toBe(true)
     // Whoever reads such a mark reads none, and would count again for ever.
-    const next = { ...record, runId: `digest.${slot + PERIOD_MS}`, scheduledFor: new Date(slot + PERIOD_MS) }
-    await cluster.redis.hset(new Keys(cluster.applicationName).workers, 'decided:digest', '5'.padStart(16, '0'))
+    const next = missedRecord(slot + PERIOD_MS)
+    await cluster.redis.hset(cluster.key('workers'), 'decided:digest', '5'.padStart(16, '0'))
     expect(await store.decideNonRun(next, slot + PERIOD_MS, 100, await store.read('digest'))).toBe(true)
   })
 
@@ -189,29 +183,19 @@ describe.concurrent('a slot that was decided', () => {
     const probe = new Probe()
     const slot = lastRareSlot()
     const manager = await cluster.start([probe.worker('digest', rarely(), { policy: ANY_TIME })])
-    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    const store = cluster.store()
     await cluster.setDecided('digest', slot - 3 * PERIOD_MS)
-    const record = (dueAt: number, missedSlots: number) => {
-      const decided = { kind: 'scheduled', attempts: 0, instanceId: 'i', outcome: 'missed', reason: 'late' } as const
-      const times = { scheduledFor: new Date(dueAt), finishedAt: new Date() }
-      return { worker: 'digest', runId: `digest.${dueAt}`, missedSlots, ...decided, ...times }
-    }
     const read = { ...(await store.read('digest')), countsAfter: slot - 3 * PERIOD_MS }
-    expect(await store.decideNonRun(record(slot, 2), slot, 100, read)).toBe(true)
+    expect(await store.decideNonRun(missedRecord(slot, 2), slot, 100, read)).toBe(true)
 
-    const runs = cluster.queue('runs.default')
-    for (const before of [2, 1, 3]) {
-      const dueAt = slot - before * PERIOD_MS
-      const data = { worker: 'digest', kind: 'scheduled', slot: dueAt, missedSlots: 0 }
-      await runs.add('run', data, { jobId: `digest.${dueAt}`, removeOnComplete: true })
-    }
+    for (const before of [2, 1, 3]) await addRun(cluster, slot - before * PERIOD_MS)
     // That one was waiting, and is not counted.
     await untilOver(manager, `digest.${slot - 3 * PERIOD_MS}`)
-    await until('all runs are decided', async () => (await runs.getJobCountByTypes('wait', 'active', 'delayed')) === 0)
+    await cluster.runsSettle()
 
     expect(probe.calls.map((call) => call.slot)).toEqual([slot - 3 * PERIOD_MS])
     const late = slot - PERIOD_MS
-    expect(await store.decideNonRun(record(late, 0), late, 100)).toBe(false)
+    expect(await store.decideNonRun(missedRecord(late), late, 100)).toBe(false)
     expect((await manager.runs('digest')).map(({ runId }) => runId)).toEqual([
       `digest.${slot - 3 * PERIOD_MS}`,
       `digest.${slot}`,
@@ -225,16 +209,13 @@ describe.concurrent('a slot that was decided', () => {
     await using cluster = await TestCluster.open()
     const slot = lastRareSlot()
     const manager = await cluster.start([new Probe().worker('digest', rarely(), { policy: ANY_TIME })])
-    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    const store = cluster.store()
     // Here the tick of the run counts two.
     await cluster.setDecided('digest', slot - 3 * PERIOD_MS)
     const missedAt = slot - 2 * PERIOD_MS
-    const missed = { worker: 'digest', runId: `digest.${missedAt}`, kind: 'scheduled', attempts: 0 } as const
-    const record = { ...missed, scheduledFor: new Date(missedAt), instanceId: 'i', outcome: 'missed' } as const
-    expect(await store.decideNonRun(record, missedAt, 100, await store.read('digest'))).toBe(true)
+    expect(await store.decideNonRun(missedRecord(missedAt), missedAt, 100, await store.read('digest'))).toBe(true)
     if (isRaised) await store.raiseDecided('digest', slot)
-    const data = { worker: 'digest', kind: 'scheduled', slot, missedSlots: 2 }
-    await cluster.queue('runs.default').add('run', data, { jobId: `digest.${slot}`, removeOnComplete: true })
+    await addRun(cluster, slot, 2)
     expect(await untilOver(manager, `digest.${slot}`)).toMatchObject({ outcome: 'succeeded', missedSlots: 1 })
   })
 
@@ -242,7 +223,7 @@ describe.concurrent('a slot that was decided', () => {
     await using cluster = await TestCluster.open()
     const slot = lastRareSlot()
     await cluster.start([new Probe().worker('digest', rarely())])
-    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    const store = cluster.store()
     const decidedBefore = slot - 3 * PERIOD_MS
     const times = { scheduledFor: new Date(slot), startedAt: new Date() }
     const record = {
@@ -269,15 +250,12 @@ describe.concurrent('a slot that was decided', () => {
     const probe = new Probe()
     const slot = lastRareSlot()
     const manager = await cluster.start([probe.worker('digest', rarely(), { policy: ANY_TIME })])
-    const runs = cluster.queue('runs.default')
-    const run = async (dueAt: number, missedSlots: number) => {
-      const data = { worker: 'digest', kind: 'scheduled', slot: dueAt, missedSlots }
-      await runs.add('run', data, { jobId: `digest.${dueAt}`, removeOnComplete: true })
-      return untilOver(manager, `digest.${dueAt}`)
-    }
-    await run(slot - 2 * PERIOD_MS, 0)
+    const first = slot - 2 * PERIOD_MS
+    await addRun(cluster, first)
+    await untilOver(manager, `digest.${first}`)
     // As its tick counted them while the first one was still waiting.
-    expect(await run(slot, 2)).toMatchObject({ outcome: 'succeeded', missedSlots: 1 })
+    await addRun(cluster, slot, 2)
+    expect(await untilOver(manager, `digest.${slot}`)).toMatchObject({ outcome: 'succeeded', missedSlots: 1 })
     expect(probe.calls.map(({ missedSlots }) => missedSlots)).toEqual([0, 1])
   })
 
@@ -286,15 +264,14 @@ describe.concurrent('a slot that was decided', () => {
     const probe = new Probe()
     const slot = lastRareSlot()
     const manager = await cluster.start([probe.worker('digest', rarely(), { policy: ANY_TIME })])
-    const { workers } = new Keys(cluster.applicationName)
     await cluster.setDecided('digest', slot - 1)
-    await cluster.redis.hset(workers, 'started:digest', '1e300')
+    await cluster.redis.hset(cluster.key('workers'), 'started:digest', '1e300')
     await cluster.deliverTick('digest', slot)
     await cluster.runsSettle()
     expect(probe.calls.map(({ runId }) => runId)).toEqual([`digest.${slot}`])
     // From here on there are marks again, also where the one up to which slots are decided could not be read.
-    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
-    await cluster.redis.hset(workers, 'decided:digest', '9'.repeat(16))
+    const store = cluster.store()
+    await cluster.redis.hset(cluster.key('workers'), 'decided:digest', '9'.repeat(16))
     await store.raiseDecided('digest', slot)
     expect(await store.read('digest')).toMatchObject({ startedUpTo: slot, decidedUpTo: slot })
     await manager.stop()
@@ -325,3 +302,16 @@ describe.concurrent('a slot that was decided', () => {
     }
   })
 })
+
+/** Adds the run of a slot as its tick does, which may have counted passed slots. */
+async function addRun(cluster: TestCluster, slot: number, missedSlots = 0): Promise<void> {
+  const data = { worker: 'digest', kind: 'scheduled', slot, missedSlots }
+  await cluster.queue('runs.default').add('run', data, { jobId: `digest.${slot}`, removeOnComplete: true })
+}
+
+/** The record with which another instance says that a slot was missed. */
+function missedRecord(slot: number, missedSlots = 0): RunRecord {
+  const undecided = { worker: 'digest', runId: `digest.${slot}`, kind: 'scheduled', instanceId: 'other' } as const
+  const record = unstartedRecord({ ...undecided, scheduledForMs: slot, missedSlots })
+  return { ...record, finishedAt: new Date(), outcome: 'missed', reason: 'late' }
+}
