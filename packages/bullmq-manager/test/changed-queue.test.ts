@@ -1,6 +1,6 @@
-import assert from 'node:assert/strict'
-import { describe, it } from 'vitest'
-import { HOUR_MS, TestCluster, lastRareSlot, rarely, untilRecords } from './fixtures/cluster.ts'
+import { every } from '@background-workers/abstractions'
+import { describe, expect, it } from 'vitest'
+import { DAY_MS, HOUR_MS, TestCluster, lastRareSlot, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
 
@@ -14,7 +14,7 @@ describe.concurrent('a worker whose queue has changed', () => {
       await using cluster = await TestCluster.open()
       const probe = new Probe()
       const slot = lastRareSlot()
-      const policy = { catchUpWindowMs: 48 * HOUR_MS }
+      const policy = { catchUpWindowMs: 2 * DAY_MS }
       await cluster.start([], { queues: formerQueues })
       const manager = await cluster.start([probe.worker('digest', rarely(), { policy })])
       await activeOnFormerQueue(cluster, isFinished ? 'finished' : 'running')
@@ -22,11 +22,9 @@ describe.concurrent('a worker whose queue has changed', () => {
       await cluster.setDecided('digest', slot - 1)
       await cluster.deliverTick('digest', slot)
       const records = await untilRecords(manager, 'digest', ([latest]) => latest?.outcome === 'succeeded')
-      assert.deepEqual(
-        records.map(({ runId, outcome }) => [runId, outcome]),
-        // The record of one that is finished is not in this store.
-        [[`digest.${slot}`, 'succeeded'], ...(isFinished ? [] : [['digest.m-1', 'lost']])],
-      )
+      // The record of one that is finished is not in this store.
+      const lost = isFinished ? [] : [['digest.m-1', 'lost']]
+      expect(records.map(({ runId, outcome }) => [runId, outcome])).toEqual([[`digest.${slot}`, 'succeeded'], ...lost])
     })
   }
 
@@ -36,7 +34,7 @@ describe.concurrent('a worker whose queue has changed', () => {
     const manager = await cluster.start([new Probe().worker('digest', rarely())])
     await activeOnFormerQueue(cluster, 'running')
     await cluster.queue('runs.former').add('run', {}, { jobId: 'digest.m-1', delay: HOUR_MS })
-    await assert.rejects(manager.trigger('digest'), { code: 'worker-busy', activeRunId: 'digest.m-1' })
+    await expect(manager.trigger('digest')).rejects.toMatchObject({ code: 'worker-busy', activeRunId: 'digest.m-1' })
   })
 
   it('is not triggered while a run is active on the former queue', async () => {
@@ -51,9 +49,36 @@ describe.concurrent('a worker whose queue has changed', () => {
     const runId = await former.trigger('digest')
     await until('it runs', () => probe.calls.length === 1)
     const latter = await cluster.start([probe.worker('digest', rarely(), work)], { release: 2 })
-    await assert.rejects(latter.trigger('digest'), { code: 'worker-busy', activeRunId: runId })
+    await expect(latter.trigger('digest')).rejects.toMatchObject({ code: 'worker-busy', activeRunId: runId })
     gate.resolve()
     await until('it may run again', () => latter.trigger('digest').catch(() => false))
+  })
+
+  it('has its slots skipped with overlap while a run is active on its former queue', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const gate = Promise.withResolvers<void>()
+    try {
+      const old = await cluster.start([probe.worker('report', rarely(), { on: 'old', doWork: () => gate.promise })], {
+        release: 1,
+      })
+      const runId = await old.trigger('report')
+      await until('it runs', () => probe.calls.length === 1)
+
+      const moved = await cluster.start(
+        [probe.worker('report', every('1s'), { on: 'moved', policy: { queue: 'heavy' } })],
+        { release: 2, queues: ['heavy'] },
+      )
+      const [skipped] = await untilRecords(moved, 'report', ([newest]) => newest?.outcome === 'skipped')
+      expect(skipped).toMatchObject({ outcome: 'skipped', reason: 'overlap', blockedBy: runId })
+      expect(probe.calls).toHaveLength(1)
+
+      gate.resolve()
+      await until('it runs on its new queue', () => probe.calls.some(({ on }) => on === 'moved'))
+      expect(await untilOver(moved, runId)).toMatchObject({ outcome: 'succeeded' })
+    } finally {
+      gate.resolve()
+    }
   })
 })
 

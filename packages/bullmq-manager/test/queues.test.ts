@@ -1,7 +1,7 @@
-import { type RunRecord, every } from '@background-workers/abstractions'
+import { every } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it, vi } from 'vitest'
-import { TestCluster, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
+import { TestCluster, listen, rarely, untilOver } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
 
@@ -126,36 +126,6 @@ describe.concurrent('a worker with a queue of its own', () => {
 
     async function triggerWhenIdle() {
       return until('it can be triggered', () => light.trigger('report').catch(() => undefined))
-    }
-  })
-
-  it('is skipped with overlap while a run is active on its former queue', async () => {
-    await using cluster = await TestCluster.open()
-    const probe = new Probe()
-    const gate = Promise.withResolvers<void>()
-    try {
-      const old = await cluster.start([probe.worker('report', rarely(), { on: 'old', doWork: () => gate.promise })], {
-        release: 1,
-      })
-      const runId = await old.trigger('report')
-      await until('it runs', () => probe.calls.length === 1)
-
-      const moved = await cluster.start(
-        [probe.worker('report', every('1s'), { on: 'moved', policy: { queue: 'heavy' } })],
-        { release: 2, queues: ['heavy'] },
-      )
-      const [skipped] = await untilRecords(moved, 'report', isSkipped)
-      expect(skipped).toMatchObject({ outcome: 'skipped', reason: 'overlap', blockedBy: runId })
-      expect(probe.calls).toHaveLength(1)
-
-      gate.resolve()
-      await until('it runs on its new queue', () => probe.calls.some(({ on }) => on === 'moved'))
-      expect(await untilOver(moved, runId)).toMatchObject({ outcome: 'succeeded' })
-    } finally {
-      gate.resolve()
-    }
-    function isSkipped([newest]: readonly RunRecord[]) {
-      return newest?.outcome === 'skipped'
     }
   })
 })
