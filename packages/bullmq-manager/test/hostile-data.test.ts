@@ -1,7 +1,16 @@
 import { cron, every } from '@background-workers/abstractions'
 import type { Redis } from 'ioredis'
 import { describe, it } from 'vitest'
-import { PATIENCE, countingWorker, faultManager, outcomeOf, ownApplication, pass } from './fixtures/fault-manager.ts'
+import { DAY_MS } from './fixtures/cluster.ts'
+import {
+  PATIENCE,
+  type Test,
+  countingWorker,
+  faultManager,
+  outcomeOf,
+  ownApplication,
+  pass,
+} from './fixtures/fault-manager.ts'
 import { withClient } from './fixtures/fault-redis.ts'
 
 const HUGE = 'x'.repeat(1_000_000)
@@ -102,12 +111,8 @@ describe.concurrent('what Redis holds is not trusted', () => {
 
   it('run jobs that are not ours are dropped, and the worker that they name goes on', async (test) => {
     const { expect } = test
-    const { key, options } = await ownApplication(test)
-    const { manager, logger } = faultManager(test, options)
-    const good = countingWorker('good', every(1_000))
-    await manager.add(good.worker)
-    await manager.start()
-    const slot = Date.now() + 86_400_000
+    const { key, options, manager, logger, good } = await startWithGoodWorker(test)
+    const slot = Date.now() + DAY_MS
     const jobs: [string, string][] = [
       ['a', '{'],
       ['b', HUGE],
@@ -143,7 +148,7 @@ describe.concurrent('what Redis holds is not trusted', () => {
   it('instances that can not be, or that are from the future, do not count', async (test) => {
     const { expect } = test
     const { key, options } = await ownApplication(test)
-    const future = Date.now() + 30 * 86_400_000
+    const future = Date.now() + 30 * DAY_MS
     const description = { release: 99, queues: ['default'], startedAt: 1, namesVersion: 1, skewMs: 0 }
     await withClient(options.connection, async (client) => {
       await client.hset(key('instances'), {
@@ -170,11 +175,7 @@ describe.concurrent('what Redis holds is not trusted', () => {
 
   it('records that can not be read are left out', async (test) => {
     const { expect } = test
-    const { key, options } = await ownApplication(test)
-    const { manager, logger } = faultManager(test, options)
-    const good = countingWorker('good', every(1_000))
-    await manager.add(good.worker)
-    await manager.start()
+    const { key, options, manager, logger, good } = await startWithGoodWorker(test)
     await withClient(options.connection, async (client) => {
       for (const [index, value] of HOSTILE.entries()) await client.hset(key('records:good'), `good.h${index}`, value)
       await expect.poll(() => good.runs.length, PATIENCE).toBeGreaterThan(1)
@@ -255,4 +256,14 @@ async function writeStrangers(client: Redis, key: (name: string) => string): Pro
     ':': 'x',
     'definition:huge': HUGE,
   })
+}
+
+/** A running manager with one worker, which goes on whatever else there is. */
+async function startWithGoodWorker(test: Test) {
+  const application = await ownApplication(test)
+  const { manager, logger } = faultManager(test, application.options)
+  const good = countingWorker('good', every(1_000))
+  await manager.add(good.worker)
+  await manager.start()
+  return { ...application, manager, logger, good }
 }

@@ -2,7 +2,7 @@ import type { HealthReason } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it, vi } from 'vitest'
 import type { BullMqBackgroundWorkerManager } from '../src/index.ts'
-import { TestCluster, listen, rarely, untilOver } from './fixtures/cluster.ts'
+import { DAY_MS, TestCluster, listen, rarely, untilOver } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
 
@@ -26,9 +26,18 @@ async function startWatched(cluster: TestCluster, probe: Probe) {
 }
 
 /** Changes what is stored of the worker as time or an accident would, and lets the instances look at it. */
-async function change(cluster: TestCluster, fields: Record<string, string>): Promise<void> {
-  await cluster.redis.hset(cluster.key('workers'), fields)
+async function change(cluster: TestCluster, fields: Record<string, string> = {}): Promise<void> {
+  if (Object.keys(fields).length > 0) await cluster.redis.hset(cluster.key('workers'), fields)
   await cluster.redis.hincrby(cluster.key('meta'), 'version', 1)
+}
+
+/** Lets the instances look, with this change, until something is told: one that has just started does not judge yet. */
+async function untilTold(cluster: TestCluster, told: readonly unknown[], fields?: Record<string, string>) {
+  await until('it is told', async () => {
+    if (told.length > 0) return true
+    await change(cluster, fields)
+    return false
+  })
 }
 
 describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
@@ -42,12 +51,7 @@ describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
     expect(await reasonsOf(web)).toEqual(['never-ran digest'])
     expect((await web.health()).status).toBe('degraded')
 
-    // Just started it does not judge yet; then it tells, and once.
-    await until('it is told', async () => {
-      if (added.length > 0) return true
-      await cluster.redis.hincrby(cluster.key('meta'), 'version', 1)
-      return false
-    })
+    await untilTold(cluster, added)
     expect(added.map(named)).toEqual(['never-ran digest'])
     expect(logger.lines.filter(({ data }) => data.code === 'never-ran')).toHaveLength(1)
 
@@ -79,11 +83,7 @@ describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
     const added = listen(light, 'health-reason-added')
     const cleared = listen(light, 'health-reason-cleared')
     expect(await reasonsOf(web)).toEqual(['no-handler report'])
-    await until('it is told', async () => {
-      if (added.length > 0) return true
-      await cluster.redis.hincrby(cluster.key('meta'), 'version', 1)
-      return false
-    })
+    await untilTold(cluster, added)
     expect(added.map(named)).toEqual(['no-handler report'])
     await cluster.start([report()], { queues: ['heavy'] })
     await until('it is known', () => cleared.length > 0)
@@ -93,15 +93,11 @@ describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
   it('no next slot: a job scheduler of its name is not ours, until that is gone', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
-    await cluster.redis.zadd(cluster.key('ticks:repeat'), Date.now() + 86_400_000, 'digest')
-    await cluster.redis.hset(cluster.key('ticks:repeat:digest'), { every: '86400000', data: '{"theirs":1}' })
+    await cluster.redis.zadd(cluster.key('ticks:repeat'), Date.now() + DAY_MS, 'digest')
+    await cluster.redis.hset(cluster.key('ticks:repeat:digest'), { every: String(DAY_MS), data: '{"theirs":1}' })
     const { manager, logger, added, cleared } = await startWatched(cluster, probe)
     expect(await manager.get('digest')).not.toHaveProperty('nextDueAt')
-    await until('it is told', async () => {
-      if (added.length > 0) return true
-      await cluster.redis.hincrby(cluster.key('meta'), 'version', 1)
-      return false
-    })
+    await untilTold(cluster, added)
     expect(added).toMatchObject([
       { code: 'no-next-slot', worker: 'digest', message: expect.stringContaining('not ours') },
     ])
@@ -119,13 +115,8 @@ describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
     const probe = new Probe()
     const { manager, added, cleared } = await startWatched(cluster, probe)
     const overdue = listen(manager, 'worker-overdue')
-    const decidedUpTo = Date.now() - 3 * 86_400_000
-    // Just started it does not judge yet.
-    await until('it is told', async () => {
-      if (overdue.length > 0) return true
-      await change(cluster, { 'decided:digest': String(decidedUpTo) })
-      return false
-    })
+    const decidedUpTo = Date.now() - 3 * DAY_MS
+    await untilTold(cluster, overdue, { 'decided:digest': String(decidedUpTo) })
     const [event] = overdue
     expect(event?.worker).toBe('digest')
     expect(event?.dueAt.getTime()).toBeGreaterThan(decidedUpTo)
@@ -139,7 +130,7 @@ describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     const { web } = await startWatched(cluster, probe)
-    const threeDaysAgo = Date.now() - 3 * 86_400_000
+    const threeDaysAgo = Date.now() - 3 * DAY_MS
     // Nobody is told to look, so nobody repairs it.
     await cluster.redis.hset(cluster.key('workers'), { 'decided:digest': String(threeDaysAgo), 'failures:digest': '3' })
     const { status, reasons } = await web.health()
