@@ -1,5 +1,6 @@
 import { cron, every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
+import { HOUR_MS } from './fixtures/cluster.ts'
 import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
 import { withClient } from './fixtures/fault-redis.ts'
@@ -30,7 +31,7 @@ describe('a Redis user with the least rights', () => {
     const release = Promise.withResolvers<void>()
     const tidy = countingWorker('tidy', every(1_000), () => {}, { runOnStart: true, jitterMs: 200, keepRuns: 2 })
     const byCron = countingWorker('by-cron', cron('* * * * * *'))
-    const long = countingWorker('long', every(3_600_000), () => release.promise, { onCrash: 'recover' })
+    const long = countingWorker('long', every(HOUR_MS), () => release.promise, { onCrash: 'recover' })
     const failing = countingWorker('failing', every(1_000), () => {
       throw new Error('no')
     })
@@ -57,7 +58,7 @@ describe('a Redis user with the least rights', () => {
     const dying = await FaultProcess.start(test, {
       options: { applicationName: 'shop', connection, release: 3, queues: ['other'] },
       workers: [
-        { name: 'remote', schedule: every(3_600_000), policy: { queue: 'other' }, work: 'ignore-signal', forMs: 1e6 },
+        { name: 'remote', schedule: every(HOUR_MS), policy: { queue: 'other' }, work: 'ignore-signal', forMs: 1e6 },
       ],
     })
     const { value: runId } = await dying.call('trigger', 'remote')

@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import { type RunRecord, every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
@@ -81,14 +80,14 @@ describe.concurrent('when the connection breaks after Redis has executed a comma
     expect(await dashboard.remove('tidy')).toBe(false)
   })
 
-  it('a second removal in the same millisecond is no repeat of the first', async () => {
+  it('a second removal in the same millisecond is no repeat of the first', async ({ expect }) => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     await cluster.start([probe.worker('tidy', rarely())])
     const store = cluster.store()
     const now = Date.now()
-    assert.deepEqual([await store.remove('tidy', now), await store.remove('tidy', now)], [true, false])
-    assert.equal((await store.read('tidy')).removedAt, now)
+    expect([await store.remove('tidy', now), await store.remove('tidy', now)]).toEqual([true, false])
+    expect((await store.read('tidy')).removedAt).toBe(now)
   })
 
   it('the lock of those who write schedules is not lost', async (test) => {

@@ -2,6 +2,7 @@ import { cron, every } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it } from 'vitest'
 import {
+  HOUR_MS,
   TestCluster,
   dailyAt,
   decidedSlots,
@@ -114,7 +115,7 @@ describe.concurrent('a restart of the application', () => {
     await cluster.settles('frequent')
     await before.stop()
     const calls = probe.calls.length
-    await cluster.setDecided('frequent', Date.now() - 3_600_000)
+    await cluster.setDecided('frequent', Date.now() - HOUR_MS)
 
     const after = await cluster.start(workers())
     await passed(Date.now() + 1_500)
