@@ -101,6 +101,18 @@ export function instrumentationSuite({ createManager, advance, cleanUp }: SuiteP
     return until(() => telemetry.spanOf(runId))
   }
 
+  /** Starts a run that works until its signal is aborted. */
+  async function startRunUntilAborted(): Promise<string> {
+    const isAtWork = Promise.withResolvers<void>()
+    await start(({ signal }) => {
+      isAtWork.resolve()
+      return aborted(signal)
+    })
+    const runId = await manager.trigger('digest')
+    await during(isAtWork.promise)
+    return runId
+  }
+
   const tracer = () => telemetry.tracerProvider.getTracer('test')
 
   describe('the span of a run', () => {
@@ -255,13 +267,7 @@ export function instrumentationSuite({ createManager, advance, cleanUp }: SuiteP
     })
 
     it('is no error when somebody cancels the run', async () => {
-      const isAtWork = Promise.withResolvers<void>()
-      await start(({ signal }) => {
-        isAtWork.resolve()
-        return aborted(signal)
-      })
-      const runId = await manager.trigger('digest')
-      await during(isAtWork.promise)
+      const runId = await startRunUntilAborted()
       await manager.cancel(runId, { by: 'ada' })
       const span = await until(() => telemetry.spanOf(runId))
       expect(withoutPrefix(span.attributes)).toMatchObject({
@@ -275,13 +281,7 @@ export function instrumentationSuite({ createManager, advance, cleanUp }: SuiteP
     })
 
     it('is no error when the manager stops', async () => {
-      const isAtWork = Promise.withResolvers<void>()
-      await start(({ signal }) => {
-        isAtWork.resolve()
-        return aborted(signal)
-      })
-      const runId = await manager.trigger('digest')
-      await during(isAtWork.promise)
+      const runId = await startRunUntilAborted()
       await during(manager.stop({ timeoutMs: 0 }))
       const span = await until(() => telemetry.spanOf(runId))
       expect(withoutPrefix(span.attributes)).toMatchObject({ 'run.outcome': 'aborted', 'run.reason': 'stop' })
