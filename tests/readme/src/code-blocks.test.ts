@@ -48,7 +48,7 @@ describe('the code in the documents', () => {
   )
 })
 
-it('names only scripts that are there', async () => {
+it('a document names only scripts that are there', async () => {
   const { scripts } = JSON.parse(await readDocument('package.json')) as { scripts: Record<string, string> }
   for (const document of await findDocuments()) {
     const named = [...(await readDocument(document)).matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map(([, name]) => name)

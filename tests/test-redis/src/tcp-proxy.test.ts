@@ -95,7 +95,7 @@ describe('TcpProxy', () => {
     proxy.cut()
     await expect.poll(() => closes.length).toBe(1)
     await proxy.close()
-    await proxy.close()
+    await expect(proxy.close()).resolves.toBeUndefined()
   })
 
   it('closes although an end takes nothing of what was written to it', async () => {
@@ -111,7 +111,7 @@ describe('TcpProxy', () => {
     // More than the buffers of the machine hold.
     for (let count = 0; count < 64; count++) speaker.write(Buffer.alloc(1_000_000))
     await new Promise((resolve) => setTimeout(resolve, 100))
-    await other.close()
+    await expect(other.close()).resolves.toBeUndefined()
     speaker.destroy()
     heard.destroy()
     deaf.close()
@@ -134,7 +134,7 @@ describe('TcpProxy', () => {
     await new Promise((resolve) => setTimeout(resolve, 200))
     // It ends the connection to the target, and resets it in the same moment.
     other.thaw()
-    await other.close()
+    await expect(other.close()).resolves.toBeUndefined()
     speaker.destroy()
     heard.destroy()
     target.close()
