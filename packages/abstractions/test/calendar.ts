@@ -80,6 +80,7 @@ export interface KnownCron {
   readonly isFixedTime: boolean
 }
 
+/** A cron in a zone, as the library takes it. */
 export function scheduleOf({ expression }: KnownCron, { name }: Zone): CronSchedule {
   return cron(expression, { timeZone: name })
 }

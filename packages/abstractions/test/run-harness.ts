@@ -7,6 +7,7 @@ import type { ServiceScopeFactory } from '../src/service-scope.ts'
 import { ManualClock } from '../src/testing/manual-clock.ts'
 import { RecordingLogger } from '../src/testing/recording-logger.ts'
 
+/** What a host is told of a run that is to be repeated. */
 export interface Retrying {
   readonly failedAttempt: number
   readonly error: unknown

@@ -29,6 +29,7 @@ export interface Application extends AsyncDisposable {
 /** A root that is not the server's, where a link that leads too far up would do no harm. */
 const BASE_PATH = '/admin/jobs'
 
+/** Starts the manager with the workers of the shop, and opens its dashboard. Dispose it: nothing is left then. */
 export async function openApplication(
   createManager: CreateManager,
   { many = 0, shown = (manager) => manager, operator = () => ({ by: 'ada' }) }: ApplicationOptions = {},

@@ -17,6 +17,7 @@ export interface Stage extends AsyncDisposable {
 /** How to open one. */
 export type OpenStage = (application?: ApplicationOptions, browser?: BrowserContextOptions) => Promise<Stage>
 
+/** Opens stages for these managers in this browser. */
 export function stageOpener(createManager: CreateManager, browser: () => Browser): OpenStage {
   return async (applicationOptions, browserOptions) => {
     await using stack = new AsyncDisposableStack()

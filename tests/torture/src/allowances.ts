@@ -244,6 +244,7 @@ export function isIn(spans: readonly Span[], at: number): boolean {
   return spans.some(({ from, to }) => at >= from && at <= to)
 }
 
+/** The same moments as spans that do not touch, earliest first. */
 export function joined(spans: readonly Span[]): Span[] {
   const result: { from: number; to: number }[] = []
   for (const { from, to } of spans.toSorted((one, other) => one.from - other.from)) {

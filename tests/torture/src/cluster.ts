@@ -6,6 +6,7 @@ import { Journal, monotonicMs } from './journal.ts'
 import type { ManagerName } from './managers.ts'
 import { Seat, type SeatParts } from './seat.ts'
 
+/** What a `Cluster` is opened with. */
 export interface ClusterOptions {
   readonly manager: ManagerName
   readonly seats: number

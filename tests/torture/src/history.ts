@@ -32,6 +32,7 @@ export interface History {
   readonly problems: readonly { readonly at: number; readonly text: string }[]
 }
 
+/** A stretch of true wall time, in ms since the epoch. */
 export interface Span {
   readonly from: number
   readonly to: number
@@ -78,6 +79,7 @@ export interface NonRun {
   readonly process: number | undefined
 }
 
+/** What a history is read from. */
 export interface HistoryParts {
   readonly manager: ManagerName
   readonly lines: readonly JournalLine[]

@@ -41,6 +41,7 @@ export type JournalEvent =
   | { readonly event: 'stall'; readonly ms: number }
   | { readonly event: 'problem'; readonly text: string }
 
+/** What was noted, by which process, and when. */
 export type JournalLine = JournalEvent & {
   readonly process: number
   /** True wall time in ms: the machine's monotonic clock plus what all processes of a run add to it. */

@@ -7,6 +7,7 @@ import type { ApplicationSettings } from './application.ts'
 /** The managers that can be tortured; the default one with a distributed lock. */
 export const MANAGER_NAMES = ['default', 'bullmq'] as const
 
+/** One of them. */
 export type ManagerName = (typeof MANAGER_NAMES)[number]
 
 /** So long a graceful stop waits: longer than any worker here works, except a marathon, which heeds its signal. */
@@ -18,6 +19,7 @@ export interface TorturedManager {
   readonly dispose: () => Promise<void>
 }
 
+/** Makes the manager of a process; the caller starts and stops it. */
 export function createManager(settings: ApplicationSettings, logger: Logger): TorturedManager {
   const { applicationName, redisUrl: connection, release } = settings
   const shared = { applicationName, logger, stopTimeoutMs: STOP_TIMEOUT_MS }

@@ -26,6 +26,7 @@ interface WorkerFigures {
   readonly longestSilenceMs: number
 }
 
+/** What the oracle says of a history. */
 export interface Verdict {
   readonly violations: readonly Violation[]
   readonly leaseOverlaps: readonly LeaseOverlap[]

@@ -57,6 +57,7 @@ interface KindRule {
   readonly plannedMs?: number
 }
 
+/** A way in which something is broken. */
 export type FaultKind = keyof typeof KINDS
 
 const FAULT_KINDS = Object.keys(KINDS) as FaultKind[]
@@ -73,6 +74,7 @@ export interface Fault {
   readonly ms?: number
 }
 
+/** What a script is written for; the same options give the same script. */
 export interface ScriptOptions {
   readonly seed: number
   readonly minutes: number
@@ -82,6 +84,7 @@ export interface ScriptOptions {
   readonly kinds?: readonly FaultKind[]
 }
 
+/** What is broken in a run, and when, earliest first. */
 export interface Script extends Required<ScriptOptions> {
   readonly durationMs: number
   readonly faults: readonly Fault[]

@@ -12,6 +12,7 @@ import { type Summary, printViolations, summarize } from './report.ts'
 import { QUIET_MS, type Script } from './script.ts'
 import { WORKERS, declaredBy } from './workers.ts'
 
+/** What a run is made of. */
 export interface TortureOptions {
   readonly script: Script
   readonly manager: ManagerName
@@ -21,6 +22,7 @@ export interface TortureOptions {
   readonly signal?: AbortSignal
 }
 
+/** What came of a run. */
 export interface TortureResult {
   readonly summary: Summary
   readonly verdict: Verdict
@@ -31,7 +33,7 @@ export interface TortureResult {
   readonly folder: string
 }
 
-/** Whether the journals of a run that has passed are kept is the caller's business. */
+/** Starts a cluster, breaks it as the script says, and judges what it did. `forget` removes the journals of the run. */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
   const { script, manager, nodeArgs = [], signal } = options
   const folder = await mkdtemp(join(tmpdir(), 'torture-'))

@@ -42,6 +42,7 @@ export type ViolationKind =
   /** A process that reported an error which nobody caught, or did not end. */
   | 'problem'
 
+/** A promise that was broken. */
 export interface Violation {
   readonly kind: ViolationKind
   readonly worker: string | undefined

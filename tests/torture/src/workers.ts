@@ -25,6 +25,7 @@ const KEPT_RUNS = 10_000
 /** How long a run of the worker `stuck` may take; it does not heed its signal. */
 const STUCK_TIMEOUT_MS = 1_000
 
+/** All of them, in the order in which a process adds them. */
 export const WORKERS: readonly TortureWorker[] = [
   worker('quick-1s-a', 'quick', every('1s')),
   worker('quick-1s-b', 'quick', every('1s')),

@@ -44,9 +44,13 @@ export interface SimpleCron {
 /** Zones whose offset never changes; daylight saving has its own tests. */
 export const ZONES = { UTC: 0, 'Asia/Kolkata': 330, 'America/Phoenix': -420, 'Asia/Kathmandu': 345 } as const
 
+/** A second in ms. */
 export const SECOND_MS = 1_000
+/** A minute in ms. */
 export const MINUTE_MS = 60 * SECOND_MS
+/** An hour in ms. */
 export const HOUR_MS = 60 * MINUTE_MS
+/** A day in ms. */
 export const DAY_MS = 24 * HOUR_MS
 
 const [anyHour, anyMinute, atZero] = [upTo(24), upTo(60), [0]]
