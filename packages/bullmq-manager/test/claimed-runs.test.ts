@@ -1,8 +1,6 @@
-import assert from 'node:assert/strict'
 import { Redis, ReplyError } from 'ioredis'
 import { describe, it } from 'vitest'
-import { Keys } from '../src/keys.ts'
-import { Store } from '../src/store.ts'
+import { claimedRun } from './fixtures/claimed-run.ts'
 import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
 import {
   PATIENCE,
@@ -61,66 +59,36 @@ describe.concurrent('a run', () => {
   }
 
   for (const startedBefore of [undefined, lastRareSlot() - 1]) {
-    it(`that is taken back leaves nothing behind (after ${startedBefore ? 'another slot' : 'none'})`, async () => {
+    it(`that is taken back leaves nothing behind (after ${startedBefore ? 'another slot' : 'none'})`, async ({
+      expect,
+    }) => {
       await using cluster = await TestCluster.open()
       await cluster.start([new Probe().worker('digest', rarely())])
-      const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+      const store = cluster.store()
       const slot = lastRareSlot()
       if (startedBefore) await cluster.redis.hset(cluster.key('workers'), 'started:digest', String(startedBefore))
       const before = await store.read('digest')
-      const record = {
-        runId: `digest.${slot}`,
-        worker: 'digest',
-        kind: 'scheduled',
-        scheduledFor: new Date(slot),
-        attempts: 1,
-        instanceId: 'one',
-      } as const
-      const claim = {
-        token: 'default/one/1',
-        slot,
-        decidedBefore: undefined,
-        startedBefore,
-        keepRuns: 100,
-        isRecovery: false,
-        wasWaiting: false,
-        start: { mark: 'release 1' },
-      }
-      assert.equal(await store.decideRun(record, claim), true)
-      assert.equal((await store.read('digest')).startedUpTo, slot)
+      const { record, claim } = claimedRun(slot, { startedBefore, start: { mark: 'release 1' } })
+      expect(await store.decideRun(record, claim)).toBe(true)
+      expect((await store.read('digest')).startedUpTo).toBe(slot)
       await store.undecideRun(record, { ...claim, token: 'default/another/1' })
-      assert.equal((await store.read('digest')).active?.record.runId, record.runId)
+      expect((await store.read('digest')).active?.record.runId).toBe(record.runId)
       await store.undecideRun(record, claim)
-      assert.deepEqual(await store.read('digest'), before)
-      assert.deepEqual(await store.records('digest', undefined), [])
-      assert.equal(await store.decideRun(record, { ...claim, token: 'default/one/2' }), true)
+      expect(await store.read('digest')).toStrictEqual(before)
+      expect(await store.records('digest', undefined)).toEqual([])
+      expect(await store.decideRun(record, { ...claim, token: 'default/one/2' })).toBe(true)
     })
   }
 
-  it('that has started does not wait for its jitter any more, however late its tick says so', async () => {
+  it('that has started does not wait for its jitter any more, however late its tick says so', async ({ expect }) => {
     await using cluster = await TestCluster.open()
-    const store = new Store(cluster.redis, new Keys(cluster.applicationName), () => {})
+    const store = cluster.store()
     const slot = Date.now()
-    const record = {
-      runId: `digest.${slot}`,
-      worker: 'digest',
-      kind: 'scheduled',
-      scheduledFor: new Date(slot),
-      attempts: 1,
-      instanceId: 'one',
-    } as const
-    const claim = {
-      token: 'default/one/1',
-      slot,
-      decidedBefore: undefined,
-      keepRuns: 100,
-      isRecovery: false,
-      wasWaiting: false,
-    }
-    assert.equal(await store.decideRun(record, claim), true)
+    const { record, claim } = claimedRun(slot)
+    expect(await store.decideRun(record, claim)).toBe(true)
     await store.raiseDecided('digest', slot, record)
     const { waiting, decidedUpTo } = await store.read('digest')
-    assert.deepEqual([waiting, decidedUpTo], [undefined, slot])
+    expect([waiting, decidedUpTo]).toEqual([undefined, slot])
   })
 
   it('whose lease was lost keeps the guard while its doWork is active here, and ends undisturbed', async (test) => {

@@ -2,6 +2,7 @@ import type { RunRecord } from '@background-workers/abstractions'
 import { unstartedRecord } from '@background-workers/abstractions/for-managers'
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
+import { claimedRun } from './fixtures/claimed-run.ts'
 import { HOUR_MS, TestCluster, lastRareSlot, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
@@ -225,16 +226,8 @@ describe.concurrent('a slot that was decided', () => {
     await cluster.start([new Probe().worker('digest', rarely())])
     const store = cluster.store()
     const decidedBefore = slot - 3 * PERIOD_MS
-    const times = { scheduledFor: new Date(slot), startedAt: new Date() }
-    const record = {
-      worker: 'digest',
-      runId: `digest.${slot}`,
-      kind: 'scheduled',
-      attempts: 1,
-      instanceId: 'i',
-    } as const
-    const claim = { token: 't', slot, decidedBefore, keepRuns: 100, isRecovery: false, wasWaiting: false }
-    const decide = () => store.decideRun({ ...record, ...times }, claim)
+    const { record, claim } = claimedRun(slot, { decidedBefore })
+    const decide = () => store.decideRun(record, claim)
     await cluster.setDecided('digest', slot - PERIOD_MS)
     expect(await decide()).toBe(undefined)
     await store.raiseDecided('digest', slot)
