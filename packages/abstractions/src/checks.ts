@@ -99,6 +99,9 @@ export function isPathPrefix(example: string): Check {
       : `must be a path such as "${example}", got ${show(value)}.`
 }
 
+/** Anything: it is checked elsewhere. */
+export const isAnything: Check = () => undefined
+
 /** An object with these methods. */
 export function hasMethods(...names: readonly string[]): Check {
   return (value) => {

@@ -1,5 +1,5 @@
 import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worker.ts'
-import { checkOptions, isFunction, isSlug } from './checks.ts'
+import { checkOptions, isAnything, isFunction, isSlug } from './checks.ts'
 import { InvalidOptionsError } from './errors.ts'
 import type { WorkerLogger } from './logger.ts'
 import type { PeriodicWorkerPolicy } from './policy.ts'
@@ -72,11 +72,10 @@ export interface PeriodicWorkerParts {
  * @throws InvalidOptionsError when a part is missing, unknown or of the wrong type. (Schedule and policy are checked in `add`.)
  */
 export function periodicWorker(parts: PeriodicWorkerParts): IPeriodicBackgroundWorker {
-  const accept = () => undefined
   checkOptions('periodicWorker', parts, {
     name: isSlug,
-    schedule: accept,
-    policy: accept,
+    schedule: isAnything,
+    policy: isAnything,
     doWork: isFunction,
   })
   const missing = (['name', 'schedule', 'doWork'] as const).filter((part) => parts[part] === undefined)

@@ -1,4 +1,4 @@
-import { type Check, findProblem, isText, show } from './checks.ts'
+import { type Check, findProblem, isAnything, isText, show } from './checks.ts'
 import { findCronProblem, nextCronTime } from './cron.ts'
 import { MAX_DURATION_MS, parseDuration } from './duration.ts'
 import { InvalidScheduleError } from './errors.ts'
@@ -137,13 +137,14 @@ function readKind(schedule: Record<string, unknown>): unknown {
   }
 }
 
-const accept = () => undefined
-
-const intervalChecks = { kind: accept, periodMs: accept, offsetMs: accept } satisfies Record<
+const intervalChecks = { kind: isAnything, periodMs: isAnything, offsetMs: isAnything } satisfies Record<
   keyof IntervalSchedule,
   Check
 >
-const cronChecks = { kind: accept, expression: isText, timeZone: isText } satisfies Record<keyof CronSchedule, Check>
+const cronChecks = { kind: isAnything, expression: isText, timeZone: isText } satisfies Record<
+  keyof CronSchedule,
+  Check
+>
 
 /** The last time that a `Date` can hold, in ms since the epoch: no slot comes after it. */
 export const MAX_DATE_MS = 8.64e15

@@ -1,4 +1,4 @@
-import { checkOptions, hasMethods, isWhole } from '../checks.ts'
+import { checkOptions, hasMethods, isAnything, isFunction, isWhole } from '../checks.ts'
 import type { IDistributedLock } from '../distributed-lock.ts'
 import { type ContractDeviation, type ContractRunner, collectContract } from './contract-suite.ts'
 import { locks } from './distributed-lock-contract/locks.ts'
@@ -35,15 +35,14 @@ export interface DistributedLockContractOptions<Lock extends IDistributedLock> {
 export function distributedLockContract<Lock extends IDistributedLock>(
   options: DistributedLockContractOptions<Lock>,
 ): void {
-  const accept = () => undefined
   checkOptions('distributedLockContract', options, {
     runner: hasMethods('describe', 'it'),
-    createLock: accept,
-    lose: accept,
+    createLock: isFunction,
+    lose: isFunction,
     leaseMs: isWhole(1, 60_000, 'ms'),
-    advance: accept,
-    cleanUp: accept,
-    deviations: accept,
+    advance: isFunction,
+    cleanUp: isFunction,
+    deviations: isAnything,
   })
   const { createLock, lose, leaseMs = 1, cleanUp = () => {} } = options
   const advance = options.advance ?? ((ms) => new Promise((resolve) => globalThis.setTimeout(resolve, ms)))

@@ -1,4 +1,4 @@
-import { checkOptions, hasMethods, isWhole } from '../checks.ts'
+import { checkOptions, hasMethods, isAnything, isFunction, isWhole } from '../checks.ts'
 import { InvalidOptionsError } from '../errors.ts'
 import type { IBackgroundWorkerManager } from '../manager.ts'
 import type { ManagerOptions } from '../manager-options.ts'
@@ -50,15 +50,14 @@ export interface ManagerContractOptions<Manager extends IBackgroundWorkerManager
 export function managerContract<Manager extends IBackgroundWorkerManager>(
   options: ManagerContractOptions<Manager>,
 ): void {
-  const accept = () => undefined
   checkOptions('managerContract', options, {
     runner: hasMethods('describe', 'it'),
-    createManager: accept,
+    createManager: isFunction,
     shortPeriodMs: isWhole(20, 60_000, 'ms'),
-    advance: accept,
+    advance: isFunction,
     minPeriodMs: isWhole(1, 60_000, 'ms'),
-    cleanUp: accept,
-    deviations: accept,
+    cleanUp: isFunction,
+    deviations: isAnything,
   })
   const { createManager, shortPeriodMs, advance = wait, minPeriodMs = 1, cleanUp = () => {} } = options
   if (shortPeriodMs < minPeriodMs) throw new InvalidOptionsError('managerContract: shortPeriodMs is below minPeriodMs.')

@@ -1,4 +1,4 @@
-import { checkOptions, hasMethods } from '../checks.ts'
+import { checkOptions, hasMethods, isAnything, isFunction } from '../checks.ts'
 import type { IBackgroundWorkerManager } from '../manager.ts'
 import { type ContractDeviation, type ContractRunner, collectContract } from './contract-suite.ts'
 import { ClockApplication, type ManualClockManagerOptions } from './manual-clock-contract/clock-application.ts'
@@ -28,12 +28,11 @@ export interface ManualClockContractOptions<Manager extends IBackgroundWorkerMan
 export function manualClockContract<Manager extends IBackgroundWorkerManager>(
   options: ManualClockContractOptions<Manager>,
 ): void {
-  const accept = () => undefined
   checkOptions('manualClockContract', options, {
     runner: hasMethods('describe', 'it'),
-    createManager: accept,
-    cleanUp: accept,
-    deviations: accept,
+    createManager: isFunction,
+    cleanUp: isFunction,
+    deviations: isAnything,
   })
   const { createManager, cleanUp = () => {} } = options
   collectContract({

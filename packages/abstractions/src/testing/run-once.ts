@@ -1,12 +1,13 @@
 import { type IBackgroundWorker, giveLogger } from '../background-worker.ts'
 import { type Clock, systemClock } from '../clock.ts'
-import { checkOptions, hasMethods, isOneOf, isWhole } from '../checks.ts'
-import { fillPolicy } from '../policy.ts'
+import { checkOptions, hasMethods, isAnything, isOneOf, isWhole } from '../checks.ts'
 import { NotPeriodicError, RunCancelledError } from '../errors.ts'
 import { guardLogger } from '../guarded-logger.ts'
 import type { Logger } from '../logger.ts'
 import type { IPeriodicBackgroundWorker } from '../periodic-worker.ts'
+import { fillPolicy } from '../policy.ts'
 import { Run } from '../run.ts'
+import { slotRunId } from '../run-id.ts'
 import type { RunKind, RunRecord } from '../run-record.ts'
 import { nextDueAt } from '../schedule.ts'
 import type { ServiceScopeFactory } from '../service-scope.ts'
@@ -16,6 +17,7 @@ import { defineWorker } from '../worker-definition.ts'
 export interface RunOnceOptions {
   /** What `context.services` resolves: a map of names to values, or a scope factory (an awilix container fits). */
   readonly services?: Readonly<Record<string, unknown>> | ServiceScopeFactory
+  /** @default a logger that writes nothing */
   readonly logger?: Logger
   /** @default 'scheduled' */
   readonly kind?: RunKind
@@ -23,6 +25,7 @@ export interface RunOnceOptions {
   readonly scheduledFor?: Date
   /** @default 0 */
   readonly missedSlots?: number
+  /** What the context says of the last run that succeeded. @default none */
   readonly lastSucceededAt?: Date
   /** Aborting it cancels the run. */
   readonly signal?: AbortSignal
@@ -39,7 +42,7 @@ export interface RunOnceOptions {
  */
 export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions = {}): Promise<RunRecord> {
   checkOptions('runOnce', options, {
-    services: () => undefined,
+    services: isAnything,
     logger: hasMethods('debug', 'info', 'warn', 'error'),
     kind: isOneOf('scheduled', 'catch-up', 'start', 'manual'),
     scheduledFor: (value) => (value instanceof Date ? undefined : 'must be a Date.'),
@@ -58,7 +61,7 @@ export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions
     {
       worker: worker as IPeriodicBackgroundWorker,
       policy: definition.policy,
-      runId: `${definition.name}.${scheduledForMs}`,
+      runId: slotRunId(definition.name, { dueAt: scheduledForMs }),
       kind,
       scheduledForMs,
       lateByMs: Math.max(0, clock.now() - scheduledForMs),
