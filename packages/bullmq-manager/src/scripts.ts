@@ -142,7 +142,9 @@ return 1
  * Decides that a slot does not run. Gives 0 when it was decided before, and to a tick also when a later one counts it as missed;
  * -1 to a tick when an earlier slot was decided since it read the mark, so that its count of missed slots is wrong.
  *
- * KEYS workers, records, order of non-runs
+ * A run that is cancelled before it starts is decided here too, and is the worker's last run then.
+ *
+ * KEYS workers, records, order of non-runs, or of runs for one that is cancelled
  * ARGV worker, run id, slot or '', record, at, most, letter, '' or for a tick the mark that it read ('none'), which slots it
  *   counts as missed or ''
  */
@@ -170,6 +172,7 @@ if isNew then
   keep_record(KEYS[2], KEYS[3], run, ARGV[4], ARGV[5], tonumber(ARGV[6]))
   fields[#fields + 1] = 'recent:' .. worker
   fields[#fields + 1] = recent(marks[3], ARGV[7])
+  if ARGV[7] == 'a' then fields[#fields + 1] = 'last:' .. worker; fields[#fields + 1] = ARGV[4] end
 end
 if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
 return isNew and 1 or 0

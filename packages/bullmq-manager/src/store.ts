@@ -214,9 +214,10 @@ export class Store {
     byTick?: Pick<StoredWorker, 'decidedUpTo'> & { readonly countsAfter?: number },
   ): Promise<boolean | undefined> {
     const { worker, runId, finishedAt, outcome, missedSlots = 0 } = record
+    const order = this.#keys.order(worker, outcome === 'aborted' ? 'runs' : 'non-runs')
     const decided = await decideNonRun.run(
       this.#client,
-      [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'non-runs')],
+      [this.#keys.workers, this.#keys.records(worker), order],
       [
         worker,
         runId,

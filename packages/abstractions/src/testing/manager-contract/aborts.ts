@@ -149,6 +149,8 @@ export const aborts: ContractGroup<TestApplication> = {
       const record = await app.untilFinished(manager, 'rare', runId)
       assert.deepEqual([record.outcome, record.reason, record.by], ['aborted', 'cancelled', 'ann'])
       assert.deepEqual([record.attempts, record.startedAt], [0, undefined])
+      const { lastRun, recentOutcomes } = await app.status(manager, 'rare')
+      assert.deepEqual([lastRun, recentOutcomes.at(-1)], [record, 'aborted'])
       await app.run(manager, 'rare')
       await app.pass(11)
       assert.ok(worker.calls.every((call) => call.runId !== runId))
