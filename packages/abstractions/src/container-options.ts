@@ -1,6 +1,6 @@
+import { givenOptions } from './given-options.ts'
 import type { ManagerOptions } from './manager-options.ts'
 import type { ServiceScopeFactory } from './service-scope.ts'
-import { withoutUndefined } from './without-undefined.ts'
 
 /** The few things of a DI container that a registration needs; an awilix container fits. */
 export interface OptionsContainer extends ServiceScopeFactory {
@@ -12,13 +12,17 @@ export interface OptionsContainer extends ServiceScopeFactory {
 /**
  * The options of a manager that is registered in a container: those given, or made of its cradle. What is not given is
  * taken from the container: itself for the scopes, and its registrations of these names, where there are any.
+ *
+ * @param names what the manager takes; others of the options' own are handed on, for the manager to refuse
  */
 export function containerOptions<Options extends ManagerOptions>(
   options: Options | ((cradle: never) => Options),
   container: OptionsContainer,
+  names: readonly string[],
   registrations: readonly (keyof Options & string)[] = ['logger'],
 ): Options {
-  const given = withoutUndefined((typeof options === 'function' ? options(container.cradle as never) : options) ?? {})
+  const made = (typeof options === 'function' ? options(container.cradle as never) : options) ?? {}
+  const given = givenOptions(made as Options, [...Object.keys(made), ...names])
   // A name that is missing from the cradle throws, so it is asked for first.
   const missing = registrations.filter((name) => given[name] === undefined && container.hasRegistration(name))
   return {

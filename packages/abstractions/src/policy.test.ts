@@ -33,6 +33,35 @@ describe('fillPolicy', () => {
     expect(Object.isFrozen(retry)).toBe(true)
   })
 
+  it('reads what an instance of a settings class inherits or has a getter for', () => {
+    class Settings {
+      readonly keepRuns = 7
+      readonly #jitterMs = 5
+      get jitterMs(): number {
+        return this.#jitterMs
+      }
+      get retry() {
+        return new RetrySettings()
+      }
+    }
+    class RetrySettings {
+      get attempts(): number {
+        return 3
+      }
+      get backoffMs(): number {
+        return 10
+      }
+    }
+    const expected = {
+      ...DEFAULTS,
+      keepRuns: 7,
+      jitterMs: 5,
+      retry: { attempts: 3, backoffMs: 10, factor: 1, maxBackoffMs: 3_600_000 },
+    }
+    expect(fillPolicy(new Settings())).toEqual(expected)
+    expect(fillPolicy({}, fillPolicy(new Settings()))).toEqual(expected)
+  })
+
   it('leaves what it was given as it is', () => {
     const own = Object.freeze({ retry: Object.freeze({ attempts: 2, backoffMs: 1 }) })
     fillPolicy(own, fillPolicy({ jitterMs: 1 }))

@@ -1,6 +1,6 @@
 import { checkOptions, findProblem, isBoolean, isNumber, isOneOf, isSlug, isWhole, type Check } from './checks.ts'
 import { MAX_DURATION_MS } from './duration.ts'
-import { withoutUndefined } from './without-undefined.ts'
+import { givenOptions } from './given-options.ts'
 
 /** How a periodic worker wants its slots and runs treated. Every field has a default; times are in ms. */
 export interface PeriodicWorkerPolicy {
@@ -101,6 +101,9 @@ const policyChecks: Record<keyof PeriodicWorkerPolicy, Check> = {
   queue: isSlug,
 }
 
+const POLICY_NAMES = Object.keys(policyChecks)
+const RETRY_NAMES = Object.keys(retryChecks)
+
 /** @throws InvalidOptionsError naming `subject`, the key and what it takes. */
 export function checkPolicy(subject: string, policy: unknown): void {
   checkOptions(subject, policy, policyChecks)
@@ -108,15 +111,16 @@ export function checkPolicy(subject: string, policy: unknown): void {
 
 /** Fills a checked policy: the worker's own, then the manager's `defaultPolicy` (filled itself), then the defaults above. */
 export function fillPolicy(policy: PeriodicWorkerPolicy, defaultPolicy: FilledPolicy = defaults): FilledPolicy {
-  if (isEmpty(policy)) return defaultPolicy
-  const { retry, ...given } = { ...defaultPolicy, ...withoutUndefined(policy) }
+  const own = givenOptions(policy, POLICY_NAMES)
+  if (isEmpty(own)) return defaultPolicy
+  const { retry, ...given } = { ...defaultPolicy, ...own }
   return Object.freeze({
     ...given,
     ...(retry && {
       retry: Object.freeze({
         factor: 1,
         maxBackoffMs: 3_600_000,
-        ...withoutUndefined(retry),
+        ...givenOptions(retry, RETRY_NAMES),
       }),
     }),
   })

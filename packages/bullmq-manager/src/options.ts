@@ -60,21 +60,26 @@ const areQueues: Check = (value) => {
   return new Set(value).size === value.length ? undefined : 'names a queue twice.'
 }
 
+const checks = {
+  ...managerOptionChecks,
+  connection: isConnection,
+  release: isWhole(0, Number.MAX_SAFE_INTEGER),
+  queues: areQueues,
+  concurrency: isWhole(1, 10_000),
+  orphanGraceMs: isWhole(0, MAX_DURATION_MS, 'ms'),
+  commandTimeoutMs: isWhole(1, 2 ** 31 - 1, 'ms'),
+} satisfies Record<keyof BullMqManagerOptions, Check>
+
+/** What the options are called. */
+export const optionNames: readonly string[] = Object.keys(checks)
+
 /**
  * Checks the options and fills in the defaults.
  *
  * @throws InvalidOptionsError
  */
 export function fillOptions(options: BullMqManagerOptions): FilledOptions {
-  checkOptions('BullMqBackgroundWorkerManager', options, {
-    ...managerOptionChecks,
-    connection: isConnection,
-    release: isWhole(0, Number.MAX_SAFE_INTEGER),
-    queues: areQueues,
-    concurrency: isWhole(1, 10_000),
-    orphanGraceMs: isWhole(0, MAX_DURATION_MS, 'ms'),
-    commandTimeoutMs: isWhole(1, 2 ** 31 - 1, 'ms'),
-  })
+  checkOptions('BullMqBackgroundWorkerManager', options, checks)
   checkOptions(
     'BullMqBackgroundWorkerManager',
     { connection: options.connection ?? null },

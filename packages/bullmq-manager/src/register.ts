@@ -1,7 +1,7 @@
 import { containerOptions } from '@background-workers/abstractions/for-managers'
 import type { DisposableResolverOptions, Resolver } from 'awilix'
 import { BullMqBackgroundWorkerManager } from './bullmq-background-worker-manager.ts'
-import type { BullMqManagerOptions } from './options.ts'
+import { type BullMqManagerOptions, optionNames } from './options.ts'
 
 /** Options, or a function that makes them of the cradle when the manager is first resolved. */
 export type RegisterOptions = BullMqManagerOptions | ((cradle: never) => BullMqManagerOptions)
@@ -20,7 +20,7 @@ export function bullMqBackgroundWorkerManager(options: RegisterOptions): Registr
   // Not asFunction: that sees the cradle only, and the manager needs the container to make scopes.
   const resolver: Resolver<BullMqBackgroundWorkerManager> & DisposableResolverOptions<BullMqBackgroundWorkerManager> = {
     lifetime: 'SINGLETON',
-    resolve: (container) => new BullMqBackgroundWorkerManager(containerOptions(options, container)),
+    resolve: (container) => new BullMqBackgroundWorkerManager(containerOptions(options, container, optionNames)),
     dispose: (manager) => manager.stop(),
   }
   return { backgroundWorkerManager: resolver }

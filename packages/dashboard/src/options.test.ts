@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { StubManager } from '../test/fixtures/stub-manager.ts'
-import { type DashboardOptions, createDashboard } from './index.ts'
+import { Visitor } from '../test/fixtures/visitor.ts'
+import { type AuditEntry, type DashboardOptions, createDashboard } from './index.ts'
 
 const manager = new StubManager()
 const authorize = () => ({ by: 'ada' })
@@ -29,6 +30,32 @@ describe('createDashboard', () => {
     ['a word for errors that is none', { errors: 'hidden' }, "must be 'full' or 'redacted'"],
   ])('refuses %s', (_, options, message) => {
     expect(() => createDashboard({ manager, authorize, ...options } as DashboardOptions)).toThrow(message)
+  })
+
+  it('takes what an instance of a settings class inherits or has a getter for', async () => {
+    const audit: unknown[] = []
+    class Settings implements DashboardOptions {
+      readonly manager = manager
+      readonly #by = 'grace'
+      get authorize() {
+        return () => ({ by: this.#by, readOnly: true })
+      }
+      get title() {
+        return 'Shop'
+      }
+      get basePath() {
+        return '/jobs'
+      }
+      onAudit(entry: AuditEntry) {
+        audit.push(entry)
+      }
+    }
+    const visitor = new Visitor(createDashboard(new Settings()))
+    const page = await visitor.page('/jobs/')
+    expect(page).toContain('<title>Overview · Shop</title>')
+    expect(page).toContain('grace')
+    await visitor.fetch('/jobs/workers/mailer/confirm/pause')
+    expect(audit).toMatchObject([{ by: 'grace', reason: 'read-only' }])
   })
 
   it('does not show a secret that it refuses', () => {

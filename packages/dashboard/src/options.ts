@@ -56,8 +56,10 @@ export interface DashboardOptions {
 }
 
 /** The options with their defaults. */
-export type FilledOptions = Required<Omit<DashboardOptions, 'logger' | 'onAudit'>> &
-  Pick<DashboardOptions, 'logger' | 'onAudit'>
+export type FilledOptions = Required<Omit<DashboardOptions, 'logger' | 'onAudit'>> & {
+  readonly logger: DashboardOptions['logger'] | undefined
+  readonly onAudit: DashboardOptions['onAudit'] | undefined
+}
 
 /** @throws InvalidOptionsError */
 export function fillOptions(options: DashboardOptions): FilledOptions {
@@ -80,7 +82,8 @@ export function fillOptions(options: DashboardOptions): FilledOptions {
   const problem = hasMethods('list', 'get', 'runs', 'health', 'on', 'trigger')(options.manager)
   if (problem !== undefined) throw new InvalidOptionsError(`createDashboard: "manager" ${problem}`)
   return {
-    ...options,
+    manager: options.manager,
+    authorize: options.authorize,
     basePath: options.basePath ?? '',
     title: options.title ?? 'Background workers',
     errors: options.errors ?? 'full',
@@ -88,6 +91,8 @@ export function fillOptions(options: DashboardOptions): FilledOptions {
     allowedOrigins: options.allowedOrigins ?? [],
     pollIntervalMs: options.pollIntervalMs ?? 2_000,
     maxStreams: options.maxStreams ?? 100,
+    logger: options.logger,
+    onAudit: options.onAudit,
   }
 }
 

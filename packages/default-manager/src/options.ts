@@ -1,5 +1,6 @@
 import { type Clock, type IDistributedLock, type ManagerOptions, systemClock } from '@background-workers/abstractions'
 import {
+  type Check,
   type FilledManagerOptions,
   checkOptions,
   fillManagerOptions,
@@ -24,17 +25,22 @@ export interface FilledOptions extends FilledManagerOptions {
   readonly distributedLock: IDistributedLock | undefined
 }
 
+const checks = {
+  ...managerOptionChecks,
+  clock: hasMethods('now', 'monotonicNow', 'setTimer', 'clearTimer'),
+  distributedLock: hasMethods('acquire'),
+} satisfies Record<keyof DefaultManagerOptions, Check>
+
+/** What the options are called. */
+export const optionNames: readonly string[] = Object.keys(checks)
+
 /**
  * Checks the options and fills in the defaults.
  *
  * @throws InvalidOptionsError
  */
 export function fillOptions(options: DefaultManagerOptions): FilledOptions {
-  checkOptions('DefaultBackgroundWorkerManager', options, {
-    ...managerOptionChecks,
-    clock: hasMethods('now', 'monotonicNow', 'setTimer', 'clearTimer'),
-    distributedLock: hasMethods('acquire'),
-  })
+  checkOptions('DefaultBackgroundWorkerManager', options, checks)
   return {
     ...fillManagerOptions(options),
     clock: options.clock ?? systemClock,

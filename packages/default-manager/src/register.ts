@@ -1,7 +1,7 @@
 import { containerOptions } from '@background-workers/abstractions/for-managers'
 import type { DisposableResolverOptions, Resolver } from 'awilix'
 import { DefaultBackgroundWorkerManager } from './default-background-worker-manager.ts'
-import type { DefaultManagerOptions } from './options.ts'
+import { type DefaultManagerOptions, optionNames } from './options.ts'
 
 /** Options, or a function that makes them of the cradle when the manager is first resolved. */
 export type RegisterOptions = DefaultManagerOptions | ((cradle: never) => DefaultManagerOptions)
@@ -23,7 +23,7 @@ export function defaultBackgroundWorkerManager(options: RegisterOptions = {}): R
     {
       lifetime: 'SINGLETON',
       resolve: (container) =>
-        new DefaultBackgroundWorkerManager(containerOptions(options, container, ['logger', 'distributedLock'])),
+        new DefaultBackgroundWorkerManager(containerOptions(options, container, optionNames, ['logger', 'distributedLock'])),
       dispose: (manager) => manager.stop(),
     }
   return { backgroundWorkerManager: resolver }

@@ -110,6 +110,27 @@ describe('defaultBackgroundWorkerManager', () => {
     await container.dispose()
   })
 
+  it('reads what an instance of a settings class inherits or has a getter for, and refuses what it does not know', async () => {
+    const [own, other] = [new RecordingLogger(), new RecordingLogger()]
+    class Settings implements DefaultManagerOptions {
+      readonly clock = new ManualClock()
+      readonly #logger = own
+      get logger() {
+        return this.#logger
+      }
+    }
+    const container = createContainer<Cradle>()
+    container.register({ logger: asValue(other) })
+    container.register(defaultBackgroundWorkerManager(new Settings()))
+    await container.resolve('backgroundWorkerManager').start()
+    expect([own.lines.length, other.lines.length]).toEqual([1, 0])
+    await container.dispose()
+
+    const mistaken = createContainer<Cradle>()
+    mistaken.register(defaultBackgroundWorkerManager({ stopTimeout: 5 } as DefaultManagerOptions))
+    expect(() => mistaken.resolve('backgroundWorkerManager')).toThrow('unknown option "stopTimeout"')
+  })
+
   it('takes the distributedLock of the container, if there is one, unless the options say otherwise', async () => {
     const lock = new InProcessLock()
     const acquire = vi.spyOn(lock, 'acquire')

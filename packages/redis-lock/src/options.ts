@@ -45,18 +45,23 @@ const isConnection: Check = (value) =>
     ? undefined
     : `must be a redis:// URL, ioredis options or an ioredis client, got ${show(value)}.`
 
+const checks = {
+  connection: isConnection,
+  applicationName: isSlug,
+  lockTimeoutMs: isWhole(1_000, MAX_MS, 'ms'),
+  refreshIntervalMs: isWhole(1, MAX_MS, 'ms'),
+  slotClaimTtlMs: isWhole(0, MAX_MS, 'ms'),
+  commandTimeoutMs: isWhole(1, MAX_MS, 'ms'),
+  disposeTimeoutMs: isWhole(0, MAX_MS, 'ms'),
+  logger: hasMethods('debug', 'info', 'warn', 'error'),
+} satisfies Record<keyof RedisLockOptions, Check>
+
+/** What the options are called. */
+export const optionNames: readonly string[] = Object.keys(checks)
+
 /** @throws InvalidOptionsError */
 export function fillOptions(options: RedisLockOptions): FilledOptions {
-  checkOptions('RedisDistributedLock', options, {
-    connection: isConnection,
-    applicationName: isSlug,
-    lockTimeoutMs: isWhole(1_000, MAX_MS, 'ms'),
-    refreshIntervalMs: isWhole(1, MAX_MS, 'ms'),
-    slotClaimTtlMs: isWhole(0, MAX_MS, 'ms'),
-    commandTimeoutMs: isWhole(1, MAX_MS, 'ms'),
-    disposeTimeoutMs: isWhole(0, MAX_MS, 'ms'),
-    logger: hasMethods('debug', 'info', 'warn', 'error'),
-  })
+  checkOptions('RedisDistributedLock', options, checks)
   checkOptions('RedisDistributedLock', { connection: options.connection ?? null }, { connection: isConnection })
   const lockTimeoutMs = options.lockTimeoutMs ?? 20_000
   const filled = {

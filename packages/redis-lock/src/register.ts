@@ -1,6 +1,6 @@
-import { withoutUndefined } from '@background-workers/abstractions/for-managers'
+import { givenOptions } from '@background-workers/abstractions/for-managers'
 import type { DisposableResolverOptions, Resolver } from 'awilix'
-import type { RedisLockOptions } from './options.ts'
+import { type RedisLockOptions, optionNames } from './options.ts'
 import { RedisDistributedLock } from './redis-distributed-lock.ts'
 
 /** Options, or a function that makes them of the cradle when the lock is first resolved. */
@@ -20,11 +20,11 @@ export function redisDistributedLock(options: RegisterOptions): Registration {
   const resolver: Resolver<RedisDistributedLock> & DisposableResolverOptions<RedisDistributedLock> = {
     lifetime: 'SINGLETON',
     resolve: (container) => {
-      const given = typeof options === 'function' ? options(container.cradle as never) : options
+      const made = (typeof options === 'function' ? options(container.cradle as never) : options) ?? {}
       return new RedisDistributedLock({
         // A name that is missing from the cradle throws, so it is asked for first.
         ...(container.hasRegistration('logger') && { logger: container.resolve('logger') }),
-        ...withoutUndefined(given ?? {}),
+        ...givenOptions(made, [...Object.keys(made), ...optionNames]),
       })
     },
     dispose: (lock) => lock[Symbol.asyncDispose](),

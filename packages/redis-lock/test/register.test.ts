@@ -5,6 +5,7 @@ import { defaultBackgroundWorkerManager } from '@background-workers/default-mana
 import { InjectionMode, asValue, createContainer } from 'awilix'
 import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { RedisLockOptions } from '../src/options.ts'
 import { RedisDistributedLock } from '../src/redis-distributed-lock.ts'
 import { redisDistributedLock } from '../src/register.ts'
 
@@ -56,6 +57,20 @@ describe('redisDistributedLock', () => {
     const lock = container.resolve('distributedLock')
     expect(lock).toBeInstanceOf(RedisDistributedLock)
     expect(container.createScope().resolve('distributedLock')).toBe(lock)
+  })
+
+  it('reads what an instance of a settings class has a getter for', () => {
+    class Settings implements RedisLockOptions {
+      get connection() {
+        return 'redis://127.0.0.1:1'
+      }
+      get lockTimeoutMs() {
+        return 1
+      }
+    }
+    const container = createContainer<Cradle>()
+    container.register(redisDistributedLock(new Settings()))
+    expect(() => container.resolve('distributedLock')).toThrow('"lockTimeoutMs" must be')
   })
 
   it('refuses bad options when it is resolved', () => {

@@ -354,9 +354,9 @@ export const mutants: readonly Mutant[] = [
   }),
   ...ownMutants('policy', {
     "the manager's policy goes before the worker's": [
-      ['{ ...defaultPolicy, ...withoutUndefined(policy) }', '{ ...withoutUndefined(policy), ...defaultPolicy }'],
+      ['{ ...defaultPolicy, ...own }', '{ ...own, ...defaultPolicy }'],
     ],
-    "an undefined field hides the manager's": [['...withoutUndefined(policy) }', '...policy }']],
+    "an undefined field hides the manager's": [['{ ...defaultPolicy, ...own }', '{ ...defaultPolicy, ...policy }']],
     'a retry policy needs no backoff': [
       ['attempts === undefined || backoffMs === undefined', 'attempts === undefined'],
     ],
