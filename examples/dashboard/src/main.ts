@@ -1,27 +1,19 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { createDashboard } from '@background-workers/dashboard'
 import { serve } from '@hono/node-server'
 import { NoRedisError } from 'example-bullmq/example-redis'
 import { InterruptedError, watchForInterruption } from 'example-bullmq/interruption'
+import { ArgumentsError, readArguments } from './arguments.ts'
 import { createHonoApp } from './hono.ts'
 import { startBullMqManager, startDefaultManager } from './managers.ts'
 import { Sessions } from './sessions.ts'
 
-/** The longest that a timer takes: 24 days. */
-const FOREVER_MS = 2 ** 31 - 1
-
 const interruption = watchForInterruption()
 try {
-  const { values } = parseArgs({
-    options: { manager: { type: 'string', default: 'default' }, seconds: { type: 'string' } },
-  })
-  if (values.manager !== 'default' && values.manager !== 'bullmq') {
-    throw new TypeError(`--manager must be default or bullmq, got ${values.manager}.`)
-  }
-  await using running = await (values.manager === 'bullmq' ? startBullMqManager() : startDefaultManager())
+  const given = readArguments()
+  await using running = await (given.manager === 'bullmq' ? startBullMqManager() : startDefaultManager())
   const { manager, description } = running
 
   const sessions = new Sessions()
@@ -50,14 +42,13 @@ try {
   console.log(`  ${link('tim', true)}   as tim, who may only look\n`)
   console.log('Press Ctrl+C to stop.')
 
-  const lifetimeMs = values.seconds ? Number(values.seconds) * 1_000 : FOREVER_MS
   // It rejects when it is interrupted.
-  await sleep(lifetimeMs, undefined, { signal: interruption }).catch(() => {})
+  await sleep(given.lifetimeMs, undefined, { signal: interruption }).catch(() => {})
   dashboard.close()
   server.close()
   await once(server, 'close')
 } catch (error) {
-  const isExpected = error instanceof NoRedisError || error instanceof InterruptedError || error instanceof TypeError
-  console.error(isExpected ? error.message : error)
+  const isExpected = [ArgumentsError, NoRedisError, InterruptedError].some((type) => error instanceof type)
+  console.error(isExpected ? (error as Error).message : error)
   process.exitCode = 1
 }

@@ -14,6 +14,7 @@ export interface RunningManager extends AsyncDisposable {
 /** Workers that end when they are told take less; one of the example never ends. */
 const STOP_TIMEOUT_MS = 1_000
 
+/** In this process, with nothing else needed. */
 export async function startDefaultManager(): Promise<RunningManager> {
   const manager = new DefaultBackgroundWorkerManager({ stopTimeoutMs: STOP_TIMEOUT_MS })
   await startWorkers(manager)

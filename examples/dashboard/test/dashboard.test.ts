@@ -40,10 +40,20 @@ it('ends by itself when it is told to', { timeout: TIMEOUT_MS }, async () => {
   expect(example.stdout).toContain('Press Ctrl+C')
 })
 
-it('refuses a manager that it does not know', { timeout: TIMEOUT_MS }, async () => {
-  await using example = new TestProcess(MAIN, { args: ['--manager', 'cron'] })
+it.each([
+  ['a manager that it does not know', ['--manager', 'cron'], '--manager must be default or bullmq, got cron.\n'],
+  ['a time that is none', ['--seconds', 'soon'], '--seconds must be a number above 0, at most 24 days, got soon.\n'],
+  ['an option that it does not know', ['--port', '80'], /^Unknown option '--port'[^\n]*\n$/],
+])('refuses %s, in one line', { timeout: TIMEOUT_MS }, async (_, args, message) => {
+  await using example = new TestProcess(MAIN, { args })
   expect(await example.exit).toEqual({ code: 1, signal: null })
-  expect(example.stderr).toBe('--manager must be default or bullmq, got cron.\n')
+  expect(example.stderr).toEqual(typeof message === 'string' ? message : expect.stringMatching(message))
+})
+
+it('shows a failure that nobody foresaw with its stack', { timeout: TIMEOUT_MS }, async () => {
+  await using example = new TestProcess(MAIN, { env: { PORT: 'http' } })
+  expect(await example.exit).toEqual({ code: 1, signal: null })
+  expect(example.stderr).toMatch(/^RangeError[\s\S]*\n {4}at /)
 })
 
 /** A page as the one sees it who has opened the link. */

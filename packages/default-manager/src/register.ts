@@ -23,7 +23,9 @@ export function defaultBackgroundWorkerManager(options: RegisterOptions = {}): R
     {
       lifetime: 'SINGLETON',
       resolve: (container) =>
-        new DefaultBackgroundWorkerManager(containerOptions(options, container, optionNames, ['logger', 'distributedLock'])),
+        new DefaultBackgroundWorkerManager(
+          containerOptions(options, container, optionNames, ['logger', 'distributedLock']),
+        ),
       dispose: (manager) => manager.stop(),
     }
   return { backgroundWorkerManager: resolver }
