@@ -7,6 +7,7 @@ import { isOwnForm, openForm } from './form-session.ts'
 import { type OperationName, OperationRefusedError, findOperation, isInputError } from './operations.ts'
 import { confirmPage } from './pages/confirm.ts'
 import { workerPath } from './pages/parts.ts'
+import { findFormProblem } from './plain-text.ts'
 import { errorCode } from './problem.ts'
 import { isForm, readForm } from './read-form.ts'
 import { Refusal } from './refusal.ts'
@@ -27,6 +28,11 @@ export function addActionRoutes(app: Hono<DashboardEnv>, parts: DashboardParts):
     try {
       worker = await findWorker(parts, c.req.param('worker'))
       if (!worker) refuse(c, 404, 'no such worker', 'There is no worker of that name.')
+      const problem = findFormProblem(form)
+      if (problem) {
+        audit.write({ action, worker: worker.name, by, outcome: 'refused', reason: `a field holds ${problem.holds}` })
+        return askAgain(c, worker, form, problem.message, 400)
+      }
       const details = await operation.perform({ manager: options.manager, worker, form, by })
       list.forget()
       health.forget()
@@ -36,8 +42,7 @@ export function addActionRoutes(app: Hono<DashboardEnv>, parts: DashboardParts):
       if (error instanceof OperationRefusedError) refuse(c, 409, error.message, error.message)
       audit.write({ ...c.get('purpose'), by, outcome: 'failed', reason: errorCode(error) }, error)
       if (!worker || !isInputError(error)) throw error
-      const facts = { worker, operation: c.req.param('operation') as OperationName, problem: error.message, sent: form }
-      return c.html(confirmPage(frameOf(c, options), { ...facts, token: openForm(c, options.secret) }), 422)
+      return askAgain(c, worker, form, error.message, 422)
     }
     const isGone = operation.action === 'remove'
     const page = isGone ? 'workers' : workerPath(worker.name)
@@ -50,6 +55,19 @@ export function addActionRoutes(app: Hono<DashboardEnv>, parts: DashboardParts):
     c.header('allow', 'POST')
     return refuse(c, 405, 'not a POST', 'This can only be done with the form of its page.')
   })
+
+  /** The form once more, with what was sent and what is wrong with that. */
+  function askAgain(
+    c: DashboardContext,
+    worker: WorkerStatus,
+    sent: URLSearchParams,
+    problem: string,
+    status: ContentfulStatusCode,
+  ) {
+    const operation = c.req.param('operation') as OperationName
+    const token = openForm(c, options.secret)
+    return c.html(confirmPage(frameOf(c, options), { worker, operation, token, problem, sent }), status)
+  }
 
   async function readOwnForm(c: DashboardContext): Promise<URLSearchParams> {
     if (!isForm(c.req.raw)) refuse(c, 415, 'not a form', 'Only forms are taken.')

@@ -1,4 +1,4 @@
-/** Our largest form is a note of 1,000 characters. */
+/** Our largest form is a note of `MAX_TEXT_LENGTH`: of 9 KB, where each character takes three bytes and is sent as nine. */
 const MAX_FORM_BYTES = 16_384
 
 /** Whether a request says that it carries a form as browsers send it. */

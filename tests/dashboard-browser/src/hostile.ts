@@ -1,7 +1,7 @@
 import type { IBackgroundWorkerManager, WorkerStatus } from '@background-workers/abstractions'
 import { describe, expect, it } from 'vitest'
 import { showInstead } from './show-instead.ts'
-import { type OpenStage, confirm, namesIn, openDialog, rowOf } from './stage.ts'
+import { type OpenStage, namesIn, openDialog, rowOf } from './stage.ts'
 
 const HOSTILE = [
   '<script>alert(1)</script>',
@@ -16,20 +16,32 @@ const NOTE = HOSTILE.join(' ')
 /** What somebody may have stored to do harm. A visit fails by a dialog, and by what a content policy has had to stop. */
 export function testHostileTexts(open: OpenStage): void {
   describe('hostile texts', () => {
-    it('in a note, and in who has written it, are shown as they are, also by a page that is open', async () => {
+    it('in a note are refused, and stand there to be mended', async () => {
+      await using stage = await open()
+      const { page, manager, visit } = stage
+      await page.goto('workers/stock-report')
+      const dialog = await openDialog(page, 'Pause')
+      await dialog.getByLabel('Note').fill(NOTE)
+      await dialog.getByRole('button', { name: 'Pause' }).click()
+      await page.getByRole('alert').getByText('"note" must not hold markup. Put a space after "<"').waitFor()
+      expect(visit.faults.splice(0)).toContainEqual('status: 400 /admin/jobs/workers/stock-report/pause')
+      expect((await manager.get('stock-report'))?.paused).toBeUndefined()
+      expect(await page.getByLabel('Note').inputValue()).toBe(NOTE)
+      await page.getByLabel('Note').fill('a < b, says ticket <42>')
+      await page.getByRole('button', { name: 'Pause' }).click()
+      await page.getByText('Paused by ada: a < b, says ticket <42>').waitFor()
+    })
+
+    it('that others have stored, as a note and as who has written it, are shown as they are, also by a page that is open', async () => {
       await using stage = await open({ operator: () => ({ by: HOSTILE[1] as string }) })
-      const { page } = stage
+      const { page, manager } = stage
       await page.goto('workers')
       await page.getByRole('status').getByText('Live', { exact: true }).waitFor()
-      const other = await page.context().newPage()
-      await other.goto('workers/stock-report')
-      const dialog = await openDialog(other, 'Pause')
-      await dialog.getByLabel('Note').fill(NOTE)
-      await confirm(dialog, 'Pause', 'The worker is paused.')
-      const text = `Paused by ${HOSTILE[1]}: ${NOTE}`
-      await other.getByText(text).waitFor()
-      await other.close()
+      await manager.pause('stock-report', { note: NOTE, by: HOSTILE[3] as string })
+      const text = `Paused by ${HOSTILE[3]}: ${NOTE}`
       await rowOf(page, 'stock-report').getByText(text).waitFor()
+      await rowOf(page, 'stock-report').getByRole('link').click()
+      await page.getByText(text).waitFor()
       await page.goto('./')
       await page.goto(`workers?q=${encodeURIComponent(HOSTILE[2] as string)}`)
       expect(await namesIn(page)).toEqual(['stock-report'])

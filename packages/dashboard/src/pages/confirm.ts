@@ -1,6 +1,7 @@
 import type { WorkerStatus } from '@background-workers/abstractions'
 import { html } from 'hono/html'
 import { OPERATIONS, type OperationName } from '../operations.ts'
+import { MAX_TEXT_LENGTH } from '../plain-text.ts'
 import { periodText } from '../schedule-text.ts'
 import { type Html, type PageFrame, layout } from './layout.ts'
 import { workerPath } from './parts.ts'
@@ -39,7 +40,7 @@ ${fields(facts)}
 function fields({ operation, worker, sent }: ConfirmFacts): Html {
   if (operation === 'cancel') return html`<input type="hidden" name="runId" value="${worker.activeRun?.runId ?? ''}">`
   if (operation === 'pause') {
-    return html`<label class="field"><span>Note <span class="faint">(why, for those who see it paused)</span></span><input name="note" maxlength="1000" value="${sent?.get('note') ?? ''}" autocomplete="off"></label>`
+    return html`<label class="field"><span>Note <span class="faint">(why, for those who see it paused)</span></span><input name="note" maxlength="${MAX_TEXT_LENGTH}" value="${sent?.get('note') ?? ''}" autocomplete="off"></label>`
   }
   return operation === 'reschedule' ? scheduleFields(worker, sent) : html``
 }
