@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { expect, inject, it } from 'vitest'
+import { expect, inject, it, vi } from 'vitest'
 import { createClient } from './redis-client.ts'
 
 it('a client that is disconnected again and again reconnects once, and leaves nothing behind', async () => {
@@ -18,4 +18,23 @@ it('a client that is disconnected again and again reconnects once, and leaves no
   const timers = countTimers()
   client.disconnect()
   expect(countTimers()).toBe(timers)
+})
+
+it('a client writes what is sent in one turn in one piece, in its order, also over a connection that is new', async () => {
+  const client = createClient(inject('redisUrl'))
+  await client.connect()
+  for (const connection of ['first', 'second']) {
+    // Also the constructor's own commands have been answered, so nothing else is written.
+    await client.ping()
+    const parts = vi.spyOn(client.stream, '_write')
+    const pieces = vi.spyOn(client.stream as Required<typeof client.stream>, '_writev')
+    const texts = Array.from({ length: 10 }, (_, index) => `${connection} ${index}`)
+    expect(await Promise.all(texts.map((text) => client.echo(text)))).toEqual(texts)
+    expect(pieces).toHaveBeenCalledTimes(1)
+    expect(parts).not.toHaveBeenCalled()
+    client.disconnect(true)
+    await once(client, 'ready')
+  }
+  client.disconnect()
+  await once(client, 'end')
 })
