@@ -104,8 +104,8 @@ export class BullMqWorkers {
   }
 
   #createTickWorker(shared: WorkerOptions): Worker {
-    // Three plain parameters, or BullMQ passes no signal.
-    const process = (job: Job, _token?: string, _signal?: AbortSignal) => this.#parts.processTick(job.id)
+    // With a third parameter, here and below, BullMQ would make an AbortController for each job; our runs have one of their own.
+    const process = (job: Job) => this.#parts.processTick(job.id)
     const settings = { repeatStrategy }
     return this.#blockingClients.lend(
       () =>
@@ -120,7 +120,7 @@ export class BullMqWorkers {
 
   #createRunWorker(queue: string, shared: WorkerOptions): RunWorker {
     const { options, leasesLost, leasesRenewed, stalledTooOften, jobDone } = this.#parts
-    const process = (job: Job, token?: string, _signal?: AbortSignal) => this.#parts.processRun(queue, { job, token })
+    const process = (job: Job, token?: string) => this.#parts.processRun(queue, { job, token })
     const { concurrency } = options
     const worker = this.#blockingClients.lend(
       () =>
