@@ -104,6 +104,42 @@ export const bareTwoStage: RedisContestant = {
   },
 }
 
+/**
+ * A limit, not a peer: a start that upserts only the jobs whose text in a hash has changed or whose scheduler is gone. Nothing is
+ * checked or repaired, and nobody else may start meanwhile.
+ */
+export const compareFirst: RedisContestant = {
+  name: 'compare first (limit)',
+  open: async (jobs, { url, work }) => {
+    const { bullmq, createClient } = await load()
+    let client: Redis
+    let queue: Queue
+    let worker: Worker
+    return {
+      start: async () => {
+        client = createClient(url)
+        queue = new bullmq.Queue('jobs', { connection: client as never })
+        const [known, names] = await Promise.all([client.hgetall('jobs'), client.zrange(queue.toKey('repeat'), '0', '-1')])
+        const schedulers = new Set(names)
+        const texts = jobs.map((job) => [job, JSON.stringify(job)] as const)
+        const changed = texts.filter(([{ name }, text]) => known[name] !== text || !schedulers.has(name))
+        await inParallel(changed, 25, ([job]) => upsert(queue, job))
+        if (changed.length > 0) await client.hset('jobs', new Map(changed.map(([{ name }, text]) => [name, text])))
+        worker = new bullmq.Worker('jobs', (job) => work(...readTick(job)), {
+          connection: client as never,
+          concurrency: CONCURRENCY,
+        })
+        await worker.waitUntilReady()
+      },
+      stop: async () => {
+        await worker.close()
+        await queue.close()
+        client.disconnect()
+      },
+    }
+  },
+}
+
 async function load() {
   const bullmq: BullMq = await import('bullmq')
   const { Redis } = await import('ioredis')

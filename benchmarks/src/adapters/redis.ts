@@ -1,5 +1,12 @@
 import { bullMqManager } from './bullmq-manager.ts'
-import { bareTwoStage, queuePerWorker, rawBullMq, rawBullMqAllAtOnce, rawBullMqOneByOne } from './raw-bullmq.ts'
+import {
+  bareTwoStage,
+  compareFirst,
+  queuePerWorker,
+  rawBullMq,
+  rawBullMqAllAtOnce,
+  rawBullMqOneByOne,
+} from './raw-bullmq.ts'
 import type { RedisContestant } from './redis-contestant.ts'
 
 const all: readonly RedisContestant[] = [
@@ -9,6 +16,7 @@ const all: readonly RedisContestant[] = [
   rawBullMqAllAtOnce,
   queuePerWorker,
   bareTwoStage,
+  compareFirst,
 ]
 
 /** @throws when there is none of that name */

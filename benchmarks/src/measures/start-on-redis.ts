@@ -12,7 +12,7 @@ export function startUnchanged(workers: number): Measure {
     name: `redis-start-${workers}`,
     title: `Start with ${workers.toLocaleString('en')} unchanged cron workers`,
     figures,
-    contestants: ['bullmq-manager', ...loops],
+    contestants: ['bullmq-manager', ...loops, 'compare first (limit)'],
     goals: [{ contestant: 'bullmq-manager', figure: 'time', beside: loops, atMost: 1 / 6 }],
     needsRedis: true,
     full: { workers },
