@@ -3,15 +3,13 @@ import type { CancelRequests } from './cancel-requests.ts'
 import type { Connection } from './connection.ts'
 import { BEAT_MS, type Reconciler } from './reconciler.ts'
 import { isRefusal } from './redis-error.ts'
+import { LOCKED_MS } from './write-lock.ts'
 
 /** A heartbeat that takes longer is slow, or Redis is silent. */
 const SLOW_BEAT_MS = 2_500
 
 /** How long to wait after a heartbeat that Redis refused. */
 const BEAT_AGAIN_MS = 2_000
-
-/** How soon to look again while another instance writes; what it writes may be all that is needed here. */
-const LOCKED_MS = 50
 
 /** A heartbeat that has not come round for so long does not beat any more. */
 const SILENT_AFTER_MS = 60_000

@@ -3,6 +3,7 @@ import {
   type PauseOptions,
   RunCancelledError,
   type Schedule,
+  StoreUnavailableError,
   UnknownWorkerError,
   WorkerBusyError,
   WorkerNotReadyError,
@@ -17,10 +18,12 @@ import {
 } from '@background-workers/abstractions/for-managers'
 import type { CancelRequests } from './cancel-requests.ts'
 import type { Connection } from './connection.ts'
+import type { Keys } from './keys.ts'
 import type { LostRuns } from './lost-runs.ts'
 import type { ManagedWorker } from './managed-worker.ts'
 import type { FilledOptions } from './options.ts'
 import type { Reconciler } from './reconciler.ts'
+import type { RedisClient } from './redis-client.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { RunProcessor } from './run-processor.ts'
 import type { RunQueues } from './run-queues.ts'
@@ -28,10 +31,13 @@ import { MIN_PERIOD_MS, type TickSchedulers } from './schedulers.ts'
 import type { Store } from './store.ts'
 import { type KnownWorker, isKnown } from './stored-worker.ts'
 import type { UnstartedRuns } from './unstarted-runs.ts'
+import { LOCKED_MS, withWriteLock } from './write-lock.ts'
 
 /** What the control calls need of their session. */
 export interface WorkerControlParts {
   readonly options: FilledOptions
+  readonly client: RedisClient
+  readonly keys: Keys
   readonly connection: Connection
   readonly clock: RedisClock
   readonly store: Store
@@ -138,18 +144,38 @@ export class WorkerControl {
    * @throws InvalidScheduleError
    */
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption): Promise<Schedule> {
-    const { connection, clock, store, schedulers } = this.#parts
-    const stored = await this.#read(name, 'reschedule')
+    const { clock, store, schedulers } = this.#parts
+    const { definition } = await this.#read(name, 'reschedule')
     const checked = schedule === undefined ? undefined : checkSchedule(schedule, `Worker "${name}"`, MIN_PERIOD_MS)
-    const after = checked ?? stored.definition.schedule
-    const isChanged = !isSameSchedule(effectiveSchedule(stored), after)
-    const now = clock.now()
-    await connection.send('reschedule', async () => {
+    const after = checked ?? definition.schedule
+    // Two that write at once would leave the override of one and the ticks of the other.
+    await this.#alone('reschedule', async () => {
+      const stored = await this.#read(name, 'reschedule')
+      const isChanged = !isSameSchedule(effectiveSchedule(stored), after)
+      const now = clock.now()
       const override = checked && { schedule: checked, ...options, since: new Date(now) }
       await store.setOverride(name, override, isChanged ? now : undefined)
       if (isChanged) await schedulers.write(name, after, false)
     })
     return after
+  }
+
+  /**
+   * Sends what no other instance may write at the same time.
+   *
+   * @throws StoreUnavailableError also when others write for too long
+   */
+  async #alone(call: string, work: () => Promise<void>): Promise<void> {
+    const { connection, client, keys, options } = this.#parts
+    const endsAt = performance.now() + options.commandTimeoutMs
+    while (!(await connection.send(call, () => withWriteLock(client, keys, work)))) {
+      if (performance.now() > endsAt) {
+        throw new StoreUnavailableError(
+          `${call}: other instances have been writing for ${options.commandTimeoutMs} ms, so nothing was changed. Try again later.`,
+        )
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOCKED_MS))
+    }
   }
 
   async #read(name: string, call: string): Promise<KnownWorker> {

@@ -6,6 +6,9 @@ import type { RedisClient } from './redis-client.ts'
 /** A process that dies while it writes holds up the others for so long. */
 const WRITE_LOCK_MS = 10_000
 
+/** How soon to look again while another instance writes, in ms; what it writes may be all that is needed here. */
+export const LOCKED_MS = 50
+
 /** One instance of the application at a time writes. Gives `false`, and does nothing, while another one does. */
 export async function withWriteLock(client: RedisClient, keys: Keys, work: () => Promise<void>): Promise<boolean> {
   const token = randomUUID()

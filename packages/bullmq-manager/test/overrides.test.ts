@@ -1,7 +1,9 @@
-import { UnknownWorkerError, WorkerBusyError, cron, every } from '@background-workers/abstractions'
+import { type Schedule, UnknownWorkerError, WorkerBusyError, cron, every } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it, vi } from 'vitest'
-import { TestCluster, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
+import type { BullMqBackgroundWorkerManager } from '../src/index.ts'
+import { DAY_MS, TestCluster, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
+import { losingRedis } from './fixtures/losing-redis.ts'
 import { Probe } from './fixtures/probe.ts'
 import { passed, until } from './fixtures/until.ts'
 
@@ -85,6 +87,59 @@ describe.concurrent('an override', () => {
     expect((await one.get('digest'))?.schedule).toEqual({ declared: rarely() })
   })
 })
+
+/** Two schedules without a slot today. */
+const twoSchedules = () =>
+  [2, 3].map((days) => every(days * DAY_MS, { offset: (Date.now() + (days - 1) * DAY_MS) % (days * DAY_MS) })) as [
+    Schedule,
+    Schedule,
+  ]
+
+describe.concurrent('of two overrides that are made at the same time', () => {
+  it('on two instances, one stands on both, by its own slots, however slow the other call is', async (test) => {
+    const { redis, target, hold } = await losingRedis(test)
+    await using cluster = await TestCluster.open(target.url)
+    const [slow, fast] = twoSchedules()
+    const probe = new Probe()
+    const one = await cluster.start([probe.worker('digest', rarely())], { connection: redis })
+    const other = await cluster.start([probe.worker('digest', rarely())])
+    const announced = [one, other].map((instance) => listen(instance, 'worker-rescheduled'))
+    const held = hold((command) => command.includes('override:digest') && !/hmget|hgetall/i.test(command))
+    const slowly = one.reschedule('digest', slow)
+    const release = await held
+    const calls = [slowly, other.reschedule('digest', fast)]
+    // The second call is through, or it waits for the first.
+    await Promise.race([calls[1], passed(Date.now() + 1_000)])
+    release()
+    await Promise.all(calls)
+    await expectStanding(cluster, [one, other], fast)
+    expect(announced.map((events) => events.map(({ schedule }) => schedule))).toEqual([[slow], [fast]])
+  })
+
+  it('on one instance, the one that stands is announced last', async () => {
+    await using cluster = await TestCluster.open()
+    const one = await cluster.start([new Probe().worker('digest', rarely())])
+    const announced = listen(one, 'worker-rescheduled')
+    await Promise.all(twoSchedules().map((schedule) => one.reschedule('digest', schedule)))
+    expect(announced).toHaveLength(2)
+    await expectStanding(cluster, [one], announced[1]?.schedule)
+  })
+})
+
+/** The override is in force on each instance, and the next tick comes by it. */
+async function expectStanding(
+  cluster: TestCluster,
+  instances: readonly BullMqBackgroundWorkerManager[],
+  schedule: Schedule | undefined,
+): Promise<void> {
+  for (const instance of instances) {
+    const status = await instance.get('digest')
+    expect(status?.schedule?.override?.schedule).toEqual(schedule)
+    const dueAt = String(status?.nextDueAt?.getTime())
+    expect(await cluster.storedSchedulers()).toMatchObject({ digest: { dueAt } })
+  }
+  expect(await cluster.pendingTick('digest')).toBeDefined()
+}
 
 describe.concurrent('a worker that is removed on one instance', () => {
   it('is listed nowhere and runs nowhere until it is added again, then it has its records', async () => {
