@@ -215,6 +215,7 @@ export const mutants: readonly Mutant[] = [
     'consecutive failures are not reset': [['      this.#consecutiveFailures = 0\n', '']],
     'the last success is trimmed': [['[this.#lastSuccess, this.#lastFailure]', '[this.#lastFailure]']],
     'a slot that succeeded is older than any other run': [['>= (other?.decision ?? 0)', '>= 0']],
+    'what was kept before stays': [['while (list.length > most)', 'if (list.length > most)']],
   }),
   ...mutantsOf(
     `${defaultManager}/src/packed-runs.ts`,
@@ -485,6 +486,12 @@ export const mutants: readonly Mutant[] = [
     'the watch goes on after the stop': [['    this.#loopWatch.stop()\n', '']],
     'nobody rings an alarm that is dead': [['if (!isRinging) Run.outside(() => this.#timetable.ring())', '']],
     'a clock that was set is not in the health': [["      this.#health.add({ code: 'clock-skew', message })\n", '']],
+    'what is told and decided belongs to the run that asks for the health': [
+      [
+        'Run.outside(() => {\n      this.#loopWatch.look()',
+        ';((callback: () => void) => callback())(() => {\n      this.#loopWatch.look()',
+      ],
+    ],
     'whoever asks for the health does not ring the alarm': [
       ['    if (first && this.#isOverdue(first)) this.#timetable.ring()\n', ''],
     ],
