@@ -6,12 +6,12 @@ import { type DashboardContext, type DashboardEnv, type DashboardParts, frameOf,
 import { isOwnForm, openForm } from './form-session.ts'
 import { type OperationName, OperationRefusedError, findOperation, isInputError } from './operations.ts'
 import { confirmPage } from './pages/confirm.ts'
-import { workerPath } from './pages/parts.ts'
 import { findFormProblem } from './plain-text.ts'
 import { errorCode } from './problem.ts'
 import { isForm, readForm } from './read-form.ts'
 import { Refusal } from './refusal.ts'
 import { findWorker } from './view-routes.ts'
+import { workerPath } from './worker-name.ts'
 
 /** All that changes something. `authorize` has agreed when a route is reached. */
 export function addActionRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): void {

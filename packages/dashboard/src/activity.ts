@@ -19,6 +19,7 @@ export interface ActivityMinute {
  * run of each worker whenever the list is looked at. So it never counts too many, and may miss runs of other instances.
  */
 export class Activity {
+  /** When it began to count. */
   readonly since: Date
   readonly #now: () => number
   readonly #minutes = new Map<number, { runs: number; failures: number }>()
@@ -32,6 +33,7 @@ export class Activity {
     this.#unsubscribe = manager.on('run-finished', (record) => this.#count(record))
   }
 
+  /** Takes its listener back. */
   close(): void {
     this.#unsubscribe()
   }

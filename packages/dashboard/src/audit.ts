@@ -29,12 +29,7 @@ export class Audit {
 
   /** `err` goes to the log only. */
   write(entry: Omit<AuditEntry, 'at' | 'details'> & { readonly details?: AuditEntry['details'] }, err?: unknown): void {
-    const full: AuditEntry = {
-      at: new Date(),
-      details: {},
-      ...entry,
-      ...(entry.worker && { worker: cut(entry.worker) }),
-    }
+    const full: AuditEntry = { at: new Date(), details: {}, ...entry }
     const { by, action, worker, details, outcome, reason } = full
     const line = { by, action, worker, details, reason, ...(err !== undefined && { err }) }
     if (outcome === 'done') this.#logger.info(line, 'dashboard action done')
@@ -57,9 +52,4 @@ export class Audit {
       report(err)
     }
   }
-}
-
-/** A path may have any length; no name has more than 100. */
-function cut(text: string): string {
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text
 }

@@ -1,4 +1,4 @@
-import { type Check, isText } from '@background-workers/abstractions/for-managers'
+import { isText } from '@background-workers/abstractions/for-managers'
 
 /** What an operator wants to do. All but `view` are named after the call of the manager that they lead to. */
 export type DashboardAction = 'view' | 'trigger' | 'cancel' | 'pause' | 'resume' | 'reschedule' | 'remove'
@@ -56,12 +56,10 @@ export async function askPermission(
   }
 }
 
-const isBy: Check = isText
-
 /** Anything but `false` or nothing under `readOnly` counts as read-only. */
 function readOperator(answer: unknown): Operator | undefined {
   if (typeof answer !== 'object' || answer === null) return undefined
   const { by, readOnly } = answer as { by?: unknown; readOnly?: unknown }
-  if (isBy(by) !== undefined) return undefined
+  if (isText(by) !== undefined) return undefined
   return { by: by as string, readOnly: readOnly !== undefined && readOnly !== false }
 }

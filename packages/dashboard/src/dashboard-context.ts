@@ -8,8 +8,8 @@ import type { LiveUpdates } from './live-updates.ts'
 import { findOperation } from './operations.ts'
 import type { FilledOptions } from './options.ts'
 import type { PageFrame } from './pages/layout.ts'
-import { isWorkerName } from './pages/parts.ts'
 import type { SharedReading } from './shared-reading.ts'
+import { isWorkerName } from './worker-name.ts'
 
 /** What all routes share. */
 export interface DashboardParts {

@@ -7,11 +7,11 @@ import { openForm } from './form-session.ts'
 import { OPERATIONS, type OperationName, findOperation } from './operations.ts'
 import { confirmPage } from './pages/confirm.ts'
 import { overviewPage } from './pages/overview.ts'
-import { isWorkerName } from './pages/parts.ts'
 import { workerPage } from './pages/worker.ts'
 import { workersPage } from './pages/workers.ts'
 import { judgeWorkers } from './worker-condition.ts'
 import { queryWorkers, readWorkerQuery } from './worker-list.ts'
+import { isWorkerName } from './worker-name.ts'
 
 /** More would make a page of megabytes where a policy keeps thousands. */
 const RECORDS_SHOWN = 100

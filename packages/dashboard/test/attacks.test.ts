@@ -207,7 +207,7 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
       expectHarmless(page)
       expect(page).toMatch(new RegExp(`role="alert">&quot;.+&quot; must not hold ${holds}\\. .+</p>`))
       // What was typed is there to be mended.
-      if (operation === 'pause' && field === 'note') expect(valueOf(page, field)).toBe(text.toWellFormed())
+      if (operation === 'pause' && field === 'note') expect(fieldOf(page, field)).toBe(text.toWellFormed())
     }
   })
 })
@@ -354,7 +354,7 @@ describe('looking', () => {
   })
 })
 
-it('a real socket with 10 MB is answered and closed or used on', async () => {
+it('a form of 10 MB through a real socket is refused', async () => {
   const { dashboard, manager, audit } = setUp()
   const server = createServer(dashboard.nodeHandler).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -391,7 +391,7 @@ it('a real socket with 10 MB is answered and closed or used on', async () => {
 })
 
 /** What a field of a page's form holds, as a browser reads it. */
-function valueOf(page: string, field: string): string | undefined {
+function fieldOf(page: string, field: string): string | undefined {
   const [, value] = new RegExp(`name="${field}"[^>]*? value="([^"]*)"`).exec(page) ?? []
   return value
     ?.replaceAll('&lt;', '<')

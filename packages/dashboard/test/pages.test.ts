@@ -188,7 +188,7 @@ describe('the page of a worker', () => {
     expect(await offered(plain)).toEqual([])
   })
 
-  it('is not there for a worker that is not', async () => {
+  it('is not found for a worker that is unknown', async () => {
     expect((await setUp().visitor.fetch('/workers/mailer')).status).toBe(404)
   })
 })

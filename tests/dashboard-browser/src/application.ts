@@ -14,8 +14,8 @@ export interface ApplicationOptions {
   readonly many?: number
   /** What the dashboard is given in place of the manager. @default the manager */
   readonly shown?: (manager: IBackgroundWorkerManager) => IBackgroundWorkerManager
-  /** Who is logged in, asked for each request. @default 'ada', who may do everything */
-  readonly operator?: () => Operator
+  /** Who is logged in, or what is answered in place of a page; asked for each request. @default 'ada', who may do everything */
+  readonly operator?: () => Operator | Response | false
 }
 
 /** A manager that runs its workers, and its dashboard on a port of this machine. */
@@ -29,7 +29,7 @@ export interface Application extends AsyncDisposable {
 /** A root that is not the server's, where a link that leads too far up would do no harm. */
 const BASE_PATH = '/admin/jobs'
 
-/** Starts the manager with the workers of the shop, and opens its dashboard. Dispose it: nothing is left then. */
+/** Starts an application of the usual workers, and its dashboard. */
 export async function openApplication(
   createManager: CreateManager,
   { many = 0, shown = (manager) => manager, operator = () => ({ by: 'ada' }) }: ApplicationOptions = {},

@@ -9,7 +9,7 @@ import {
 import { findWrong, healthReport } from '@background-workers/abstractions/for-managers'
 import { showInstead } from './show-instead.ts'
 
-/** A worker that something is wrong with. */
+/** A worker that something is wrong with, or that somebody has laid hands on. */
 interface Condition {
   readonly name: string
   /** How it stands, besides what each worker has. */
@@ -23,11 +23,15 @@ interface Condition {
 const INSTANCE = '7d1a04c2-5f7b-4a53-8f0e-2f1f6a1f0c11'
 const MINUTE_MS = 60_000
 
-/** Each thing that can be wrong with a worker, with the words of the managers, and one that much is wrong with. */
+/** Each state and each thing that can be wrong with a worker, in the words of the managers, and one that much is wrong with. */
 export function conditions(now = Date.now()): readonly Condition[] {
   const soon = { nextDueAt: new Date(now + 6 * MINUTE_MS) }
   const active = record(now - 4 * MINUTE_MS, undefined)
   const lost = record(now - 7 * MINUTE_MS, 'lost')
+  const failed: RunRecord = {
+    ...record(now - 7 * MINUTE_MS, 'failed'),
+    error: { name: 'TypeError', message: 'the mailbox is no mailbox', stack: 'TypeError: the mailbox is no mailbox' },
+  }
   const stuck: Condition['reasons'][number] = {
     code: 'stuck',
     message:
@@ -73,6 +77,27 @@ export function conditions(now = Date.now()): readonly Condition[] {
       found('loyalty-points', { isOrphaned: true }, now),
     ),
     condition('pdf-archive', ['Start failed'], { state: 'start-failed' }, [startFailed]),
+    condition(
+      'mail-import',
+      ['Idle', 'Failing 5 times'],
+      { ...soon, lastRun: failed, lastFailure: failed, recentOutcomes: ['failed', 'failed'], consecutiveFailures: 5 },
+      [],
+    ),
+    condition(
+      'price-feed',
+      ['Paused'],
+      { state: 'paused', paused: { note: 'the vendor is down until 14:00', by: 'ada', since: new Date(now) } },
+      [],
+    ),
+    condition(
+      'session-cleaner',
+      ['Idle'],
+      {
+        ...soon,
+        schedule: { declared: every('10m'), override: { schedule: every('2h'), by: 'grace', since: new Date(now) } },
+      },
+      [],
+    ),
     condition(
       'a-worker-with-a-long-name-that-much-is-wrong-with-at-the-same-time',
       ['Running', 'Paused', 'Failing 1204 times', 'Lost a run', 'No handler'],
@@ -166,6 +191,7 @@ function record(startedAtMs: number, outcome: RunOutcome | undefined): RunRecord
     lateByMs: 12,
     attempts: 1,
     instanceId: INSTANCE,
-    ...(outcome && { outcome, reason: 'crash', finishedAt: new Date(startedAtMs + 31_000) }),
+    ...(outcome === 'lost' && { reason: 'crash' }),
+    ...(outcome && { outcome, finishedAt: new Date(startedAtMs + 31_000), durationMs: 31_000 }),
   }
 }

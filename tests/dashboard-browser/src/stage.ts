@@ -17,7 +17,7 @@ export interface Stage extends AsyncDisposable {
 /** How to open one. */
 export type OpenStage = (application?: ApplicationOptions, browser?: BrowserContextOptions) => Promise<Stage>
 
-/** Opens stages for these managers in this browser. */
+/** Opens stages on managers of that kind, in that browser. */
 export function stageOpener(createManager: CreateManager, browser: () => Browser): OpenStage {
   return async (applicationOptions, browserOptions) => {
     await using stack = new AsyncDisposableStack()

@@ -19,6 +19,7 @@ export class Visit implements AsyncDisposable {
     this.faults = faults
   }
 
+  /** Opens an empty page, to which that address is what it goes to relatively. */
   static async open(browser: Browser, address: string, options: BrowserContextOptions = {}): Promise<Visit> {
     const context = await browser.newContext({
       baseURL: address,

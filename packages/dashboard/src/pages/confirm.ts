@@ -3,8 +3,8 @@ import { html } from 'hono/html'
 import { OPERATIONS, type OperationName } from '../operations.ts'
 import { MAX_TEXT_LENGTH } from '../plain-text.ts'
 import { periodText } from '../schedule-text.ts'
+import { workerPath } from '../worker-name.ts'
 import { type Html, type PageFrame, layout } from './layout.ts'
-import { workerPath } from './parts.ts'
 
 /** What a confirmation shows. */
 export interface ConfirmFacts {

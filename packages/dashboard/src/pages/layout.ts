@@ -88,7 +88,7 @@ export function messagePage(
 export function refusalPage(text: string): Html {
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>Refused</title></head>
-<body><h1>Refused</h1><p>${text}</p></body></html>`
+<body><main><h1>Refused</h1><p>${text}</p></main></body></html>`
 }
 
 function logo(): Html {

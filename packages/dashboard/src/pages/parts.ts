@@ -1,21 +1,12 @@
 import type { RunOutcome, RunRecord, WorkerState, WorkerStatus } from '@background-workers/abstractions'
-import { FAILING_AFTER, isSlug } from '@background-workers/abstractions/for-managers'
+import { FAILING_AFTER } from '@background-workers/abstractions/for-managers'
 import { html } from 'hono/html'
 import type { KnownHealth } from '../health-reader.ts'
 import { scheduleText } from '../schedule-text.ts'
 import { durationText, relativeText, utcText } from '../time-text.ts'
 import { type AttentionCode, FINDINGS, type JudgedWorker } from '../worker-condition.ts'
+import { isWorkerName, workerPath } from '../worker-name.ts'
 import type { Html } from './layout.ts'
-
-/** Whether a name is one that `add` takes. Others can only be found in a damaged store; they are shown, and no more. */
-export function isWorkerName(name: string): boolean {
-  return isSlug(name) === undefined
-}
-
-/** The path of a worker's page from the dashboard's root. */
-export function workerPath(name: string): string {
-  return `workers/${encodeURIComponent(name)}`
-}
 
 /** A worker's name that leads to its page. */
 export function workerLink(root: string, name: string): Html {
@@ -118,41 +109,6 @@ export function overrideText({ by, since }: { readonly by?: string; readonly sin
 /** The first characters tell instances apart. */
 export function instanceTag(instanceId: string): Html {
   return html`<span class="instance" title="Instance ${instanceId}">${instanceId.slice(0, 8)}</span>`
-}
-
-const SPARK_WIDTH = 60
-const SPARK_HEIGHT = 18
-/** Failures stand out by height too, for those who do not see the colour. */
-const SPARK_HEIGHTS: Readonly<Record<RunOutcome, number>> = {
-  succeeded: 9,
-  failed: 18,
-  aborted: 13,
-  skipped: 3,
-  missed: 3,
-  lost: 18,
-}
-
-/** How many of each: `57 succeeded, 2 failed`. */
-export function outcomesText(outcomes: readonly RunOutcome[]): string {
-  const counts = new Map<RunOutcome, number>()
-  for (const outcome of outcomes) counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
-  return [...counts].map(([outcome, count]) => `${count} ${outcome}`).join(', ')
-}
-
-/** The recent outcomes as bars, the newest on the right. */
-export function sparkline(outcomes: readonly RunOutcome[]): Html {
-  const shown = outcomes.slice(-SPARK_WIDTH)
-  const first = SPARK_WIDTH - shown.length
-  const bar = (index: number, height: number) => `M${index * 3} ${SPARK_HEIGHT - height}h2v${height}h-2z`
-  const paths = new Map<RunOutcome, string>()
-  for (const [index, outcome] of shown.entries()) {
-    paths.set(outcome, (paths.get(outcome) ?? '') + bar(first + index, SPARK_HEIGHTS[outcome]))
-  }
-  const none = Array.from({ length: first }, (_, index) => bar(index, 1)).join('')
-  const label = shown.length === 0 ? 'No outcome yet' : `Last ${shown.length}: ${outcomesText(shown)}`
-  return html`<svg class="spark" viewBox="0 0 ${SPARK_WIDTH * 3 - 1} ${SPARK_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${label}"><title>${label}</title><path class="none" d="${none}"/>${[
-    ...paths,
-  ].map(([outcome, path]) => html`<path data-outcome="${outcome}" d="${path}"/>`)}</svg>`
 }
 
 /** How long a run took, or that it has not. */

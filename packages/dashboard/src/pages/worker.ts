@@ -11,6 +11,7 @@ import { OPERATIONS, type OperationName } from '../operations.ts'
 import { scheduleText } from '../schedule-text.ts'
 import { durationText, utcText, zonedText } from '../time-text.ts'
 import { type JudgedWorker, attentionsOf } from '../worker-condition.ts'
+import { workerPath } from '../worker-name.ts'
 import { type Html, type PageFrame, layout } from './layout.ts'
 import {
   ATTENTION_TONES,
@@ -18,15 +19,13 @@ import {
   healthNote,
   instanceTag,
   outcomeBadge,
-  outcomesText,
   overrideText,
   pauseText,
   scheduleCell,
-  sparkline,
   stateBadges,
   timeTag,
-  workerPath,
 } from './parts.ts'
+import { outcomesText, sparkline } from './sparkline.ts'
 
 /** What the page of a worker shows. */
 export interface WorkerFacts {

@@ -10,11 +10,11 @@ import {
   outcomeBadge,
   pauseText,
   scheduleCell,
-  sparkline,
   stateBadges,
   timeTag,
   workerLink,
 } from './parts.ts'
+import { sparkline } from './sparkline.ts'
 
 /** What the list of workers shows. */
 export interface WorkersFacts {
