@@ -8,7 +8,7 @@ import { type OpenStage, type Stage, confirm, errorsIn, openDialog, runToItsEnd,
 export interface Look {
   readonly browser: BrowserContextOptions
   /** Checks what is shown, and keeps a screenshot under that name. */
-  check(page: Page, name: string): Promise<void>
+  readonly check: (page: Page, name: string) => Promise<void>
 }
 
 /**

@@ -354,9 +354,7 @@ export const mutants: readonly Mutant[] = [
     ],
   }),
   ...ownMutants('policy', {
-    "the manager's policy goes before the worker's": [
-      ['{ ...defaultPolicy, ...own }', '{ ...own, ...defaultPolicy }'],
-    ],
+    "the manager's policy goes before the worker's": [['{ ...defaultPolicy, ...own }', '{ ...own, ...defaultPolicy }']],
     "an undefined field hides the manager's": [['{ ...defaultPolicy, ...own }', '{ ...defaultPolicy, ...policy }']],
     'a retry policy needs no backoff': [
       ['attempts === undefined || backoffMs === undefined', 'attempts === undefined'],
