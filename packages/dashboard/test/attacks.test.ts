@@ -44,6 +44,9 @@ const HOSTILE_TEXTS: readonly (readonly [attack: string, holds: string, text: st
   ['a text without end', 'more than 1,000 characters', 'x'.repeat(1_001)],
 ]
 
+/** What may stand in a store all the same. */
+const STORED_TEXTS = [...HOSTILE_NAMES, ...HOSTILE_TEXTS.map(([, , text]) => text).filter((text) => text.length < 100)]
+
 describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
   const path = `/workers/mailer/${operation}`
   const form = `/workers/mailer/confirm/${operation}`
@@ -207,7 +210,7 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
       expectHarmless(page)
       expect(page).toMatch(new RegExp(`role="alert">&quot;.+&quot; must not hold ${holds}\\. .+</p>`))
       // What was typed is there to be mended.
-      if (operation === 'pause' && field === 'note') expect(fieldOf(page, field)).toBe(text.toWellFormed())
+      if (operation === 'pause' && field === 'note') expect(page).toContain(`value="${escaped(text)}"`)
     }
   })
 })
@@ -248,13 +251,14 @@ describe('what a store holds', () => {
     expect(await visitor.page('/workers')).not.toContain('href="./workers/')
   })
 
-  it.each(HOSTILE_NAMES)('is escaped where the text %j stands in any other place', async (text) => {
+  it.each(STORED_TEXTS)('is escaped where the text %j stands in any other place', async (text) => {
     const hostile = runRecord('mailer', {
       runId: text,
       instanceId: text,
       blockedBy: text,
       by: text,
       outcome: 'failed',
+      reason: 'cancelled',
       error: { name: text, message: text, code: text, stack: text },
     })
     const since = new Date()
@@ -286,19 +290,26 @@ describe('what a store holds', () => {
       '/workers/mailer/confirm/pause',
       '/workers/mailer/confirm/cancel',
     ]) {
-      expectHarmless(await visitor.page(path))
+      const page = await visitor.page(path)
+      expectHarmless(page)
+      // In the header at least, which says who looks.
+      expect(page).toContain(escaped(text))
     }
+    expect(await visitor.page('/workers')).toContain(escaped(`Paused by ${text}: ${text}`))
+    const records = (await visitor.page('/workers/mailer')).replace(/^[^]*aria-labelledby="records"/, '')
+    expect(records).toContain(`<pre tabindex="0">${escaped(text)}</pre>`)
+    expect(records).toContain(escaped(`cancelled by ${text}, blocked by ${text}`))
   })
+})
 
-  it('can be no text that a link brings', async () => {
-    const { visitor } = setUp()
-    const attack = encodeURIComponent('"><script>alert(1)</script>')
-    for (const name of ['q', 'state', 'sort', 'order', 'page', 'done']) {
-      expectHarmless(await visitor.page(`/workers?${name}=${attack}`))
-      expectHarmless(await visitor.page(`/workers/mailer?${name}=${attack}`))
-    }
-    expect(await visitor.page('/workers/mailer?done=constructor')).not.toContain('class="notice"')
-  })
+it('a link brings no text of its own to a page', async () => {
+  const { visitor } = setUp()
+  const attack = encodeURIComponent('"><script>alert(1)</script>')
+  for (const name of ['q', 'state', 'sort', 'order', 'page', 'done']) {
+    expectHarmless(await visitor.page(`/workers?${name}=${attack}`))
+    expectHarmless(await visitor.page(`/workers/mailer?${name}=${attack}`))
+  }
+  expect(await visitor.page('/workers/mailer?done=constructor')).not.toContain('class="notice"')
 })
 
 describe('looking', () => {
@@ -390,15 +401,15 @@ it('a form of 10 MB through a real socket is refused', async () => {
   await once(server, 'close')
 })
 
-/** What a field of a page's form holds, as a browser reads it. */
-function fieldOf(page: string, field: string): string | undefined {
-  const [, value] = new RegExp(`name="${field}"[^>]*? value="([^"]*)"`).exec(page) ?? []
-  return value
-    ?.replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&quot;', '"')
-    .replaceAll('&#39;', "'")
-    .replaceAll('&amp;', '&')
+/** As it stands in a page. */
+function escaped(text: string): string {
+  return text
+    .toWellFormed()
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;')
 }
 
 /** Whatever the text was, it has made no element, no attribute and no link that acts. */
