@@ -9,10 +9,10 @@ import {
   outcomeOf,
   ownApplication,
   ownRedis,
-  pass,
 } from './fixtures/fault-manager.ts'
 import { losingRedis } from './fixtures/losing-redis.ts'
 import { Probe } from './fixtures/probe.ts'
+import { passed } from './fixtures/until.ts'
 
 describe.concurrent('a run', () => {
   for (const [when, stopTimeoutMs, isBusy] of [
@@ -39,7 +39,7 @@ describe.concurrent('a run', () => {
       const release = await held
       const stopping = manager.stop({ timeoutMs: stopTimeoutMs })
       // The stop does not wait for decisions any more; in the one case it has begun to close.
-      await pass(isBusy ? 1_500 : 800)
+      await passed(Date.now() + (isBusy ? 1_500 : 800))
       release()
       const waiting = () => target.cli('lrange', `{${applicationName}}:runs.default:wait`, '0', '-1')
       await expect.poll(waiting, PATIENCE).toBe(second)
@@ -120,7 +120,7 @@ describe.concurrent('a run', () => {
     await redis.cli('lrem', `${queue}:active`, '1', runId)
     await redis.cli('rpush', `${queue}:wait`, runId)
     await redis.cli('zadd', `${queue}:marker`, '0', '0')
-    await pass(3_000)
+    await passed(Date.now() + 3_000)
     expect(await outcomeOf(manager.trigger('long'))).toMatchObject({ code: 'worker-busy' })
     release.resolve()
     await expect.poll(() => outcomeOf(manager.trigger('long')), PATIENCE).toMatchObject({ code: 'resolved' })

@@ -1,8 +1,9 @@
 import { every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
 import { HOUR_MS } from './fixtures/cluster.ts'
-import { PATIENCE, countingWorker, faultManager, ownApplication, pass } from './fixtures/fault-manager.ts'
+import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
+import { passed } from './fixtures/until.ts'
 
 describe.concurrent('a worker that kills its process every time', () => {
   for (const [onCrash, starts] of [
@@ -29,7 +30,7 @@ describe.concurrent('a worker that kills its process every time', () => {
       const endsAt = performance.now() + 120_000
       // Like a supervisor: a process that dies is started again.
       while (performance.now() < endsAt) {
-        await pass(200)
+        await passed(Date.now() + 200)
         if (!process.hasExited) continue
         bodies += process.bodies('deadly').length
         started++

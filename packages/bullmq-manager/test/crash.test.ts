@@ -1,9 +1,10 @@
 import { type RunRecord, every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
 import { HOUR_MS } from './fixtures/cluster.ts'
-import { PATIENCE, countingWorker, faultManager, ownApplication, pass } from './fixtures/fault-manager.ts'
+import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
 import { stoodStillMs } from './fixtures/running-clock.ts'
+import { passed } from './fixtures/until.ts'
 
 /** A lease of 20 s, two looks for runs without one, 5 s apart, and 5 s to take it up and write it. */
 const LOST_WITHIN_MS = 35_000
@@ -83,7 +84,7 @@ describe.concurrent('a process that is killed in mid-run', () => {
     ])
     const recoveredAfterMs = Number((finished[1] as RunRecord).startedAt) - killedAt
     expect(recoveredAfterMs).toBeLessThan(LOST_WITHIN_MS + stoodStillMs() - stoodStillBefore)
-    await pass(6_000)
+    await passed(Date.now() + 6_000)
     expect(mortal.runs).toHaveLength(1)
     await expect.poll(async () => (await manager.get('mortal'))?.state, PATIENCE).toBe('idle')
   })

@@ -11,8 +11,8 @@ import {
   outcomeOf,
   ownProxy,
   ownRedis,
-  pass,
 } from './fixtures/fault-manager.ts'
+import { passed } from './fixtures/until.ts'
 
 const EVENTS = ['ready', 'close', 'error', 'end', 'connect', 'connecting', 'reconnecting', 'wait'] as const
 
@@ -90,7 +90,7 @@ describe.concurrent('a client of the caller', () => {
     expect(['start-timeout', 'store-unavailable']).toContain(failed.code)
     expect(failed.runningMs).toBeLessThan(3_000 + CLOSED_WITHIN_MS)
     proxy.thaw()
-    await pass(1_000)
+    await passed(Date.now() + 1_000)
     expect(await redis.cli('exists', `{${applicationName}}:instances`)).toBe('0')
     expect(await redis.cli('exists', `{${applicationName}}:workers`)).toBe('0')
     await expect.poll(() => outcomeOf(manager.start()), PATIENCE).toMatchObject({ code: 'resolved' })

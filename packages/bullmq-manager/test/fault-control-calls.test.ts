@@ -1,6 +1,7 @@
 import { every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
-import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis, pass } from './fixtures/fault-manager.ts'
+import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis } from './fixtures/fault-manager.ts'
+import { passed } from './fixtures/until.ts'
 
 describe('a control call while Redis is away', () => {
   it('rejects after commandTimeoutMs and is not executed later', async (test) => {
@@ -49,7 +50,7 @@ describe('a control call while Redis is away', () => {
 
     await redis.restart()
     await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)
-    await pass(1_500)
+    await passed(Date.now() + 1_500)
     process.off('warning', warned)
     expect(warnings).toEqual([])
     expect(runs).toHaveLength(0)

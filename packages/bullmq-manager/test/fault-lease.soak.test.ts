@@ -1,15 +1,9 @@
 import { every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
 import { HOUR_MS } from './fixtures/cluster.ts'
-import {
-  CLOSED_WITHIN_MS,
-  PATIENCE,
-  countingWorker,
-  faultManager,
-  ownApplication,
-  pass,
-} from './fixtures/fault-manager.ts'
+import { CLOSED_WITHIN_MS, PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
+import { passed } from './fixtures/until.ts'
 
 const FROZEN_MS = 38_000
 
@@ -39,7 +33,7 @@ describe.concurrent('a process that is away for longer than its lease', () => {
       await manager.add(countingWorker('blocker', every(HOUR_MS)).worker)
       await manager.start()
       if (!isBlocked) zombie.signal('SIGSTOP')
-      const awake = pass(FROZEN_MS).then(() => zombie.signal('SIGCONT'))
+      const awake = passed(Date.now() + FROZEN_MS).then(() => zombie.signal('SIGCONT'))
 
       const record = async () => (await manager.runs('long')).find((run) => run.runId === runId)
       await expect.poll(record, { ...PATIENCE, timeout: 45_000 }).toMatchObject({ outcome: 'lost', reason: 'crash' })
@@ -48,7 +42,7 @@ describe.concurrent('a process that is away for longer than its lease', () => {
       await awake
       await zombie.waitFor((event) => event.event === 'aborted' && event.runId === runId && event.code === 'lease-lost')
       await zombie.waitFor((event) => event.event === 'body-ended' && event.worker === 'long' && event.runId === runId)
-      await pass(3_000)
+      await passed(Date.now() + 3_000)
       expect(await record()).toMatchObject({ outcome: 'lost', reason: 'crash' })
       await expect
         .poll(async () => (await manager.runs('long')).find((run) => run.runId === next)?.outcome, PATIENCE)

@@ -9,10 +9,10 @@ import {
   outcomeOf,
   ownProxy,
   ownRedis,
-  pass,
 } from './fixtures/fault-manager.ts'
 import { withClient } from './fixtures/fault-redis.ts'
 import { stoodStillMs } from './fixtures/running-clock.ts'
+import { passed } from './fixtures/until.ts'
 
 /** A heartbeat of 10 s, another instance's write lock of 10 s, and 5 s to do it. */
 const RESTORED_WITHIN_MS = 25_000
@@ -42,7 +42,7 @@ describe.concurrent('while a manager runs', () => {
       await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
       await expect.poll(() => manager.health(), PATIENCE).toMatchObject({ status: 'unhealthy' })
       const before = tidy.runs.length
-      await pass(3_500)
+      await passed(Date.now() + 3_500)
       expect(tidy.runs.length).toBe(before)
       release.resolve()
       await redis.restart()
@@ -125,7 +125,7 @@ describe.concurrent('while a manager runs', () => {
 
       await redis.cli(...wordsOf(begin))
       await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
-      await pass(3_000)
+      await passed(Date.now() + 3_000)
       expect(await outcomeOf(manager.pause('tidy'))).toMatchObject({ code: 'store-unavailable' })
       expect(await manager.health()).toMatchObject({ reasons: [{ code: 'store-lost' }] })
       await redis.cli(...wordsOf(end))
@@ -162,7 +162,7 @@ describe.concurrent('while a manager runs', () => {
     expect(await manager.list()).toHaveLength(2)
     expect(await manager.health()).toMatchObject({ status: 'unhealthy' })
     release.resolve()
-    await pass(3_000)
+    await passed(Date.now() + 3_000)
     const before = tidy.runs.length
     await redis.cli('config', 'set', 'maxmemory', '0')
 
@@ -205,7 +205,7 @@ describe.concurrent('while a manager runs', () => {
       const before = tidy.runs.length
       await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before)
       await redis.cli('client', 'kill', 'type', 'normal')
-      await pass(300)
+      await passed(Date.now() + 300)
     }
     const before = tidy.runs.length
     await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)
@@ -261,7 +261,7 @@ describe.concurrent('while a manager runs', () => {
     await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(0)
     await redis.cli('client', 'pause', '6000')
     expect(await outcomeOf(manager.list())).toMatchObject({ code: 'store-unavailable' })
-    await pass(6_000)
+    await passed(Date.now() + 6_000)
     await expect.poll(async () => (await outcomeOf(manager.list())).code, PATIENCE).toBe('resolved')
     const before = tidy.runs.length
     await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(before + 1)

@@ -21,6 +21,7 @@ it('release 1 is in force again within a minute after the process of release 2 w
   const release2 = await processes.spawn()
   await release2.start()
   await expect.poll(declared, { timeout: 20_000 }).toEqual(ofRelease2)
-  await release2.kill()
+  release2.signal('SIGKILL')
+  await release2.exited
   await expect.poll(declared, { timeout: 60_000, interval: 500 }).toEqual(ofRelease1)
 }, 120_000)
