@@ -134,6 +134,24 @@ describe('a project that installs the tarballs', () => {
     expect(imported.sort()).toEqual(entries.filter((entry) => !entry.endsWith('/package.json')).sort())
   })
 
+  it('exports from every entry what its source exports, and nothing else', { timeout: TIMEOUT_MS }, async () => {
+    const entries = packages.flatMap(({ name, manifest }) =>
+      Object.entries(manifest.exports).flatMap(([entry, target]) =>
+        typeof target === 'string' ? [] : { specifier: posix.join(name, entry), name, code: target.default },
+      ),
+    )
+    const names = async ({ name, code }: (typeof entries)[number]) => {
+      const source = code.replace('./dist/', 'src/').replace(/\.js$/, '.ts')
+      return Object.keys(await import(join(ROOT, 'packages', posix.basename(name), source))).sort()
+    }
+    const expected = await Promise.all(entries.map(async (entry) => [entry.specifier, await names(entry)]))
+    const specifiers = entries.map(({ specifier }) => specifier)
+    const program = `Promise.all(${JSON.stringify(specifiers)}.map(async (entry) => [entry, Object.keys(await import(entry)).sort()]))
+      .then((exported) => console.log(JSON.stringify(exported)))`
+    const output = await run(process.execPath, ['--eval', program], join(projects, 'complete'))
+    expect(JSON.parse(output)).toEqual(expected)
+  })
+
   describe.each([
     ['minimal', { runs: true, live: 200, abandoned: [] }],
     [
