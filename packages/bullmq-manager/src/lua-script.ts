@@ -7,14 +7,15 @@ import type { RedisClient } from './redis-client.ts'
  */
 export class LuaScript {
   readonly #lua: string
-  readonly #sha: string
+  #sha: string | undefined
 
   constructor(lua: string) {
     this.#lua = lua
-    this.#sha = createHash('sha1').update(lua).digest('hex')
   }
 
   async run(client: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    // Not in the constructor: who only imports need not wait for it.
+    this.#sha ??= createHash('sha1').update(this.#lua).digest('hex')
     try {
       return await client.evalsha(this.#sha, keys.length, ...keys, ...args)
     } catch (error) {
