@@ -42,8 +42,8 @@ export interface RunHost {
   readonly clock: Clock
   readonly instanceId: string
   readonly scopeFactory: ServiceScopeFactory | undefined
-  /** The manager's logger for a worker. */
-  loggerOf(worker: string): GuardedLogger
+  /** The manager's. */
+  readonly logger: GuardedLogger
   /** The outcome is fixed; `doWork` may still be running after an abort. */
   runFinished(run: Run): void
   runRetrying(run: Run, failedAttempt: number, error: unknown, retryAtMs: number): void
@@ -99,10 +99,11 @@ export class Run implements StartedRun {
   #clearStuckTimer: (() => void) | undefined
   #logger: GuardedLogger | undefined
 
-  constructor(plan: RunPlan, host: RunHost) {
+  /** `now` is what the clock has just said. */
+  constructor(plan: RunPlan, host: RunHost, now: number = host.clock.now()) {
     this.plan = plan
     this.#host = host
-    this.startedAtMs = host.clock.now()
+    this.startedAtMs = now
     this.#startedAtMonotonic = host.clock.monotonicNow()
   }
 
@@ -147,7 +148,8 @@ export class Run implements StartedRun {
   }
 
   get logger(): GuardedLogger {
-    this.#logger ??= this.#host.loggerOf(this.plan.worker.name).child({
+    this.#logger ??= this.#host.logger.child({
+      worker: this.plan.worker.name,
       runId: this.plan.runId,
       scheduledFor: new Date(this.plan.scheduledForMs),
     })
@@ -313,14 +315,13 @@ export class Run implements StartedRun {
   }
 
   #log(outcome: RunOutcome, reason: Reason | undefined, err: unknown, durationMs: number): void {
-    const { worker, runId, scheduledForMs } = this.plan
-    // The worker's name is bound to its logger.
-    const logger = this.#host.loggerOf(worker.name)
+    const { logger } = this.#host
     if (outcome === 'succeeded' && !logger.isLevelEnabled('debug')) return
-    const scheduledFor = new Date(scheduledForMs)
-    if (outcome === 'succeeded') logger.debug({ runId, scheduledFor, durationMs }, 'run succeeded')
-    else if (outcome === 'failed') logger.error({ err, runId, scheduledFor, durationMs }, 'run failed')
-    else logger.warn({ err, runId, scheduledFor, durationMs, reason }, 'run aborted')
+    const { runId, scheduledForMs } = this.plan
+    const data = { worker: this.plan.worker.name, runId, scheduledFor: new Date(scheduledForMs), durationMs }
+    if (outcome === 'succeeded') logger.debug(data, 'run succeeded')
+    else if (outcome === 'failed') logger.error({ err, ...data }, 'run failed')
+    else logger.warn({ err, ...data, reason }, 'run aborted')
   }
 
   #clearTimers(): void {

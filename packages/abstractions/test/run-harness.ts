@@ -52,7 +52,7 @@ export class RunHarness {
         clock: this.clock,
         instanceId: 'i',
         scopeFactory: options.scopeFactory,
-        loggerOf: (worker) => logger.child({ worker }),
+        logger,
         runFinished: (run) => this.finished.push(run.record),
         runRetrying: (run, failedAttempt, error, retryAtMs) => {
           this.retrying.push({ failedAttempt, error, retryAtMs })

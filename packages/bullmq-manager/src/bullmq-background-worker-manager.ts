@@ -90,7 +90,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       clock: systemClock,
       instanceId: this.#instanceId,
       scopeFactory: this.#options.scopeFactory,
-      loggerOf: this.#createWorkerLogger,
+      logger: this.#logger,
       runRetrying: (run, attempt, error, retryAtMs) => this.#reports.runRetrying(run, attempt, error, retryAtMs),
       runStuck: (run) => this.#runStuck(run),
     }

@@ -31,8 +31,6 @@ export interface ActiveWorkParts {
   readonly reports: WorkerReports
   readonly records: RunRecords
   readonly locks: WorkerLocks | undefined
-  /** Whether it is still the manager's. */
-  isAdded(entry: ManagedPeriodicWorker): boolean
 }
 
 /** What makes a worker active: a slot that waits for its jitter, what waits for a lock, or a run. */
@@ -82,7 +80,7 @@ export class ActiveWork {
       clock: parts.options.clock,
       instanceId: parts.instanceId,
       scopeFactory: parts.options.scopeFactory,
-      loggerOf: (worker) => parts.logger.child({ worker }),
+      logger: parts.logger,
       runFinished: (run) => this.#runFinished(run),
       runRetrying: (run, attempt, error, retryAtMs) => parts.reports.runRetrying(run, attempt, error, retryAtMs),
       runSettled: (run) => this.#runSettled(run),
@@ -131,9 +129,8 @@ export class ActiveWork {
     return wasActive
   }
 
-  /** Starts a run, which keeps its lock until it settles. Nothing of the worker may be active. */
-  start(entry: ManagedPeriodicWorker, what: RunStart, hold?: LockHold): void {
-    const now = this.#host.clock.now()
+  /** Starts a run at `now`, which the clock has just said. It keeps its lock until it settles. Nothing of the worker may be active. */
+  start(entry: ManagedPeriodicWorker, what: RunStart, now: number, hold?: LockHold): void {
     const run = new Run(
       {
         worker: entry.work,
@@ -149,6 +146,7 @@ export class ActiveWork {
         cause: what.cause,
       },
       this.#host,
+      now,
     )
     this.#active.set(entry.name, { kind: 'run', entry, run, giveBack: hold && this.#watch(run, hold) })
     entry.history.begin(run, entry.definition.policy.keepRuns)
@@ -237,7 +235,7 @@ export class ActiveWork {
     const name = run.plan.worker.name
     const active = this.#active.get(name)
     if (active?.kind !== 'run' || active.run !== run) return
-    if (this.#parts.isAdded(active.entry)) this.#active.set(name, undefined)
+    if (active.entry.isAdded) this.#active.set(name, undefined)
     else this.#active.delete(name)
     active.giveBack?.()
     this.#parts.reports.runSettled(name)

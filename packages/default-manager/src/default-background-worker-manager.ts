@@ -111,8 +111,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       events: this.#events,
       health: this.#health,
       reports: this.#reports,
-      isAdded: (entry) => this.#isAdded(entry),
-      recorded: (entry) => this.#look(entry),
+      recorded: (entry, now) => this.#look(entry, now),
     })
     this.#timetable = new Timetable({
       clock: this.#options.clock,
@@ -162,7 +161,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#entries.set(name, entry)
     this.#events.emit('worker-added', { worker: name })
     // A listener may have removed it.
-    if (!this.#isWorking || !this.#isAdded(entry)) return
+    if (!this.#isWorking || !entry.isAdded) return
     starter.start()
     this.#runOnStart(entry)
   }
@@ -172,6 +171,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const entry = this.#entries.get(name)
     if (!entry) return false
     this.#entries.delete(name)
+    entry.isAdded = false
     this.#health.clearWorker(name)
     this.#runner.work.forget(name)
     if (isPeriodic(entry)) this.#timetable.set(entry, undefined)
@@ -292,7 +292,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const entries = [...this.#entries.values()]
     for (const entry of entries) {
       // A worker's start may remove another.
-      if (this.#isAdded(entry)) entry.starter.start()
+      if (entry.isAdded) entry.starter.start()
     }
     this.#timetable.open()
     this.#loopWatch.start()
@@ -345,13 +345,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#enter(entry, this.#nextUndecided(entry, now), now)
   }
 
-  /** Another may have been added under its name meanwhile. */
-  #isAdded(entry: ManagedWorker): boolean {
-    return this.#entries.get(entry.name) === entry
-  }
-
   #isScheduled(entry: ManagedPeriodicWorker): boolean {
-    return this.#isWorking && entry.starter.isReady && !entry.paused && this.#isAdded(entry)
+    return this.#isWorking && entry.starter.isReady && !entry.paused && entry.isAdded
   }
 
   /** Enters the worker's next slot, or that it has none. */
@@ -362,7 +357,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   /** Looks what is wrong with a worker. Only one whose slots or history have just changed is looked at, and never all of them. */
   #look(entry: ManagedPeriodicWorker, now: number = this.#options.clock.now()): void {
-    if (!this.#isAdded(entry)) return
+    if (!entry.isAdded) return
     const history = entry.hasHistory ? entry.history : undefined
     const worker = {
       name: entry.name,
@@ -384,7 +379,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   #decide(entry: ManagedPeriodicWorker, firstDueAt: number): void {
     // What ran just before in the same ring may have removed, paused, rescheduled or stopped it.
-    const isStillDue = this.#isWorking && !entry.paused && entry.dueAt === undefined && this.#isAdded(entry)
+    const isStillDue = this.#isWorking && !entry.paused && entry.dueAt === undefined && entry.isAdded
     if (!isStillDue) return
     try {
       const now = this.#options.clock.now()

@@ -15,6 +15,8 @@ export class ManagedWorker implements Appointment {
   readonly starter: WorkerStarter
   override: ScheduleOverride | undefined
   paused: PauseInfo | undefined
+  /** Whether it is still the manager's: another may have been added under its name meanwhile. */
+  isAdded = true
   dueAt: number | undefined
   heapIndex = -1
   #history: RunHistory | undefined

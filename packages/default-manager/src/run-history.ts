@@ -9,7 +9,8 @@ import { type Kept, PackedRuns, isPackable } from './packed-runs.ts'
 
 /** The records of one worker, in memory: the last runs and, apart from them, the last non-runs. */
 export class RunHistory {
-  #active: { readonly run: StartedRun; readonly decision: number } | undefined
+  #active: StartedRun | undefined
+  #activeDecision = 0
   /** Runs that have ended; the many that succeeded in their slot are packed. */
   readonly #runs: Kept[] = []
   #packed: PackedRuns | undefined
@@ -64,13 +65,14 @@ export class RunHistory {
     this.#keepRuns = keepRuns
     this.#hasRun = true
     this.#noteSlot(run.plan, run.plan.scheduledForMs)
-    this.#active = { run, decision: ++this.#decisions }
+    this.#active = run
+    this.#activeDecision = ++this.#decisions
   }
 
   /** Puts the outcome of the run that has begun in its place. */
   finish(run: StartedRun, keepRuns: number): void {
-    if (!run.end || this.#active?.run !== run) return
-    const { decision } = this.#active
+    if (!run.end || this.#active !== run) return
+    const decision = this.#activeDecision
     this.#active = undefined
     const { outcome, finishedAtMs } = run.end
     if (isPackable(run)) {
@@ -106,7 +108,7 @@ export class RunHistory {
 
   /** Newest first. */
   list(limit: number): RunRecord[] {
-    const active = this.#active && [{ record: startedRecord(this.#active.run), decision: this.#active.decision }]
+    const active = this.#active && [{ record: startedRecord(this.#active), decision: this.#activeDecision }]
     const runs = newestFirst([...this.#runs, ...(this.#packed?.list() ?? []), ...(active ?? [])])
     const lasts = [this.#lastSuccess, this.#lastFailure].filter((kept) => kept !== undefined)
     const kept = [...runs.slice(0, this.#keepRuns), ...this.#nonRuns, ...lasts]

@@ -17,10 +17,8 @@ export interface RunRecordsParts {
   readonly events: EventHub
   readonly health: HealthMonitor
   readonly reports: WorkerReports
-  /** Whether it is still the manager's. */
-  isAdded(entry: ManagedPeriodicWorker): boolean
   /** Its history has changed, and with it maybe what is wrong with it. */
-  recorded(entry: ManagedPeriodicWorker): void
+  recorded(entry: ManagedPeriodicWorker, now: number): void
 }
 
 /** Makes records of what has not started, writes outcomes into the worker's history, and announces them. */
@@ -53,26 +51,24 @@ export class RunRecords {
   finish(entry: ManagedPeriodicWorker, run: Run): void {
     entry.history.finish(run, entry.definition.policy.keepRuns)
     // One that was removed meanwhile has no health any more.
-    if (this.#parts.isAdded(entry)) this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)
+    if (entry.isAdded) this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)
     if (this.#parts.events.hears('run-finished')) this.#parts.events.emit('run-finished', run.record)
-    this.#parts.recorded(entry)
+    this.#parts.recorded(entry, run.end?.finishedAtMs ?? this.#parts.options.clock.now())
   }
 
   /** A run has its outcome that never began: it was cancelled while it waited. */
   cancel(entry: ManagedPeriodicWorker, record: RunRecord): void {
     entry.history.cancel(record, entry.definition.policy.keepRuns)
     this.#parts.events.emit('run-finished', record)
-    this.#parts.recorded(entry)
+    this.#parts.recorded(entry, this.#parts.options.clock.now())
   }
 
   /** No run starts: it is skipped or missed. */
   skip(entry: ManagedPeriodicWorker, decided: RunRecord): void {
-    const record = {
-      ...decided,
-      finishedAt: new Date(this.#parts.options.clock.now()),
-    }
+    const now = this.#parts.options.clock.now()
+    const record = { ...decided, finishedAt: new Date(now) }
     entry.history.skip(record, entry.definition.policy.keepRuns)
     this.#parts.reports.slotSkipped(record)
-    this.#parts.recorded(entry)
+    this.#parts.recorded(entry, now)
   }
 }

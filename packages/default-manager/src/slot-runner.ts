@@ -70,7 +70,7 @@ export class SlotRunner {
       now,
     )
     if (decision.kind === 'run' && decision.startAt > now) this.#waitForJitter(entry, slot, decision.startAt - now)
-    else this.#carryOut(entry, slot, decision)
+    else this.#carryOut(entry, slot, decision, now)
   }
 
   /** @throws WorkerBusyError, and with a lock StoreUnavailableError */
@@ -85,7 +85,7 @@ export class SlotRunner {
       ...(by !== undefined && { by }),
     }
     if (this.#locks) return this.#triggerLocked(this.#locks, entry, start)
-    this.work.start(entry, start)
+    this.work.start(entry, start, this.#clock.now())
     return runId
   }
 
@@ -103,7 +103,7 @@ export class SlotRunner {
       this.#waitForLock(this.#locks, entry, record, {
         request: { worker: entry.name, runId: start.runId },
         untilMs: startWindow(entry.definition, slot).latestStartAt,
-        held: (hold) => this.work.start(entry, start, hold),
+        held: (hold) => this.work.start(entry, start, this.#clock.now(), hold),
         refused: (blockedBy) => this.#skipHeldElsewhere(entry, record, blockedBy),
         failed: () => {
           const lateByMs = Math.max(0, this.#clock.now() - now)
@@ -111,7 +111,7 @@ export class SlotRunner {
         },
       })
     } else {
-      this.work.start(entry, start)
+      this.work.start(entry, start, now)
     }
   }
 
@@ -123,13 +123,13 @@ export class SlotRunner {
   #waitForJitter(entry: ManagedPeriodicWorker, slot: Slot, waitMs: number): void {
     const start = () => {
       this.work.waited(entry.name)
-      this.#carryOut(entry, slot, this.#decideAfterWait(entry, slot))
+      const now = this.#clock.now()
+      this.#carryOut(entry, slot, this.#decideAfterWait(entry, slot, now), now)
     }
     this.work.wait(entry, this.#records.ofSlot(entry, slot), setLongTimer(this.#clock, start, waitMs))
   }
 
-  #decideAfterWait(entry: ManagedPeriodicWorker, slot: Slot): Exclude<SlotDecision, { kind: 'wait' }> {
-    const now = this.#clock.now()
+  #decideAfterWait(entry: ManagedPeriodicWorker, slot: Slot, now: number): Exclude<SlotDecision, { kind: 'wait' }> {
     const decision = decideSlot(entry.definition, { paused: entry.paused !== undefined }, slot, now)
     if (decision.kind !== 'wait') return decision
     // A clock that was set back during the wait is no reason to wait again.
@@ -171,19 +171,21 @@ export class SlotRunner {
       },
       untilMs: latestStartAt,
       held: (hold) => {
-        const decision = this.#decideAfterWait(entry, slot)
+        const now = this.#clock.now()
+        const decision = this.#decideAfterWait(entry, slot, now)
         if (decision.kind === 'run') {
-          this.work.start(entry, slotStart(entry, slot, decision), hold)
+          this.work.start(entry, slotStart(entry, slot, decision), now, hold)
         } else {
           locks.release(hold)
-          this.#carryOut(entry, slot, decision)
+          this.#carryOut(entry, slot, decision, now)
         }
       },
       refused: (blockedBy) => this.#skipHeldElsewhere(entry, record, blockedBy),
       failed: () => {
-        const decision = this.#decideAfterWait(entry, slot)
+        const now = this.#clock.now()
+        const decision = this.#decideAfterWait(entry, slot, now)
         const lateByMs = decision.kind === 'miss' ? decision.lateByMs : 0
-        this.#carryOut(entry, slot, { kind: 'miss', reason: 'late', lateByMs })
+        this.#carryOut(entry, slot, { kind: 'miss', reason: 'late', lateByMs }, now)
       },
     })
   }
@@ -196,7 +198,7 @@ export class SlotRunner {
     const waiter: LockWaiter = {
       request: { worker: name, runId },
       held: (hold) => {
-        this.work.start(entry, start, hold)
+        this.work.start(entry, start, this.#clock.now(), hold)
         resolve(runId)
       },
       refused: (blockedBy) => reject(new WorkerBusyError(name, blockedBy)),
@@ -214,13 +216,13 @@ export class SlotRunner {
     this.#records.skip(entry, { ...record, outcome: 'skipped', reason: 'held-elsewhere', ...details })
   }
 
-  #carryOut(entry: ManagedPeriodicWorker, slot: Slot, decision: SlotDecision): void {
+  #carryOut(entry: ManagedPeriodicWorker, slot: Slot, decision: SlotDecision, now: number): void {
     switch (decision.kind) {
       case 'wait':
         return
       case 'run':
         if (this.#locks) this.#waitForSlotLock(this.#locks, entry, slot)
-        else this.work.start(entry, slotStart(entry, slot, decision))
+        else this.work.start(entry, slotStart(entry, slot, decision), now)
         return
       case 'skip':
       case 'miss':

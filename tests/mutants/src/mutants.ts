@@ -425,16 +425,16 @@ export const mutants: readonly Mutant[] = [
     ],
     'the end of a run that never began is no event': [["    this.#parts.events.emit('run-finished', record)\n", '']],
     'nobody looks at a worker that has run': [
-      ["emit('run-finished', run.record)\n    this.#parts.recorded(entry)\n", "emit('run-finished', run.record)\n"],
+      ['    this.#parts.recorded(entry, run.end?.finishedAtMs ?? this.#parts.options.clock.now())\n', ''],
     ],
     'nobody looks at a worker whose slot was missed': [
       [
-        '    this.#parts.reports.slotSkipped(record)\n    this.#parts.recorded(entry)\n',
+        '    this.#parts.reports.slotSkipped(record)\n    this.#parts.recorded(entry, now)\n',
         '    this.#parts.reports.slotSkipped(record)\n',
       ],
     ],
     'a slot that does not run is no event': [['    this.#parts.reports.slotSkipped(record)\n', '']],
-    'a slot that does not run has no end': [['      finishedAt: new Date(this.#parts.options.clock.now()),\n', '']],
+    'a slot that does not run has no end': [[', finishedAt: new Date(now) }', ' }']],
     'a slot that does not run is not kept': [
       ['    entry.history.skip(record, entry.definition.policy.keepRuns)\n', ''],
     ],

@@ -74,7 +74,7 @@ export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions
       clock,
       instanceId: 'run-once',
       scopeFactory: scopeFactoryOf(options.services),
-      loggerOf: (name) => logger.child({ worker: name }),
+      logger,
       runFinished() {},
       runRetrying() {},
       runSettled() {},
