@@ -358,13 +358,14 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   /** Looks what is wrong with a worker. Only one whose slots or history have just changed is looked at, and never all of them. */
   #look(entry: ManagedPeriodicWorker, now: number = this.#options.clock.now()): void {
     if (!entry.isAdded) return
-    const history = entry.hasHistory ? entry.history : undefined
+    const hasRun = entry.hasHistory && entry.history.hasRun
     const worker = {
       name: entry.name,
       isScheduled: this.#isScheduled(entry),
       dueAtMs: entry.dueAt,
-      hasRun: history?.hasRun ?? false,
-      recentOutcomes: history?.recentOutcomes ?? [],
+      hasRun,
+      // No run is lost here; otherwise they matter only as long as it has never run.
+      recentOutcomes: entry.hasHistory && !hasRun ? entry.history.recentOutcomes : [],
     }
     this.#reports.found(entry.name, findWrong(worker, now))
   }

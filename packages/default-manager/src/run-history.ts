@@ -15,7 +15,9 @@ export class RunHistory {
   readonly #runs: Kept[] = []
   #packed: PackedRuns | undefined
   readonly #nonRuns: Kept[] = []
-  readonly #recentOutcomes: RunOutcome[] = []
+  /** A ring. */
+  readonly #outcomes: RunOutcome[] = []
+  #outcomeCount = 0
   #keepRuns = 0
   #lastUnpackedSuccess: Kept | undefined
   #lastFailure: Kept | undefined
@@ -43,7 +45,8 @@ export class RunHistory {
   }
 
   get recentOutcomes(): readonly RunOutcome[] {
-    return this.#recentOutcomes
+    const oldest = this.#outcomeCount % RECENT_OUTCOMES
+    return [...this.#outcomes.slice(oldest), ...this.#outcomes.slice(0, oldest)]
   }
 
   /** The slot that was decided last. */
@@ -90,7 +93,7 @@ export class RunHistory {
     } else if (outcome === 'failed') {
       this.#consecutiveFailures++
     }
-    append(this.#recentOutcomes, outcome, RECENT_OUTCOMES)
+    this.#noteOutcome(outcome)
   }
 
   /** Records a run that never began: it was cancelled while it waited. */
@@ -126,7 +129,11 @@ export class RunHistory {
   #add(list: Kept[], record: RunRecord, keepRuns: number): void {
     this.#noteSlot(record, record.scheduledFor.getTime())
     append(list, { record, decision: ++this.#decisions }, keepRuns)
-    if (record.outcome) append(this.#recentOutcomes, record.outcome, RECENT_OUTCOMES)
+    if (record.outcome) this.#noteOutcome(record.outcome)
+  }
+
+  #noteOutcome(outcome: RunOutcome): void {
+    this.#outcomes[this.#outcomeCount++ % RECENT_OUTCOMES] = outcome
   }
 
   #noteSlot(run: Pick<RunRecord, 'kind'>, scheduledForMs: number): void {

@@ -37,6 +37,8 @@ export interface TimetableHost<T> {
 export class Timetable<T extends Appointment> {
   readonly #host: TimetableHost<T>
   readonly #heap: T[] = []
+  /** Of what is in the heap, by its place: finding an order looks at numbers side by side, and at no appointment. */
+  readonly #dueAts: number[] = []
   #isOpen = false
   #isRinging = false
   #alarm: TimerHandle | undefined
@@ -76,6 +78,7 @@ export class Timetable<T extends Appointment> {
     this.#disarm()
     for (const item of this.#heap) item.dueAt = undefined
     this.#heap.length = 0
+    this.#dueAts.length = 0
     this.#latestNow = Number.NEGATIVE_INFINITY
     this.#aheadMs = undefined
     this.#hasMissedAlarm = false
@@ -91,9 +94,9 @@ export class Timetable<T extends Appointment> {
     this.#latestNow = Math.max(this.#latestNow, now)
     const isNew = item.dueAt === undefined
     item.dueAt = dueAt
-    if (isNew) this.#place(item, this.#heap.length)
-    this.#rise(item)
-    if (!isNew) this.#sink(item)
+    if (isNew) this.#place(item, dueAt, this.#heap.length)
+    this.#rise(item, dueAt)
+    if (!isNew) this.#sink(item, dueAt)
     if (dueAt < this.#alarmAt && !this.#isRinging) this.#arm()
   }
 
@@ -169,48 +172,53 @@ export class Timetable<T extends Appointment> {
     if (item.dueAt === undefined) return
     item.dueAt = undefined
     const last = this.#heap.pop() as T
+    const lastDueAt = this.#dueAts.pop() as number
     if (last === item) return
-    this.#place(last, item.heapIndex)
-    this.#rise(last)
-    this.#sink(last)
+    this.#place(last, lastDueAt, item.heapIndex)
+    this.#rise(last, lastDueAt)
+    this.#sink(last, lastDueAt)
   }
 
-  #place(item: T, index: number): void {
+  #dueAtOf(index: number): number {
+    return this.#dueAts[index] as number
+  }
+
+  #place(item: T, dueAt: number, index: number): void {
     this.#heap[index] = item
+    this.#dueAts[index] = dueAt
     item.heapIndex = index
   }
 
-  #rise(item: T): void {
-    const dueAt = dueAtOf(item)
+  #move(from: number, to: number): void {
+    const item = this.#heap[from] as T
+    this.#heap[to] = item
+    this.#dueAts[to] = this.#dueAtOf(from)
+    item.heapIndex = to
+  }
+
+  #rise(item: T, dueAt: number): void {
     let index = item.heapIndex
     while (index > 0) {
       const parentIndex = (index - 1) >> 1
-      const parent = this.#heap[parentIndex] as T
-      if (dueAtOf(parent) <= dueAt) break
-      this.#place(parent, index)
+      if (this.#dueAtOf(parentIndex) <= dueAt) break
+      this.#move(parentIndex, index)
       index = parentIndex
     }
-    this.#place(item, index)
+    this.#place(item, dueAt, index)
   }
 
-  #sink(item: T): void {
-    const dueAt = dueAtOf(item)
+  #sink(item: T, dueAt: number): void {
     const size = this.#heap.length
     let index = item.heapIndex
     for (;;) {
       let childIndex = 2 * index + 1
       if (childIndex >= size) break
-      let child = this.#heap[childIndex] as T
-      const sibling = this.#heap[childIndex + 1]
-      if (sibling !== undefined && dueAtOf(sibling) < dueAtOf(child)) {
-        child = sibling
-        childIndex++
-      }
-      if (dueAtOf(child) >= dueAt) break
-      this.#place(child, index)
+      if (childIndex + 1 < size && this.#dueAtOf(childIndex + 1) < this.#dueAtOf(childIndex)) childIndex++
+      if (this.#dueAtOf(childIndex) >= dueAt) break
+      this.#move(childIndex, index)
       index = childIndex
     }
-    this.#place(item, index)
+    this.#place(item, dueAt, index)
   }
 }
 

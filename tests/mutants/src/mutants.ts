@@ -127,7 +127,7 @@ export const mutants: readonly Mutant[] = [
     'a step back after a quiet time is not noticed': [['    this.#latestNow = Math.max(this.#latestNow, now)\n', '']],
     'small steps back do not add up': [['isSetBack ? now : Math.max(this.#latestNow, now)', 'now']],
     'alarms that are moved put off the repair': [['this.#isSetBack(now) ? 1 : Math', 'Math']],
-    'an appointment that is moved keeps its place': [['    if (!isNew) this.#sink(item)\n', '']],
+    'an appointment that is moved keeps its place': [['    if (!isNew) this.#sink(item, dueAt)\n', '']],
     'a new first appointment waits for the old alarm': [['dueAt < this.#alarmAt &&', 'dueAt < 0 &&']],
   }),
   ...mutantsOf(`${defaultManager}/src/active-work.ts`, [contract, time], {
