@@ -8,6 +8,7 @@ import {
   defaultManagerUnpublished,
   defaultManagerWatched,
 } from './default-manager.ts'
+import { floors } from './floor.ts'
 import type { MemoryContestant } from './memory-contestant.ts'
 import { nestSchedule } from './nest-schedule.ts'
 import { nodeCron } from './node-cron.ts'
@@ -27,6 +28,7 @@ const all: readonly MemoryContestant[] = [
   nodeCron,
   cron,
   binaryHeap,
+  ...floors,
 ]
 
 /** @throws when there is none of that name */

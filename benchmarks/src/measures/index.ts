@@ -3,7 +3,7 @@ import { importBullMq, importDefault } from './import-time.ts'
 import type { Measure } from './measure.ts'
 import { redisIdle } from './redis-idle.ts'
 import { redisRoundTrips } from './redis-round-trips.ts'
-import { runsAt10Ms, runsAt1S, runsUnwatched } from './runs-in-memory.ts'
+import { floorAt1S, floorOfARun, runsAt10Ms, runsAt1S, runsUnwatched } from './runs-in-memory.ts'
 import { redisCommands, redisHerd, redisLateness, redisSaturated } from './runs-on-redis.ts'
 import { startCrons, startIntervals, startSameCron } from './start-in-memory.ts'
 import { startFirst, startUnchanged } from './start-on-redis.ts'
@@ -14,7 +14,9 @@ export const measures: readonly Measure[] = [
   startCrons,
   startSameCron,
   runsAt10Ms,
+  floorOfARun,
   runsAt1S,
+  floorAt1S,
   runsUnwatched,
   driftIdle,
   driftBusy,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FLOORS } from '../adapters/floor.ts'
 import { memoryContestant } from '../adapters/memory.ts'
 import { check, until } from './check.ts'
 import { type Measure, sizeOf } from './measure.ts'
@@ -33,6 +34,16 @@ export const runsAt10Ms = runsMeasure({
   quick: { workers: 1_000, periodMs: 10, seconds: 1.5, leastSlots: 85 },
 })
 
+/** What no run that keeps the promises can cost less than: what is beside `runs-10ms`, step by step. */
+export const floorOfARun = runsMeasure({
+  name: 'floor-of-a-run',
+  title:
+    'The floor of a run: what the contract promises and nothing else, called by a bare timer, 1,000 workers at 10 ms',
+  contestants: [...FLOORS, 'toad-scheduler', 'default-manager', 'default-manager, scope + signal + logger'],
+  goals: [],
+  full: runsAt10Ms.full,
+})
+
 /** What a run costs at the usual rate, and whether none is lost. */
 export const runsAt1S = runsMeasure({
   name: 'runs-1s',
@@ -56,6 +67,15 @@ export const runsAt1S = runsMeasure({
   // What a contestant loses is a figure of its own here.
   full: { workers: 10_000, periodMs: 1_000, seconds: 10, leastSlots: 0 },
   quick: { workers: 10_000, periodMs: 1_000, seconds: 2, leastSlots: 0 },
+})
+
+/** The same where a wake-up of the process is for 10 workers and not for 100. Peers wake less often: their workers herd. */
+export const floorAt1S = runsMeasure({
+  name: 'floor-at-1s',
+  title: 'The floor of a run that is not in a herd: called by a bare timer, 10,000 workers spread over 1 s',
+  contestants: [...FLOORS.slice(0, 6), 'toad-scheduler', 'default-manager'],
+  goals: [],
+  full: runsAt1S.full,
 })
 
 /** What it costs that runs are published, on the tracing channel and as events, while nobody listens. */
