@@ -3,6 +3,9 @@ import { DelayedError, type Job, WaitingError } from 'bullmq'
 /** How long a run that is handed back waits, in ms, so that another instance can take it. */
 export const HAND_BACK_MS = 2_000
 
+/** How long it waits the first time where another instance is known to have its worker; twice as long each time after. */
+const FIRST_HAND_BACK_MS = 100
+
 /** How often that may happen. */
 export const MAX_HAND_BACKS = 5
 
@@ -10,6 +13,14 @@ export const MAX_HAND_BACKS = 5
 export interface FetchedJob {
   readonly job: Job
   readonly token: string | undefined
+}
+
+/**
+ * How long a run waits that this instance has no worker for, in ms. Whoever is free first has it next, so where it has one to go
+ * to it comes again soon; and less and less often while that one is busy.
+ */
+export function handBackMs(handBacks: number, isDeclaredElsewhere: boolean): number {
+  return isDeclaredElsewhere ? Math.min(FIRST_HAND_BACK_MS * 2 ** handBacks, HAND_BACK_MS) : HAND_BACK_MS
 }
 
 /** A run that was fetched and not started goes back to the queue, for another instance or the next start. */

@@ -6,7 +6,7 @@ import {
   isSlotRun,
   nonRunOf,
 } from '@background-workers/abstractions/for-managers'
-import { HAND_BACK_MS, type FetchedJob, MAX_HAND_BACKS, handBacksOf, putOff } from './hand-back.ts'
+import { type FetchedJob, MAX_HAND_BACKS, handBackMs, handBacksOf, putOff } from './hand-back.ts'
 import type { LostRuns } from './lost-runs.ts'
 import type { ManagedWorker } from './managed-worker.ts'
 import type { RedisClock } from './redis-clock.ts'
@@ -146,14 +146,16 @@ export class RunPlanner {
 
   async #handBack(runCase: StoredCase): Promise<undefined> {
     const { job, data, runId, stored, queue } = runCase
+    const handBacks = handBacksOf(job)
+    const isOrphaned = stored.orphanedAt !== undefined
+    const isDeclaredElsewhere = !isOrphaned && (await this.#parts.isDeclaredElsewhere(data.worker, queue))
     // Where one instance of many has the worker, it may take more; as long as there is one, the run is not given up.
-    const isGivenUp = handBacksOf(job) >= MAX_HAND_BACKS && !(await this.#parts.isDeclaredElsewhere(data.worker, queue))
-    if (stored.orphanedAt !== undefined || isGivenUp) {
+    if (isOrphaned || (handBacks >= MAX_HAND_BACKS && !isDeclaredElsewhere)) {
       await this.#parts.unstartedRuns.record(runCase, { outcome: 'missed', reason: 'no-handler' })
       return undefined
     }
     this.#parts.runHandedBack(data.worker, runId)
-    return putOff(runCase, HAND_BACK_MS)
+    return putOff(runCase, handBackMs(handBacks, isDeclaredElsewhere))
   }
 }
 
