@@ -119,7 +119,10 @@ export const compareFirst: RedisContestant = {
       start: async () => {
         client = createClient(url)
         queue = new bullmq.Queue('jobs', { connection: client as never })
-        const [known, names] = await Promise.all([client.hgetall('jobs'), client.zrange(queue.toKey('repeat'), '0', '-1')])
+        const [known, names] = await Promise.all([
+          client.hgetall('jobs'),
+          client.zrange(queue.toKey('repeat'), '0', '-1'),
+        ])
         const schedulers = new Set(names)
         const texts = jobs.map((job) => [job, JSON.stringify(job)] as const)
         const changed = texts.filter(([{ name }, text]) => known[name] !== text || !schedulers.has(name))
