@@ -22,13 +22,13 @@ interface ScaleCurve {
 
 const MEMORY_SIZES = [100, 1_000, 10_000, 100_000]
 const REDIS_SIZES = [100, 1_000, 10_000]
-const memoryContestants = ['default-manager', 'toad-scheduler', 'setInterval']
+const memoryContestants = ['default-manager', 'toad-scheduler']
 
 const startCurve = {
   measure: 'start-intervals',
   contestants: memoryContestants,
   sizes: MEMORY_SIZES,
-  paramsOf: (workers: number) => ({ workers, periodMs: 10_000 }),
+  paramsOf: (workers: number) => ({ workers, periodMs: 5_000 }),
   perWorker: (value: number) => value,
 }
 

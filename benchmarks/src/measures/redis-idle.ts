@@ -22,7 +22,7 @@ export function redisIdle(workers: number): Measure {
       { contestant: 'bullmq-manager', figure: 'heap', atMost: 8 },
     ],
     needsRedis: true,
-    full: { workers, seconds: 30 },
+    full: { workers, seconds: 10 },
     ...(workers > 100 && { quick: { workers, seconds: 5 } }),
     sample: async (spec) => {
       const url = spec.redisUrl as string

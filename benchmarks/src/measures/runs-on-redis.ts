@@ -77,7 +77,7 @@ export const redisLateness: Measure = {
     { contestant: 'bullmq-manager', figure: 'p99', beside: ['bullmq'], atMost: 1, plus: 10 },
   ],
   needsRedis: true,
-  full: { workers: 100, seconds: 20 },
+  full: { workers: 100, seconds: 10 },
   quick: { workers: 100, seconds: 4 },
   sample: async (spec) => {
     const { runs, slots, ms, stop } = await startSpread(spec)

@@ -21,7 +21,7 @@ export const startIntervals: Measure = {
     beside: ['toad-scheduler'],
     atMost: 1,
   })),
-  full: { workers: 100_000, periodMs: 10_000 },
+  full: { workers: 100_000, periodMs: 5_000 },
   quick: { workers: 20_000, periodMs: 1_000 },
   sample: async (spec) => {
     const workers = sizeOf(spec, 'workers')
