@@ -3,7 +3,7 @@ import type { GuardedLogger } from '@background-workers/abstractions/for-manager
 import type { Job } from 'bullmq'
 import type { RedisClock } from './redis-clock.ts'
 import { type RunQueues, readRunJob } from './run-queues.ts'
-import type { Store } from './store.ts'
+import { type Store, firstStartOf } from './store.ts'
 import type { StoredWorker } from './stored-worker.ts'
 
 /** What is needed to find out what became of a run, and who is told. */
@@ -72,10 +72,12 @@ export class LostRuns {
   async #settle(runId: string, stored: StoredWorker): Promise<EarlierStart> {
     const { store, clock, logger } = this.#parts
     const { active, definition, name } = stored
-    if (active?.record.runId !== runId) return (await store.hasRecord(name, runId)) ? 'ended' : 'never-started'
-    if (active.isFinished) {
-      await store.settleRun(name, active.token)
-      return (await this.#isToBeRecovered(runId, stored)) ? 'to-recover' : 'ended'
+    const isActive = active?.record.runId === runId
+    if (!isActive || active.isFinished) {
+      if (isActive) await store.settleRun(name, active.token)
+      // Its first start may have been settled before, and its second put off.
+      if (await this.#isToBeRecovered(runId, stored)) return 'to-recover'
+      return isActive || (await store.hasRecord(name, runId)) ? 'ended' : 'never-started'
     }
     const lostField = firstStartOf(runId)
     const mayRecover = definition?.policy.onCrash === 'recover' && !(await store.hasRecord(name, lostField))
@@ -94,9 +96,4 @@ export class LostRuns {
     }
     return mayRecover ? 'to-recover' : 'ended'
   }
-}
-
-/** The record of the first start of a run that is started again goes under this name. */
-export function firstStartOf(runId: string): string {
-  return `${runId}~first`
 }

@@ -140,7 +140,9 @@ export class RunPlanner {
       keepRuns: policy.keepRuns,
       isRecovery,
       wasWaiting: stored.waiting !== undefined,
-      ...(startMark !== undefined && { start: { mark: startMark, ...(windowMs !== undefined && { windowMs }) } }),
+      ...(startMark !== undefined && {
+        start: { mark: startMark, markBefore: stored.startMark, ...(windowMs !== undefined && { windowMs }) },
+      }),
     }
   }
 

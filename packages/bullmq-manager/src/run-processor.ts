@@ -3,11 +3,10 @@ import { type GuardedLogger, Run, type RunHost } from '@background-workers/abstr
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { HAND_BACK_MS, MAX_HAND_BACKS, type FetchedJob, giveBack, isGivenBack, putOff } from './hand-back.ts'
 import type { Leases } from './leases.ts'
-import { firstStartOf } from './lost-runs.ts'
 import { withoutCommand } from './redis-error.ts'
 import type { RunPlanner } from './run-planner.ts'
 import { readRunJob } from './run-queues.ts'
-import type { RunClaim, Store } from './store.ts'
+import { type RunClaim, type Store, firstStartOf } from './store.ts'
 
 /** What the runs of this instance need of their session, and tell it. */
 export interface RunProcessorParts {
@@ -173,18 +172,16 @@ export class RunProcessor {
 
   /** A stop came while Redis decided the run, and takes none: it goes back as it was, to be decided by another start. */
   async #takeBack(record: RunRecord, claim: RunClaim, fetched: FetchedJob): Promise<never> {
-    try {
-      await this.#parts.store.undecideRun(record, claim)
-    } catch {
-      // The job stays active, so whoever finds it records the run as lost.
-      throw new WaitingError()
-    }
+    // Else the job stays active, so whoever finds it records the run as lost.
+    if (!(await this.#parts.store.undecideRun(record, claim))) throw new WaitingError()
     return giveBack(fetched)
   }
 
   /** What Redis refused to decide (full memory, a key of another type) is tried again; at last its job fails. */
   async #decideLater(fetched: FetchedJob, error: unknown): Promise<never> {
-    if (isGivenBack(error) || this.#isStopping) throw error
+    if (isGivenBack(error)) throw error
+    // The job stays active, so whoever finds it starts the run, or records it as lost.
+    if (this.#isStopping) throw new WaitingError()
     const { job } = fetched
     if (job.attemptsStarted === 1) {
       this.#parts.logger.error({ err: withoutCommand(error), runId: job.id }, 'a run could not be decided')

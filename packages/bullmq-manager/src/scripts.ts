@@ -119,22 +119,31 @@ return 1
 `)
 
 /**
- * Takes back what `decideRun` has written for a run that has not called doWork, if it is still the caller's.
+ * Takes back what `decideRun` has written for a run that has not called doWork. Gives 0, and changes nothing, when it is no longer the
+ * caller's, when its slot is no longer the latest that has started, or when the record by which it is recovered has been dropped.
  *
  * KEYS workers, records, order of runs
- * ARGV worker, run id, token, slot or '', the slot that had started before it or '', start mark or ''
+ * ARGV worker, run id, token, slot or '', the slot that had started before it or '', start mark or '', the mark before it or '',
+ *   field of the first start of a run that is recovered or ''
  */
 export const undecideRun = new LuaScript(`
-local worker, run, running = ARGV[1], ARGV[2], ARGV[3] .. '\\nrunning\\n'
+local worker, run, slot, mark, running = ARGV[1], ARGV[2], ARGV[4], ARGV[6], ARGV[3] .. '\\nrunning\\n'
 local marks = redis.call('HMGET', KEYS[1], 'active:' .. worker, 'started:' .. worker, 'start:' .. worker)
 if string.sub(marks[1] or '', 1, #running) ~= running then return 0 end
-redis.call('HDEL', KEYS[1], 'active:' .. worker)
+if slot ~= '' and marks[2] ~= slot then return 0 end
+if ARGV[8] ~= '' and redis.call('HEXISTS', KEYS[2], ARGV[8]) == 0 then return 0 end
+local sets, deletes = {}, { 'active:' .. worker }
+local function set_back(field, value)
+  if value == '' then deletes[#deletes + 1] = field
+  else sets[#sets + 1] = field; sets[#sets + 1] = value end
+end
+if slot ~= '' then set_back('started:' .. worker, ARGV[5]) end
+if mark ~= '' and marks[3] == mark then set_back('start:' .. worker, ARGV[7]) end
+-- A full Redis refuses to set, and deletes: so this comes first.
+if #sets > 0 then redis.call('HSET', KEYS[1], unpack(sets)) end
+redis.call('HDEL', KEYS[1], unpack(deletes))
 redis.call('HDEL', KEYS[2], run)
 redis.call('ZREM', KEYS[3], run)
-if marks[3] == ARGV[6] then redis.call('HDEL', KEYS[1], 'start:' .. worker) end
-if marks[2] ~= ARGV[4] then return 1 end
-if ARGV[5] == '' then redis.call('HDEL', KEYS[1], 'started:' .. worker)
-else redis.call('HSET', KEYS[1], 'started:' .. worker, ARGV[5]) end
 return 1
 `)
 

@@ -51,8 +51,8 @@ export interface RunClaim {
   readonly isRecovery: boolean
   /** It waited for its jitter. */
   readonly wasWaiting: boolean
-  /** For `runOnStart`: what it runs for, and how long that holds where there is no release. */
-  readonly start?: { readonly mark: string; readonly windowMs?: number }
+  /** For `runOnStart`: what it runs for, how long that holds where there is no release, and what had run before it. */
+  readonly start?: { readonly mark: string; readonly windowMs?: number; readonly markBefore?: string | undefined }
 }
 
 /** Our own keys in Redis: definitions, marks and records. BullMQ's keys are not touched here. */
@@ -193,13 +193,24 @@ export class Store {
     return decided === -1 ? undefined : decided === 1
   }
 
-  /** Takes back that a run was decided, unless it is no longer the caller's: it has not called `doWork`, and may be decided again. */
-  async undecideRun({ worker, runId }: RunRecord, { token, slot, startedBefore, start }: RunClaim): Promise<void> {
-    await undecideRun.run(
+  /** Takes back that a run was decided, which has not called `doWork`. Gives whether it may be decided again; else nothing has changed. */
+  async undecideRun({ worker, runId }: RunRecord, claim: RunClaim): Promise<boolean> {
+    const { token, slot, startedBefore, start, isRecovery } = claim
+    const undecided = await undecideRun.run(
       this.#client,
       [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'runs')],
-      [worker, runId, token, slot ?? '', startedBefore ?? '', start?.mark ?? ''],
+      [
+        worker,
+        runId,
+        token,
+        slot ?? '',
+        startedBefore ?? '',
+        start?.mark ?? '',
+        start?.markBefore ?? '',
+        isRecovery ? firstStartOf(runId) : '',
+      ],
     )
+    return undecided === 1
   }
 
   /**
@@ -309,4 +320,9 @@ export class Store {
 
 function decidedAt(record: RunRecord): number {
   return (record.startedAt ?? record.finishedAt ?? record.scheduledFor).getTime()
+}
+
+/** The record of the first start of a run that is started again goes under this name. */
+export function firstStartOf(runId: string): string {
+  return `${runId}~first`
 }

@@ -97,7 +97,7 @@ export const TICK_FIELDS = [
 ] as const satisfies readonly StoredField[]
 
 /** The fields that are read to plan a run. */
-export const RUN_FIELDS = [...TICK_FIELDS, 'success'] as const satisfies readonly StoredField[]
+export const RUN_FIELDS = [...TICK_FIELDS, 'success', 'start'] as const satisfies readonly StoredField[]
 
 /** The name of one field of a worker. */
 export function fieldOf(worker: string, field: StoredField): string {

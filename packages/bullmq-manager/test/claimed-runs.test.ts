@@ -1,5 +1,8 @@
 import { Redis, ReplyError } from 'ioredis'
 import { describe, it } from 'vitest'
+import { Keys } from '../src/keys.ts'
+import { RunQueues } from '../src/run-queues.ts'
+import { firstStartOf } from '../src/store.ts'
 import { claimedRun } from './fixtures/claimed-run.ts'
 import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
 import {
@@ -66,19 +69,83 @@ describe.concurrent('a run', () => {
       await cluster.start([new Probe().worker('digest', rarely())])
       const store = cluster.store()
       const slot = lastRareSlot()
-      if (startedBefore) await cluster.redis.hset(cluster.key('workers'), 'started:digest', String(startedBefore))
+      const marks = startedBefore ? { 'started:digest': startedBefore, 'start:digest': 'release 1' } : undefined
+      if (marks) await cluster.redis.hset(cluster.key('workers'), marks)
       const before = await store.read('digest')
-      const { record, claim } = claimedRun(slot, { startedBefore, start: { mark: 'release 1' } })
+      const { record, claim } = claimedRun(slot, {
+        startedBefore,
+        start: { mark: 'release 2', markBefore: before.startMark },
+      })
       expect(await store.decideRun(record, claim)).toBe(true)
       expect((await store.read('digest')).startedUpTo).toBe(slot)
-      await store.undecideRun(record, { ...claim, token: 'default/another/1' })
+      expect(await store.undecideRun(record, { ...claim, token: 'default/another/1' })).toBe(false)
       expect((await store.read('digest')).active?.record.runId).toBe(record.runId)
-      await store.undecideRun(record, claim)
+      expect(await store.undecideRun(record, claim)).toBe(true)
       expect(await store.read('digest')).toStrictEqual(before)
       expect(await store.records('digest', undefined)).toEqual([])
       expect(await store.decideRun(record, { ...claim, token: 'default/one/2' })).toBe(true)
     })
   }
+
+  it('that can not be taken back as it was stays with its instance', async ({ expect }) => {
+    await using cluster = await TestCluster.open()
+    const store = cluster.store()
+    const slot = lastRareSlot()
+    const one = claimedRun(slot, { keepRuns: 1 })
+    expect(await store.decideRun(one.record, one.claim)).toBe(true)
+    const lost = { ...one.record, startedAt: new Date(slot), outcome: 'lost' } as const
+    await store.finishRun(lost, one.claim.token, 1, true, firstStartOf(lost.runId))
+    // Its record takes the place of the first start's, without which it would not be recovered again.
+    const again = claimedRun(slot, { token: 'default/one/2', keepRuns: 1, startedBefore: slot, isRecovery: true })
+    const record = { ...again.record, startedAt: new Date(slot + 1) }
+    expect(await store.decideRun(record, again.claim)).toBe(true)
+    expect(await store.undecideRun(record, again.claim)).toBe(false)
+    expect((await store.read('digest')).active?.token).toBe('default/one/2')
+
+    const later = claimedRun(slot + 1, { token: 'default/one/3' })
+    expect(await store.decideRun(later.record, later.claim)).toBe(true)
+    await cluster.redis.hset(cluster.key('workers'), 'started:digest', slot + 2)
+    expect(await store.undecideRun(later.record, later.claim)).toBe(false)
+    const { active, startedUpTo } = await store.read('digest')
+    expect([active?.token, startedUpTo]).toEqual(['default/one/3', slot + 2])
+  })
+
+  it('that is to be recovered is so by the next start when a stop comes while it is decided', async (test) => {
+    const { expect } = test
+    const { redis, target, hold } = await losingRedis(test)
+    const policy = { onCrash: 'recover' } as const
+    const { manager, applicationName } = faultManager(test, { connection: redis })
+    const tidy = countingWorker('tidy', rarely(), () => {}, policy)
+    await manager.add(tidy.worker)
+    // Its process has died, which was found out.
+    const keys = new Keys(applicationName)
+    const client = new Redis(target.url)
+    test.onTestFinished(() => client.disconnect())
+    const runQueues = new RunQueues({ client, keys, onError: () => {} })
+    const slot = lastRareSlot()
+    const runId = `tidy.${slot}`
+    await runQueues.add('default', { runId, worker: 'tidy', kind: 'scheduled', slot, missedSlots: 0, delayMs: 0 })
+    await client.hincrby(`{${applicationName}}:runs.default:${runId}`, 'stc', 1)
+    await client.hset(keys.workers, { 'decided:tidy': slot, 'started:tidy': slot })
+    const first = { ...claimedRun(slot).record, runId, worker: 'tidy', outcome: 'lost' }
+    await client.hset(keys.records('tidy'), firstStartOf(runId), JSON.stringify(first))
+
+    const held = hold((command) => command.includes(':records:tidy:runs') && !command.includes('"outcome"'))
+    await manager.start()
+    const release = await held
+    const stopping = manager.stop({ timeoutMs: 60_000 })
+    release()
+    expect(await stopping).toMatchObject({ abandoned: [] })
+    expect(tidy.runs).toEqual([])
+
+    const next = faultManager(test, { connection: target.url, applicationName })
+    const again = countingWorker('tidy', rarely(), () => {}, policy)
+    await next.manager.add(again.worker)
+    await next.manager.start()
+    await expect.poll(() => again.runs, PATIENCE).toMatchObject([{ runId }])
+    const records = async () => (await next.manager.runs('tidy')).map(({ outcome }) => outcome)
+    await expect.poll(async () => (await records()).sort(), PATIENCE).toEqual(['lost', 'succeeded'])
+  })
 
   it('that has started does not wait for its jitter any more, however late its tick says so', async ({ expect }) => {
     await using cluster = await TestCluster.open()
