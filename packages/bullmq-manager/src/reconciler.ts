@@ -203,6 +203,7 @@ export class Reconciler {
   async #compareAndWrite(beat: Beat): Promise<boolean> {
     const { store, schedulers, client, keys, watch } = this.#parts
     const mayBeAhead = this.#mayBeAhead
+    const readAt = performance.now()
     let stored = await store.readAll()
     let ticks = await schedulers.readAll()
     const plan = await this.#plan(stored, ticks, beat, mayBeAhead)
@@ -228,7 +229,7 @@ export class Reconciler {
     this.#checkedAt = performance.now()
     if (mayBeAhead) this.#mayBeAhead = false
     this.#dropRemoved(stored)
-    watch.look({ stored, live: this.#live, isSettlingIn: this.isSettlingIn })
+    watch.look({ stored, readAt, live: this.#live, isSettlingIn: this.isSettlingIn })
     for (const { name, paused } of stored.values()) if (paused) this.#parts.workerPaused(name)
     return true
   }

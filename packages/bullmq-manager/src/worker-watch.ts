@@ -31,6 +31,8 @@ export interface WorkerWatchParts {
 export interface WatchedStore {
   readonly stored: ReadonlyMap<string, StoredWorker>
   readonly live: readonly Instance[]
+  /** When reading it began: what runs here have come to since is newer. By `performance.now()`. */
+  readonly readAt: number
   /** Just started: what came due while nobody ran is being decided, and who takes which queue is not known yet. */
   readonly isSettlingIn: boolean
 }
@@ -40,6 +42,8 @@ export class WorkerWatch {
   readonly #parts: WorkerWatchParts
   /** Runs of these workers came here, where they were not added. */
   readonly #handedBack = new Set<string>()
+  /** By worker: when the latest outcome of a run was noted here. */
+  readonly #notedAt = new Map<string, number>()
   /** Job schedulers of these names are not ours. */
   #foreign: ReadonlySet<string> = new Set()
 
@@ -63,12 +67,14 @@ export class WorkerWatch {
     for (const worker of seen.stored.values()) {
       const { name, orphanedAt, definition, consecutiveFailures } = worker
       if (orphanedAt !== undefined || entries.has(name)) this.#handedBack.delete(name)
-      const findings = this.#findWrong(worker, seen)
+      const isOutdated = (this.#notedAt.get(name) ?? Number.NEGATIVE_INFINITY) >= seen.readAt
+      const found = this.#findWrong(worker, seen)
+      const findings = isOutdated ? this.#asNoted(name, found) : found
       reports.found(name, findings)
       for (const { code, dueAt } of findings) {
         if (code === 'overdue' && dueAt) this.#parts.decideOverdue(name, dueAt.getTime())
       }
-      if (health.has('failing', name)) health.noteFailures(name, definition ? consecutiveFailures : 0)
+      if (!isOutdated && health.has('failing', name)) health.noteFailures(name, definition ? consecutiveFailures : 0)
     }
     for (const { code, worker } of health.reasons) {
       if (worker !== undefined && WATCHED_CODES.has(code) && !seen.stored.has(worker)) reports.found(worker, [])
@@ -77,7 +83,7 @@ export class WorkerWatch {
   }
 
   /** All that is wrong now, besides what has nothing to do with what Redis holds of the workers. Tells nobody. */
-  reasons(seen: WatchedStore): HealthReason[] {
+  reasons(seen: Omit<WatchedStore, 'readAt'>): HealthReason[] {
     const others = this.#parts.health.reasons.filter(({ code }) => !WATCHED_CODES.has(code) && code !== 'failing')
     const found = [...seen.stored.values()].flatMap((worker): HealthReason[] => {
       const failing = failingReason(worker.name, worker.definition ? worker.consecutiveFailures : 0)
@@ -90,6 +96,7 @@ export class WorkerWatch {
   /** A run has its outcome in Redis. */
   noteRun({ worker, outcome }: RunRecord, consecutiveFailures: number): void {
     const { health } = this.#parts
+    this.#notedAt.set(worker, performance.now())
     health.noteFailures(worker, consecutiveFailures)
     health.clear('never-ran', worker)
     if (outcome === 'succeeded') health.clear('lost', worker)
@@ -110,7 +117,13 @@ export class WorkerWatch {
     if (health.add(handedBack(worker))) logger.warn({ worker, runId }, handedBack(worker).message)
   }
 
-  #findWrong(worker: StoredWorker, { live, isSettlingIn }: WatchedStore): Finding[] {
+  /** What was found, with what is known of its runs in place of what was read before. */
+  #asNoted(worker: string, found: readonly Finding[]): Finding[] {
+    const others = found.filter(({ code }) => code !== 'lost' && code !== 'never-ran')
+    return this.#parts.health.has('lost', worker) ? [...others, lostReason(worker)] : others
+  }
+
+  #findWrong(worker: StoredWorker, { live, isSettlingIn }: Omit<WatchedStore, 'readAt'>): Finding[] {
     if (!isKnown(worker)) return []
     const { name, definition, paused, orphanedAt, recentOutcomes } = worker
     const now = this.#parts.clock.now()

@@ -1,0 +1,69 @@
+import { type RunRecord, every } from '@background-workers/abstractions'
+import { EventHub, HealthMonitor, WorkerReports, guardLogger } from '@background-workers/abstractions/for-managers'
+import { RecordingLogger } from '@background-workers/abstractions/testing'
+import { describe, expect, it } from 'vitest'
+import { RedisClock } from './redis-clock.ts'
+import { parseDefinition } from './stored-values.ts'
+import type { StoredWorker } from './stored-worker.ts'
+import { WorkerWatch } from './worker-watch.ts'
+
+/** A watch of one worker, and what it tells. */
+function createWatch() {
+  const logger = guardLogger(new RecordingLogger())
+  const events = new EventHub(logger)
+  const health = new HealthMonitor(events)
+  const told: string[] = []
+  events.on('health-reason-added', ({ code }) => told.push(`+${code}`))
+  events.on('health-reason-cleared', ({ code }) => told.push(`-${code}`))
+  const watch = new WorkerWatch({
+    clock: new RedisClock(),
+    health,
+    reports: new WorkerReports(logger, events, health),
+    logger,
+    entries: new Map(),
+    decideOverdue: () => {},
+  })
+  const definition = parseDefinition(
+    JSON.stringify({
+      schedule: every(60_000),
+      policy: {},
+      release: 0,
+      declaredAt: 0,
+      since: 0,
+      order: 0,
+      instanceId: '',
+    }),
+  )
+  const look = (readAt: number, worker: Partial<StoredWorker>) => {
+    const stored = { name: 'digest', recentOutcomes: [], consecutiveFailures: 0, ...(definition && { definition }) }
+    watch.look({ stored: new Map([['digest', { ...stored, ...worker }]]), readAt, live: [], isSettlingIn: true })
+  }
+  const noteRun = (outcome: RunRecord['outcome'], failures: number) =>
+    watch.noteRun({ worker: 'digest', outcome } as RunRecord, failures)
+  return { look, noteRun, told }
+}
+
+describe('WorkerWatch', () => {
+  it('takes nothing back that a run has shown since the worker was read', () => {
+    const { look, noteRun, told } = createWatch()
+    const [lost, lostThrice] = [
+      { recentOutcomes: ['lost'] },
+      { recentOutcomes: ['lost'], consecutiveFailures: 3 },
+    ] as const
+    const readAt = performance.now()
+    look(readAt, lost)
+    expect(told.splice(0)).toEqual(['+lost'])
+    noteRun('succeeded', 0)
+    expect(told.splice(0)).toEqual(['-lost'])
+    look(readAt, lostThrice)
+    expect(told).toEqual([])
+
+    noteRun('lost', 3)
+    expect(told.splice(0).sort()).toEqual(['+failing', '+lost'])
+    look(readAt, { recentOutcomes: ['succeeded'] })
+    expect(told).toEqual([])
+    // What is read afterwards counts again.
+    look(performance.now() + 1, { recentOutcomes: ['lost', 'succeeded'] })
+    expect(told.sort()).toEqual(['-failing', '-lost'])
+  })
+})
