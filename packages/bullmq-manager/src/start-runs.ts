@@ -1,8 +1,11 @@
+import { StoreUnavailableError } from '@background-workers/abstractions'
 import { type GuardedLogger, isPeriodic, startRunId } from '@background-workers/abstractions/for-managers'
 import type { Connection } from './connection.ts'
+import { inBatches } from './in-batches.ts'
 import type { ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'
 import type { FilledOptions } from './options.ts'
 import type { RedisClock } from './redis-clock.ts'
+import { isRefusal } from './redis-error.ts'
 import type { RunQueues } from './run-queues.ts'
 import { startRunWindowMs } from './start-run-window.ts'
 import type { Store } from './store.ts'
@@ -21,17 +24,33 @@ export interface StartRunsParts {
 
 /**
  * Asks for the runs of these workers that have `runOnStart`. Never rejects: what can not be asked for now is no reason to
- * run nothing at all.
+ * run nothing at all. Once Redis can not be reached no more are asked for, so that a start waits no longer than one call.
  */
 export async function requestStartRuns(entries: Iterable<ManagedWorker>, parts: StartRunsParts): Promise<void> {
-  for (const entry of entries) {
-    if (!isPeriodic(entry) || !entry.definition.policy.runOnStart || !entry.starter.isReady) continue
+  const { connection, logger } = parts
+  const asked = [...entries]
+    .filter(isPeriodic)
+    .filter(({ definition, starter }) => definition.policy.runOnStart && starter.isReady)
+  const left: string[] = []
+  let unreachable: unknown
+  await inBatches(asked, async (entry) => {
+    const worker = entry.definition.name
     try {
-      await parts.connection.send('start', () => requestStartRun(entry, parts))
+      if (!unreachable) return await connection.send('start', () => requestStartRun(entry, parts))
     } catch (err) {
-      parts.logger.error({ err, worker: entry.definition.name }, 'runOnStart: the run could not be asked for')
+      if (!isUnreachable(err)) {
+        return logger.error({ err, worker }, 'runOnStart: the run could not be asked for')
+      }
+      unreachable ??= err
     }
-  }
+    left.push(worker)
+  })
+  if (unreachable) logger.error({ err: unreachable, workers: left }, 'runOnStart: runs could not be asked for')
+}
+
+/** Whether Redis did not answer; what it refuses for one worker it may take for another. */
+function isUnreachable(error: unknown): boolean {
+  return error instanceof StoreUnavailableError && !isRefusal(error.cause)
 }
 
 /** Once per release in the cluster; without a release once in min(period, 10 min). The store has the last word. */

@@ -1,4 +1,5 @@
 import type { EventHub, GuardedLogger, WorkerReports } from '@background-workers/abstractions/for-managers'
+import { inBatches } from './in-batches.ts'
 import type { Instances } from './instances.ts'
 import type { ReconcilePlan } from './reconcile-plan.ts'
 import type { RedisClock } from './redis-clock.ts'
@@ -7,8 +8,6 @@ import type { RunQueues } from './run-queues.ts'
 import type { TickSchedulers } from './schedulers.ts'
 import type { Store } from './store.ts'
 import type { StoredWorker } from './stored-worker.ts'
-
-const WRITES_AT_A_TIME = 25
 
 /** What is needed to write a plan, and to say what it changes. */
 export interface WritePlanParts {
@@ -59,10 +58,4 @@ export async function writePlan(
   reports.schedulesRepaired(plan.restored, 'schedules had lost their pending job: they go on')
   for (const name of plan.expired) logger.warn({ worker: name }, 'orphaned worker deleted with its records')
   return isWritten
-}
-
-async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  for (let index = 0; index < items.length; index += WRITES_AT_A_TIME) {
-    await Promise.all(items.slice(index, index + WRITES_AT_A_TIME).map(work))
-  }
 }
