@@ -74,7 +74,7 @@ export class Heartbeat {
     } while (!isDone() && performance.now() < endsAt && (await wait(LOCKED_MS)))
     if (isDone()) return
     throw new StoreUnavailableError(
-      `It could not be written within ${timeoutMs} ms, while others write. Try again later.`,
+      `What is declared here could not be written within ${timeoutMs} ms, while other instances write. Try again later.`,
     )
   }
 

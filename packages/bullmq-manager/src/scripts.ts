@@ -119,8 +119,9 @@ return 1
 `)
 
 /**
- * Takes back what `decideRun` has written for a run that has not called doWork. Gives 0, and changes nothing, when it is no longer the
- * caller's, when its slot is no longer the latest that has started, or when the record by which it is recovered has been dropped.
+ * Takes back what `decideRun` has written for a run that has not called doWork. Gives 0, and changes nothing, when the run is
+ * no longer the caller's, when its slot is no longer the latest that has started, or when the record by which it is recovered
+ * has been dropped.
  *
  * KEYS workers, records, order of runs
  * ARGV worker, run id, token, slot or '', the slot that had started before it or '', start mark or '', the mark before it or '',

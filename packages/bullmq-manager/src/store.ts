@@ -193,7 +193,7 @@ export class Store {
     return decided === -1 ? undefined : decided === 1
   }
 
-  /** Takes back that a run was decided, which has not called `doWork`. Gives whether it may be decided again; else nothing has changed. */
+  /** Takes back that a run was decided, which has not called `doWork`. Gives `false`, and changes nothing, when it can not. */
   async undecideRun({ worker, runId }: RunRecord, claim: RunClaim): Promise<boolean> {
     const { token, slot, startedBefore, start, isRecovery } = claim
     const undecided = await undecideRun.run(

@@ -147,6 +147,31 @@ describe.concurrent('a run', () => {
     await expect.poll(async () => (await records()).sort(), PATIENCE).toEqual(['lost', 'succeeded'])
   })
 
+  it('that could not be decided while the manager stops stays with its instance, and does not fail', async (test) => {
+    const { expect } = test
+    const { options, key } = await ownApplication(test)
+    const client = new Redis(options.connection, { maxRetriesPerRequest: null })
+    test.onTestFinished(() => client.disconnect())
+    const { manager } = faultManager(test, { ...options, connection: client })
+    await manager.add(countingWorker('tidy', rarely()).worker)
+    await manager.start()
+    const evalsha = client.evalsha.bind(client)
+    const refusal = Promise.withResolvers<never>()
+    const deciding = Promise.withResolvers<void>()
+    client.evalsha = ((...args: string[]) => {
+      if (!args.includes(key('records:tidy:runs'))) return evalsha(...(args as [string, string]))
+      deciding.resolve()
+      return refusal.promise
+    }) as never
+    const runId = await manager.trigger('tidy')
+    await deciding.promise
+    const stopping = manager.stop()
+    refusal.reject(new ReplyError('OOM command not allowed when used memory > maxmemory'))
+    expect(await stopping).toMatchObject({ abandoned: [] })
+    expect(await client.lrange(key('runs.default:active'), 0, -1)).toEqual([runId])
+    expect(await client.zcard(key('runs.default:failed'))).toBe(0)
+  })
+
   it('that has started does not wait for its jitter any more, however late its tick says so', async ({ expect }) => {
     await using cluster = await TestCluster.open()
     const store = cluster.store()
