@@ -25,6 +25,7 @@ describe('BullMqBackgroundWorkerManager', () => {
     ['no connection', {}, /"connection" must be a redis:\/\/ URL, ioredis options or an ioredis client/],
     ['a connection that is no URL', { connection: '127.0.0.1:6379' }, /"connection" must be a redis:\/\/ URL/],
     ['a connection that is a number', { connection: 6379 }, /"connection" must be a redis:\/\/ URL/],
+    ['a connection that is a list', { connection: [] }, /"connection" must be a redis:.* client, got an array\./],
     ['a keyPrefix', { connection: { keyPrefix: 'x' } }, /no keyPrefix/],
     ['a client with a keyPrefix', { connection: client({ keyPrefix: 'x' }) }, /no keyPrefix/],
     ['a client that gives up', { connection: client({ maxRetriesPerRequest: 20 }) }, /maxRetriesPerRequest: null/],

@@ -49,7 +49,8 @@ export interface FilledOptions extends FilledManagerOptions {
 }
 
 const isConnection: Check = (value) =>
-  (typeof value === 'string' && /^rediss?:\/\//.test(value)) || (typeof value === 'object' && value !== null)
+  (typeof value === 'string' && /^rediss?:\/\//.test(value)) ||
+  (typeof value === 'object' && value !== null && !Array.isArray(value))
     ? undefined
     : `must be a redis:// URL, ioredis options or an ioredis client, got ${show(value)}.`
 
