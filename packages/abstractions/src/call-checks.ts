@@ -1,6 +1,7 @@
 import { type Check, checkOptions, isText, isWhole, show } from './checks.ts'
 import { MAX_DURATION_MS } from './duration.ts'
 import { InvalidOptionsError } from './errors.ts'
+import { givenOptions } from './given-options.ts'
 import type { ByOption, IBackgroundWorkerManager, StopOptions } from './manager.ts'
 
 // The checks of the calls that every manager takes, so that a bad call is refused in the same words everywhere.
@@ -11,18 +12,22 @@ const OPTIONS_OF_CALL = {
   pause: { by: isText, note: isText },
   resume: { by: isText },
   reschedule: { by: isText },
-  get: {},
   runs: { limit: isWhole(1, 1_000_000) },
 } satisfies { readonly [call in keyof IBackgroundWorkerManager]?: Readonly<Record<string, Check>> }
 
 /**
- * Checks a call that names a worker.
+ * Checks a call that names a worker, and gives its options: those that are given, as a plain object of the manager's own.
  *
  * @throws InvalidOptionsError
  */
-export function checkCall(call: keyof typeof OPTIONS_OF_CALL, name: unknown, options: object = {}): void {
+export function checkCall<Options extends object>(
+  call: keyof typeof OPTIONS_OF_CALL,
+  name: unknown,
+  options: Options,
+): Options {
   checkName(call, name)
   checkOptions(call, options, OPTIONS_OF_CALL[call])
+  return givenOptions(options, Object.keys(OPTIONS_OF_CALL[call]))
 }
 
 /**

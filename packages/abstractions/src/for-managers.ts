@@ -10,7 +10,7 @@ export {
   type PlainWorkerDefinition,
   type WorkerDefinition,
 } from './worker-definition.ts'
-export { checkCall, checkCancel, checkStopOptions } from './call-checks.ts'
+export { checkCall, checkCancel, checkName, checkStopOptions } from './call-checks.ts'
 export {
   type Check,
   checkOptions,

@@ -34,6 +34,7 @@ import {
   WorkerStops,
   checkCall,
   checkCancel,
+  checkName,
   checkStopOptions,
   defineWorker,
   giveLogger,
@@ -146,18 +147,18 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   async remove(name: string, options: ByOption = {}): Promise<boolean> {
-    checkCall('remove', name, options)
+    const given = checkCall('remove', name, options)
     const isAdded = this.#entries.has(name)
     const wasStored = this.#session ? await this.#session.control.remove(name) : false
     if (!isAdded && !wasStored) return false
     if (isAdded) this.#dropWorker(name)
-    this.#reports.removed(name, options)
+    this.#reports.removed(name, given)
     return true
   }
 
   async trigger(name: string, options: ByOption = {}): Promise<string> {
-    checkCall('trigger', name, options)
-    return this.#controlOf(name, 'trigger').trigger(name, options)
+    const given = checkCall('trigger', name, options)
+    return this.#controlOf(name, 'trigger').trigger(name, given)
   }
 
   async cancel(runId: string, options: ByOption = {}): Promise<boolean> {
@@ -166,20 +167,20 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   async pause(name: string, options: PauseOptions = {}): Promise<void> {
-    checkCall('pause', name, options)
-    await this.#controlOf(name, 'pause').pause(name, options)
-    this.#reports.paused(name, options)
+    const given = checkCall('pause', name, options)
+    await this.#controlOf(name, 'pause').pause(name, given)
+    this.#reports.paused(name, given)
   }
 
   async resume(name: string, options: ByOption = {}): Promise<void> {
-    checkCall('resume', name, options)
-    if (await this.#controlOf(name, 'resume').resume(name)) this.#reports.resumed(name, options)
+    const given = checkCall('resume', name, options)
+    if (await this.#controlOf(name, 'resume').resume(name)) this.#reports.resumed(name, given)
   }
 
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption = {}): Promise<void> {
-    checkCall('reschedule', name, options)
-    const after = await this.#controlOf(name, 'reschedule').reschedule(name, schedule, options)
-    this.#reports.rescheduled(name, after, options)
+    const given = checkCall('reschedule', name, options)
+    const after = await this.#controlOf(name, 'reschedule').reschedule(name, schedule, given)
+    this.#reports.rescheduled(name, after, given)
   }
 
   async list(): Promise<WorkerStatus[]> {
@@ -187,15 +188,15 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   async get(name: string): Promise<WorkerStatus | undefined> {
-    checkCall('get', name)
+    checkName('get', name)
     const entry = this.#entries.get(name)
     return (await this.#session?.reader.get(name)) ?? (entry && describeLocal(entry))
   }
 
   async runs(name: string, options: RunsOptions = {}): Promise<RunRecord[]> {
-    checkCall('runs', name, options)
+    const given = checkCall('runs', name, options)
     const entry = this.#entries.get(name)
-    if (this.#session && entry?.definition.kind !== 'plain') return this.#session.reader.runs(name, options.limit)
+    if (this.#session && entry?.definition.kind !== 'plain') return this.#session.reader.runs(name, given.limit)
     if (!entry) throw new UnknownWorkerError(name)
     return []
   }

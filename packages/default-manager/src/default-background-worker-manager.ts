@@ -36,6 +36,7 @@ import {
   OVERDUE_AFTER_MS,
   checkCall,
   checkCancel,
+  checkName,
   checkSchedule,
   checkStopOptions,
   defineWorker,
@@ -167,7 +168,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async remove(name: string, options: ByOption = {}): Promise<boolean> {
-    checkCall('remove', name, options)
+    const given = checkCall('remove', name, options)
     const entry = this.#entries.get(name)
     if (!entry) return false
     this.#entries.delete(name)
@@ -177,12 +178,12 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (isPeriodic(entry)) this.#timetable.set(entry, undefined)
     if (entry.hasHistory) this.#keepHistory(name, entry.history)
     this.#stops.letGo(this.#stoppable(entry))
-    this.#reports.removed(name, options)
+    this.#reports.removed(name, given)
     return true
   }
 
   async trigger(name: string, options: ByOption = {}): Promise<string> {
-    checkCall('trigger', name, options)
+    const given = checkCall('trigger', name, options)
     const entry = this.#periodic(name, 'trigger')
     if (!this.#options.isEnabled) {
       throw new ManagerStoppedError(
@@ -193,7 +194,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       throw new ManagerStoppedError(`trigger: the manager is ${this.state}, so it runs nothing. Call start() first.`)
     }
     if (!entry.starter.isReady) throw new WorkerNotReadyError(name)
-    return this.#runner.trigger(entry, options.by)
+    return this.#runner.trigger(entry, given.by)
   }
 
   async cancel(runId: string, options: ByOption = {}): Promise<boolean> {
@@ -202,40 +203,40 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async pause(name: string, options: PauseOptions = {}): Promise<void> {
-    checkCall('pause', name, options)
+    const given = checkCall('pause', name, options)
     const entry = this.#periodic(name, 'pause')
     entry.paused = {
-      ...options,
+      ...given,
       since: entry.paused?.since ?? new Date(this.#options.clock.now()),
     }
     this.#timetable.set(entry, undefined)
     this.#runner.work.pause(name)
     this.#look(entry)
-    this.#reports.paused(name, options)
+    this.#reports.paused(name, given)
   }
 
   async resume(name: string, options: ByOption = {}): Promise<void> {
-    checkCall('resume', name, options)
+    const given = checkCall('resume', name, options)
     const entry = this.#periodic(name, 'resume')
     if (!entry.paused) return
     entry.paused = undefined
     this.#schedule(entry)
-    this.#reports.resumed(name, options)
+    this.#reports.resumed(name, given)
   }
 
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption = {}): Promise<void> {
-    checkCall('reschedule', name, options)
+    const given = checkCall('reschedule', name, options)
     const entry = this.#periodic(name, 'reschedule')
     const checked = schedule === undefined ? undefined : checkSchedule(schedule, `Worker "${name}"`, MIN_PERIOD_MS)
     const before = effectiveSchedule(entry)
     entry.override = checked && {
       schedule: checked,
-      ...options,
+      ...given,
       since: new Date(this.#options.clock.now()),
     }
     const after = effectiveSchedule(entry)
     if (!isSameSchedule(before, after)) this.#schedule(entry)
-    this.#reports.rescheduled(name, after, options)
+    this.#reports.rescheduled(name, after, given)
   }
 
   async list(): Promise<WorkerStatus[]> {
@@ -243,16 +244,16 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async get(name: string): Promise<WorkerStatus | undefined> {
-    checkCall('get', name)
+    checkName('get', name)
     const entry = this.#entries.get(name)
     return entry && this.#describe(entry)
   }
 
   async runs(name: string, options: RunsOptions = {}): Promise<RunRecord[]> {
-    checkCall('runs', name, options)
+    const given = checkCall('runs', name, options)
     const entry = this.#entries.get(name)
     if (!entry) throw new UnknownWorkerError(name)
-    return entry.hasHistory ? entry.history.list(options.limit ?? Number.POSITIVE_INFINITY) : []
+    return entry.hasHistory ? entry.history.list(given.limit ?? Number.POSITIVE_INFINITY) : []
   }
 
   async health(): Promise<HealthReport> {

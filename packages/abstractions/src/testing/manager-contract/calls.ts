@@ -49,6 +49,40 @@ export const calls: ContractGroup<TestApplication> = {
       assert.deepEqual(statuses[1], await app.status(manager, 'ant'))
     },
 
+    async 'take an instance of a class with getters and inherited values as their options'(app) {
+      class Signed {
+        get by() {
+          return 'ann'
+        }
+      }
+      class Noted extends Signed {
+        get note() {
+          return 'the database moves'
+        }
+      }
+      const [signed, noted] = [new Signed(), new Noted()]
+      const manager = await app.start([app.rareWorker()])
+      const events = (['worker-paused', 'worker-resumed', 'worker-rescheduled', 'worker-removed'] as const).map(
+        (name) => app.listen(manager, name),
+      )
+      await manager.pause('rare', noted)
+      const { paused } = await app.status(manager, 'rare')
+      assert.deepEqual([paused?.note, paused?.by], [noted.note, 'ann'])
+      await manager.resume('rare', signed)
+      await manager.reschedule('rare', every(7_200_000), signed)
+      assert.equal((await app.status(manager, 'rare')).schedule?.override?.by, 'ann')
+      const runId = await manager.trigger('rare', signed)
+      assert.equal((await app.untilFinished(manager, 'rare', runId)).by, 'ann')
+      await app.untilIdle(manager, 'rare')
+      await manager.remove('rare', signed)
+      assert.deepEqual(events, [
+        [{ worker: 'rare', note: noted.note, by: 'ann' }],
+        [{ worker: 'rare', by: 'ann' }],
+        [{ worker: 'rare', schedule: every(7_200_000), by: 'ann' }],
+        [{ worker: 'rare', by: 'ann' }],
+      ])
+    },
+
     async 'trigger runs a worker now, and leaves its schedule alone'(app) {
       const worker = app.rareWorker()
       const manager = await app.start([worker])
