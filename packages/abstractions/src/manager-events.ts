@@ -18,7 +18,7 @@ export interface ManagerEvents {
   'run-finished': RunRecord
   /** A slot did not run: `skipped` or `missed`. */
   'run-skipped': RunRecord
-  /** `add` has taken a worker up on this instance. */
+  /** `add` has taken a worker up on this instance. Comes before all that the worker does, its own start too. */
   'worker-added': { readonly worker: string }
   /** The worker is forgotten here: by a call on this instance, or (without `by`) on another one. */
   'worker-removed': { readonly worker: string; readonly by?: string }

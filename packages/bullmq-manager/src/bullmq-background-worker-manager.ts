@@ -134,16 +134,18 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
         session.reconciler.noteNamesChanged()
         throw error
       }
-      starter.start()
-      await session.requestStartRuns([entry])
-      if (isPeriodic(entry) && session.reconciler.live.length > 1) {
-        this.#logger.info(
-          { worker: name },
-          'worker added at run time: other instances hand its runs back unless it is added there too',
-        )
-      }
     }
     this.#events.emit('worker-added', { worker: name })
+    // It may have been removed, or the manager stopped, meanwhile.
+    if (!session || !this.#isWorking || this.#entries.get(name) !== entry) return
+    starter.start()
+    await session.requestStartRuns([entry])
+    if (isPeriodic(entry) && session.reconciler.live.length > 1) {
+      this.#logger.info(
+        { worker: name },
+        'worker added at run time: other instances hand its runs back unless it is added there too',
+      )
+    }
   }
 
   async remove(name: string, options: ByOption = {}): Promise<boolean> {

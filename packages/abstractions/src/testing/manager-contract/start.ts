@@ -75,6 +75,18 @@ export const start: ContractGroup<TestApplication> = {
       assert.deepEqual(added, [{ worker: 'plain' }, { worker: 'frequent' }])
     },
 
+    async 'announces a worker that is added before all that it does'(app) {
+      const manager = await app.start()
+      const told: string[] = []
+      for (const event of ['worker-added', 'run-started'] as const) {
+        manager.on(event, ({ worker }) => told.push(`${event} ${worker}`))
+      }
+      const start = async () => void told.push('its start')
+      await manager.add(app.rareWorker({ policy: { runOnStart: true }, start }))
+      await app.until('it runs', () => told.includes('run-started rare'))
+      assert.deepEqual(told, ['worker-added rare', 'its start', 'run-started rare'])
+    },
+
     async 'reports a worker whose start fails, and leaves the others alone'(app) {
       const error = new Error('no port')
       const fails = {
