@@ -1,6 +1,13 @@
 import { every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
-import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis } from './fixtures/fault-manager.ts'
+import {
+  PATIENCE,
+  countingWorker,
+  faultManager,
+  lastingReasons,
+  outcomeOf,
+  ownRedis,
+} from './fixtures/fault-manager.ts'
 import { passed } from './fixtures/until.ts'
 
 describe('a control call while Redis is away', () => {
@@ -46,7 +53,8 @@ describe('a control call while Redis is away', () => {
     const [list, health] = [outcomeOf(manager.list()), outcomeOf(manager.health())]
     await Promise.all([list.then(() => answers.push('list')), health.then(() => answers.push('health'))])
     expect(answers).toEqual(['health', 'list'])
-    expect(await manager.health()).toMatchObject({ status: 'unhealthy', reasons: [{ code: 'store-lost' }] })
+    expect(await manager.health()).toMatchObject({ status: 'unhealthy' })
+    expect(await lastingReasons(manager)).toEqual(['store-lost'])
 
     await redis.restart()
     await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)

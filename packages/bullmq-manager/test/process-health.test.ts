@@ -21,13 +21,15 @@ describe('what is wrong with the process', () => {
     const now = Date.now.bind(Date)
     const shifted = vi.spyOn(Date, 'now').mockImplementation(() => now() + skewMs)
     await until('it is told', () => added.some(({ code }) => code === 'clock-skew'))
-    expect((await manager.health()).reasons).toMatchObject([
+    // A slow machine may stand still besides.
+    const reasons = (await manager.health()).reasons.filter(({ code }) => code !== 'event-loop-lag')
+    expect(reasons).toMatchObject([
       { code: 'clock-skew', message: expect.stringMatching(skewMs > 0 ? /ahead of/ : /behind/) },
     ])
     expect(logger.lines.filter(({ data }) => 'skewMs' in data)).toHaveLength(1)
     shifted.mockRestore()
     await until('it is over', () => cleared.some(({ code }) => code === 'clock-skew'))
-    expect((await manager.health()).status).toBe('ok')
+    await until('all is well', async () => (await manager.health()).status === 'ok')
   })
 
   it('an event loop that stands still for more than half a lease is told with its lag', async () => {
