@@ -35,7 +35,7 @@ describe.concurrent('start while Redis', () => {
     expect(manager.state).toBe('running')
     await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
     expect(countEvents('store-restored')).toBe(0)
-    expect(await manager.health()).toMatchObject({ status: 'ok' })
+    await expect.poll(() => manager.health(), PATIENCE).toMatchObject({ status: 'ok' })
   })
 
   it('accepts connections and says nothing rejects at the deadline', async (test) => {
