@@ -1,6 +1,6 @@
 // What a fault may cost. Each rule is reasoned from what is promised, has its figure here, and is tested from both sides.
 import type { Body, FaultSpan, History, Span } from './history.ts'
-import { TAKE_OVER_MS, costOf } from './script.ts'
+import { type Fault, TAKE_OVER_MS, costOf } from './script.ts'
 import { type TortureWorker, declaredBy } from './workers.ts'
 
 /** After the last effect of a fault everything is on time within a slot and so long. */
@@ -44,10 +44,15 @@ export interface Disturbance extends Span {
   readonly feltUntil: number
 }
 
+/** A clock that is ahead puts off by as much what it hands on: it comes so long after the clock was set right. */
+function putOffBy({ kind, ms = 0 }: Fault): number {
+  return kind === 'clock' ? Math.max(0, ms) : 0
+}
+
 /** A fault is felt until its last effect (see `costOf`) plus a slot and 10 s. */
 export function disturbancesOf({ faults, stalls }: History, periodMs: number): Disturbance[] {
   const byFaults = disturbing(faults).map(({ fault, from, to }) => {
-    return { from: from - 1_000, to, feltUntil: to + costOf(fault) + periodMs + RECOVERY_MS }
+    return { from: from - 1_000, to: to + putOffBy(fault), feltUntil: to + costOf(fault) + periodMs + RECOVERY_MS }
   })
   const byStalls = stalls.map(({ from, to }) => ({ from: from - 1_000, to, feltUntil: to + periodMs + ON_TIME_MS }))
   return [...byFaults, ...byStalls]

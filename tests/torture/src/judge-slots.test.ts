@@ -182,13 +182,24 @@ describe('late', () => {
   it('is not one that follows what a clock that was ahead has decided ahead', () => {
     const decidedAt = (ms: number) =>
       kindsOf((history) => {
-        history.fault('clock', SLOT - 5 * PERIOD_MS, SLOT - 100, [0], { ms: 3_000 })
+        history.fault('clock', SLOT - 5 * PERIOD_MS, SLOT - 3_100, [0], { ms: 3_000 })
         const ahead = { outcome: 'skipped', reason: 'overlap', blockedBy: `forged.${SLOT - PERIOD_MS}` } as const
         history.skip(SLOT, ahead, undefined, SLOT - 100 + ms)
         missed(history, SLOT + PERIOD_MS)
       })
     expect(decidedAt(-1)).toEqual([])
     expect(decidedAt(1)).toEqual(['late'])
+  })
+
+  it('is not one that a clock that was ahead has put off by as much', () => {
+    const clockWas = (ms: number) =>
+      kindsOf((history) => {
+        history.fault('clock', SLOT - 5 * PERIOD_MS, SLOT - PERIOD_MS - 100, [0], { ms })
+        missed(history, SLOT + PERIOD_MS)
+      })
+    expect(clockWas(2 * PERIOD_MS + 200)).toEqual([])
+    expect(clockWas(PERIOD_MS)).toEqual(['late'])
+    expect(clockWas(-2 * PERIOD_MS - 200)).toEqual(['late'])
   })
 
   it('is not one that came due before the first slot in time was decided', () => {
@@ -293,6 +304,19 @@ describe('of a worker that releases declare differently', () => {
 
   it('owes a slot while one release is in force', () => {
     expect(kindsOf((history) => deployed(history, SLOT - PERIOD_MS))).toEqual(['undecided'])
+  })
+
+  it('owes none that a fault held up until then', () => {
+    const heldUp = (...slots: readonly number[]) =>
+      kindsOf((history) => {
+        history.declare(true)
+        history.deploy(SLOT - 100)
+        history.fault('redis-kill', SLOT - 3 * PERIOD_MS, SLOT - 3 * PERIOD_MS + 100)
+        for (const slot of slots) history.drop(slot)
+      })
+    expect(heldUp(SLOT - PERIOD_MS)).toEqual([])
+    expect(heldUp(SLOT - 2 * PERIOD_MS, SLOT - PERIOD_MS)).toEqual([])
+    expect(heldUp(SLOT - 2 * PERIOD_MS)).toEqual(['undecided'])
   })
 
   it('owes none while two releases are', () => {

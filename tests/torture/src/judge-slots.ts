@@ -33,7 +33,7 @@ export function judgeSlots(workerCase: WorkerCase, rhythm: Rhythm, isOdd: boolea
   let barelyMissed = 0
   for (const { slot, decided, lateness, isFree } of all) {
     if (slot > history.toMs) break
-    if (!decided && (isFree || isCoveredByPause(workerCase, slot) || isForgotten(workerCase, slot))) {
+    if (!decided && (isFree || isLeftUndecided(workerCase, slot, isOdd))) {
       notOwed++
       continue
     }
@@ -132,6 +132,25 @@ export function judgeProcesses(workerCase: WorkerCase): Violation[] {
 function decidedIn(slots: WorkerCase['slots'], process: number, instance: string | undefined): Map<number, SlotFacts> {
   const here = [...slots].map(([slot, facts]): [number, SlotFacts] => [slot, factsIn(facts, process, instance)])
   return new Map(here.filter(([, facts]) => isDecided(facts)))
+}
+
+/** It came due, and was held up until nobody had to decide it any more. */
+function isLeftUndecided(workerCase: WorkerCase, slot: number, isOdd: boolean): boolean {
+  return (
+    isCoveredByPause(workerCase, slot) || isForgotten(workerCase, slot) || isDroppedByDeploy(workerCase, slot, isOdd)
+  )
+}
+
+/** It waited until a release came that declares another schedule: that one starts from now. */
+function isDroppedByDeploy(workerCase: WorkerCase, slot: number, isOdd: boolean): boolean {
+  const { worker, history, heldUp: held } = workerCase
+  const [even, odd] = worker.declared
+  if (history.manager !== 'bullmq' || even === odd || !isIn(held, slot)) return false
+  const comesAt = history.processes
+    .filter(({ release }) => (release % 2 === 1) !== isOdd)
+    .map(({ startedAt = Number.POSITIVE_INFINITY }) => startedAt)
+    .filter((startedAt) => startedAt > slot)
+  return comesAt.length > 0 && mayHaveWaited(workerCase, slot, Math.min(...comesAt))
 }
 
 /** It waited until a pause came. */
