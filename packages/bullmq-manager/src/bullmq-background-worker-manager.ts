@@ -51,7 +51,7 @@ import { Session } from './session.ts'
 import type { WorkerControl } from './worker-control.ts'
 import { describeLocal } from './worker-status.ts'
 
-/** What a stop may take besides its deadline, before it closes a connection that does not answer. */
+/** How long a stop waits for what is being decided, at most; that counts towards its deadline. */
 const DECIDING_MS = 1_000
 
 /**
@@ -130,13 +130,15 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       try {
         if (isPeriodic(entry)) await session.connection.send('add', () => session.declare())
       } catch (error) {
-        this.#entries.delete(name)
+        if (this.#entries.get(name) === entry) this.#entries.delete(name)
         session.reconciler.noteNamesChanged()
         throw error
       }
     }
+    // It may have been removed meanwhile.
+    if (this.#entries.get(name) !== entry) return
     this.#events.emit('worker-added', { worker: name })
-    // It may have been removed, or the manager stopped, meanwhile.
+    // A listener may have removed it, or the manager has stopped.
     if (!session || !this.#isWorking || this.#entries.get(name) !== entry) return
     starter.start()
     await session.requestStartRuns([entry])

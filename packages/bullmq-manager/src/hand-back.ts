@@ -6,7 +6,7 @@ export const HAND_BACK_MS = 2_000
 /** How long it waits the first time where another instance is known to have its worker; twice as long each time after. */
 const FIRST_HAND_BACK_MS = 100
 
-/** How often that may happen. */
+/** How often a run goes back before it is given up, where no live instance has its worker. */
 export const MAX_HAND_BACKS = 5
 
 /** A run job that was fetched, and the token of the lease on it. */

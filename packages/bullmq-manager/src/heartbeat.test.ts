@@ -74,7 +74,7 @@ describe('Heartbeat', () => {
       await vi.advanceTimersByTimeAsync(60_000)
       return { beats, outcome }
     }
-    expect(await declare()).toEqual({ beats: 21, outcome: 'store-unavailable' })
+    expect(await declare()).toEqual({ beats: 19, outcome: 'store-unavailable' })
     expect(await declare(() => (isSettled = true))).toEqual({ beats: 6, outcome: 'declared' })
     expect(await declare(() => heartbeat.stop())).toEqual({ beats: 6, outcome: 'declared' })
   })

@@ -61,7 +61,7 @@ export class Heartbeat {
   /**
    * Beats until what was just changed here is in Redis. Rejects when Redis refuses it.
    *
-   * @throws StoreUnavailableError when it is not in Redis after so long; the beats that come anyway go on with it.
+   * @throws StoreUnavailableError when it is not in Redis after so long, a little before whoever waits gives up.
    */
   async declare(timeoutMs: number): Promise<void> {
     const { reconciler } = this.#parts
@@ -71,7 +71,8 @@ export class Heartbeat {
       // A beat that is under way may have looked before the change.
       await this.#beating
       await reconciler.beat()
-    } while (!isDone() && performance.now() < endsAt && (await wait(LOCKED_MS)))
+      // There is time for one more beat, so that the error below comes before that of the connection, which knows less.
+    } while (!isDone() && performance.now() + 2 * LOCKED_MS < endsAt && (await wait(LOCKED_MS)))
     if (isDone()) return
     throw new StoreUnavailableError(
       `What is declared here could not be written within ${timeoutMs} ms, while other instances write. Try again later.`,

@@ -4,8 +4,9 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 export type RedisClient = Redis | Cluster
 
 /**
- * Reconnects within 2 s at most (BullMQ's own default backs off to 20 s), and at once after a fail-over to a replica. One that is
- * disconnected is gone at once: by default ioredis keeps the process alive for 2 s where the other side does not close it, or is not there.
+ * Reconnects within 2 s at most (BullMQ's own default backs off to 20 s), and at once after a fail-over to a replica. One
+ * that is disconnected is gone at once: by default ioredis keeps the process alive for 2 s where the other side does not
+ * close it, or is not there.
  */
 export function createClient(connection: string | RedisOptions): Redis {
   const ours = {

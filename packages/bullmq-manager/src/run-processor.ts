@@ -141,6 +141,8 @@ export class RunProcessor {
     }
     // Its lease was lost and it has come back here, where its doWork is still active: that keeps the guard.
     if (this.activeRun(runId)?.isSettled === false) return putOff({ job, token }, HAND_BACK_MS)
+    // It is not planned: its worker may be stopped already, and would pass for one that was not added here.
+    if (this.#isStopping) return giveBack({ job, token })
     const planned = await this.#parts.planner.plan({ job, token, runId, queue, data })
     if (!planned) return undefined
     if (this.#isStopping) return giveBack({ job, token })
@@ -183,10 +185,11 @@ export class RunProcessor {
     // The job stays active, so whoever finds it starts the run, or records it as lost.
     if (this.#isStopping) throw new WaitingError()
     const { job } = fetched
-    if (job.attemptsStarted === 1) {
+    const isLast = job.attemptsStarted > MAX_HAND_BACKS
+    if (isLast || job.attemptsStarted === 1) {
       this.#parts.logger.error({ err: withoutCommand(error), runId: job.id }, 'a run could not be decided')
     }
-    if (job.attemptsStarted > MAX_HAND_BACKS) throw error
+    if (isLast) throw error
     return putOff(fetched, HAND_BACK_MS)
   }
 

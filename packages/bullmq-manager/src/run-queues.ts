@@ -85,7 +85,10 @@ export class RunQueues {
     return job !== undefined && job.finishedOn === undefined
   }
 
-  /** Removes what BullMQ keeps of failed runs for slots after that time: while it is there, no other run of its id can be added. */
+  /**
+   * Removes what BullMQ keeps of failed runs for slots after that time: while it is there, no other run of its id can be
+   * added.
+   */
   async forgetFailed(queue: string, afterMs: number): Promise<void> {
     const runIds = await this.#queue(queue).getRanges(['failed'], 0, -1)
     for (const runId of runIds) {

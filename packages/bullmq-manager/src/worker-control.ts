@@ -141,7 +141,7 @@ export class WorkerControl {
   /**
    * Gives the schedule that is in force now.
    *
-   * @throws InvalidScheduleError
+   * @throws InvalidScheduleError, StoreUnavailableError
    */
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption): Promise<Schedule> {
     const { clock, store, schedulers } = this.#parts

@@ -41,7 +41,7 @@ describe.concurrent('a run', () => {
       const second = await manager.trigger('tidy')
       const release = await held
       const stopping = manager.stop({ timeoutMs: stopTimeoutMs })
-      // The stop does not wait for decisions any more; in the one case it has begun to close.
+      // By then it does not wait for decisions any more; the one with nothing else to wait for has begun to close.
       await passed(Date.now() + (isBusy ? 1_500 : 800))
       release()
       const waiting = () => target.cli('lrange', `{${applicationName}}:runs.default:wait`, '0', '-1')
@@ -110,7 +110,7 @@ describe.concurrent('a run', () => {
     expect([active?.token, startedUpTo]).toEqual(['default/one/3', slot + 2])
   })
 
-  it('that is to be recovered is so by the next start when a stop comes while it is decided', async (test) => {
+  it('that is to be recovered goes back when a stop comes while it is decided, and the next start recovers it', async (test) => {
     const { expect } = test
     const { redis, target, hold } = await losingRedis(test)
     const policy = { onCrash: 'recover' } as const
@@ -146,6 +146,33 @@ describe.concurrent('a run', () => {
     const records = async () => (await next.manager.runs('tidy')).map(({ outcome }) => outcome)
     await expect.poll(records, PATIENCE).toHaveLength(2)
     await expect.poll(records, PATIENCE).toEqual(expect.arrayContaining(['lost', 'succeeded']))
+  })
+
+  it('that is fetched while a stop waits for other runs goes back at once, and is not said to lack its worker', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const { manager, applicationName, logger, events } = faultManager(test, { connection: redis.url })
+    const gate = Promise.withResolvers<void>()
+    test.onTestFinished(() => gate.resolve())
+    const long = countingWorker('long', rarely(), () => gate.promise)
+    for (const worker of [long.worker, countingWorker('tidy', rarely()).worker]) await manager.add(worker)
+    await manager.start()
+    await manager.trigger('long')
+    await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
+    const operator = faultManager(test, { connection: redis.url, applicationName, isEnabled: false })
+    await operator.manager.start()
+    const stopping = manager.stop({ timeoutMs: 60_000 })
+    // By then it has stopped its workers. The fetch that it had begun takes what comes first, and hands it back.
+    await passed(Date.now() + 1_500)
+    const runId = await operator.manager.trigger('tidy')
+    const starts = () => redis.cli('hget', `{${applicationName}}:runs.default:${runId}`, 'ats')
+    await expect.poll(starts, PATIENCE).toBe('1')
+    const waiting = () => redis.cli('lrange', `{${applicationName}}:runs.default:wait`, '0', '-1')
+    await expect.poll(waiting, PATIENCE).toBe(runId)
+    gate.resolve()
+    expect(await stopping).toMatchObject({ finished: 1, abandoned: [] })
+    expect(logger.count('came here')).toBe(0)
+    expect(events.filter(({ name }) => name === 'health-reason-added')).toEqual([])
   })
 
   it('that could not be decided while the manager stops stays with its instance, and does not fail', async (test) => {
