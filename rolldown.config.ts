@@ -8,16 +8,16 @@ interface Manifest {
   readonly publishConfig: { readonly exports: Readonly<Record<string, string | { readonly default: string }>> }
 }
 
-/**
- * Makes the JavaScript that a package publishes, out of `src` of the working directory: a file per entry, and one with all that
- * several entries share. A process loads few large files sooner than many small ones.
- */
 const { dependencies, peerDependencies, publishConfig }: Manifest = JSON.parse(readFileSync('package.json', 'utf8'))
 const entries = Object.values(publishConfig.exports).flatMap((target) =>
   typeof target === 'string' ? [] : target.default,
 )
 const names = entries.map((entry) => entry.replace(/^\.\/dist\/(.+)\.js$/, '$1'))
 
+/**
+ * Makes the JavaScript that a package publishes, out of `src` of the working directory: a file per entry, and one with all
+ * that several entries share. A process loads few large files sooner than many small ones.
+ */
 export default defineConfig({
   input: Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),
   platform: 'node',

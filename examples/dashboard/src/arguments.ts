@@ -12,7 +12,11 @@ export class ArgumentsError extends Error {}
 
 const FOREVER_MS = 2 ** 31 - 1
 
-/** @throws ArgumentsError */
+/**
+ * Reads the command line of the example.
+ *
+ * @throws ArgumentsError when it can not be read
+ */
 export function readArguments(): Arguments {
   const { manager, seconds } = parse()
   if (manager !== 'default' && manager !== 'bullmq') {

@@ -13,7 +13,7 @@ export interface OptionsContainer extends ServiceScopeFactory {
  * The options of a manager that is registered in a container: those given, or made of its cradle. What is not given is
  * taken from the container: itself for the scopes, and its registrations of these names, where there are any.
  *
- * @param names what the manager takes; others of the options' own are handed on, for the manager to refuse
+ * @param names - What the manager takes; others of the options' own are handed on, for the manager to refuse
  */
 export function containerOptions<Options extends ManagerOptions>(
   options: Options | ((cradle: never) => Options),

@@ -165,7 +165,7 @@ export class StartTimeoutError extends BackgroundWorkerError {
   }
 }
 
-/** Thrown by calls that need the manager's store while it can not be reached. */
+/** Thrown by calls that need the manager's store while it can not be reached, refuses, or others write in it for too long. */
 export class StoreUnavailableError extends BackgroundWorkerError {
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super('store-unavailable', message, options)

@@ -15,6 +15,7 @@ export {
   type Check,
   checkOptions,
   hasMethods,
+  isAnything,
   isBoolean,
   isFunction,
   isNumber,

@@ -37,7 +37,10 @@ export interface RunRecord {
   readonly finishedAt?: Date
   /** How long after its slot (and jitter) it started, or was found too late, in ms. None for what was skipped. */
   readonly lateByMs?: number
-  /** From its first `doWork` until its outcome was fixed, the waits for retries included, in ms; none for what did not run or was lost. */
+  /**
+   * From its first `doWork` until its outcome was fixed, the waits for retries included, in ms; none for what did not run
+   * or was lost.
+   */
   readonly durationMs?: number
   /** How many slots before this one were due and not decided. Their decision is this record. */
   readonly missedSlots?: number

@@ -30,7 +30,7 @@ export interface CronSchedule {
  * negative or not below the period. (A manager may ask for more: BullMQ for 1 s.)
  */
 export function every(period: number | string, options: { readonly offset?: number | string } = {}): IntervalSchedule {
-  const problem = findProblem(options, { offset: () => undefined })
+  const problem = findProblem(options, { offset: isAnything })
   if (problem !== undefined) throw new InvalidScheduleError(`every(${show(period)}): ${problem}`)
   const periodMs = readDuration('every: the period', period)
   if (options.offset === undefined) return checkSchedule({ kind: 'every', periodMs }, 'every') as IntervalSchedule

@@ -97,7 +97,7 @@ async function activeOnFormerQueue(cluster: TestCluster, state: 'running' | 'fin
   await cluster.redis.hset(cluster.key('workers'), 'active:digest', active)
 }
 
-/** BullMQ keeps the job, as that of a run that has failed. */
+/** BullMQ is done with the job and still has it, as it has that of a run that failed. */
 async function doneOnFormerQueue(cluster: TestCluster): Promise<void> {
   const job = await cluster.queue('runs.former').add('not ours', {}, { jobId: 'digest.m-1' })
   await until('BullMQ is done with it', () => job.isCompleted())

@@ -6,7 +6,7 @@ import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
 
 const WORKERS = 50
-const RUNS = 500
+const RUNS = 1_000
 
 /** What BullMQ sends to look for a job where there is none: how often it does depends on how fast the machine is. */
 const FETCH_IN_VAIN = ['evalsha', 'zrangebyscore', 'rpoplpush', 'zpopmin', 'zrange', 'hmget', 'del']
@@ -14,9 +14,10 @@ const FETCH_IN_VAIN = ['evalsha', 'zrangebyscore', 'rpoplpush', 'zpopmin', 'zran
 /** What an instance sends in a second in which nothing runs, beside those: its heartbeat, its watch for stalled jobs. */
 const IDLE_PER_SECOND = 3
 
-// Counted by a Redis of the test's own, those inside scripts too: 101.1 on a machine at rest, 100.2 on a busy one, so the
-// bound fails when a run takes two more. `npm run bench` counts the fetches in vain, too, and compares with BullMQ alone.
-it('a run takes no more than 102 Redis commands, its tick, decision and record included', async (test) => {
+// Counted by a Redis of the test's own, those inside scripts too: 101.1 on a machine at rest, 100.2 on a busy one. The
+// bound fails when a run takes two more on a machine at rest. `npm run bench` counts the fetches in vain, too, and
+// compares with BullMQ alone.
+it('a run takes less than 103 Redis commands, its tick, decision and record included', async (test) => {
   const redis = await ownRedis(test)
   await using cluster = await TestCluster.open(redis.url)
   const probe = new Probe()
@@ -27,7 +28,8 @@ it('a run takes no more than 102 Redis commands, its tick, decision and record i
   )
   const skipped = listen(manager, 'run-skipped')
   const countSlots = () => probe.calls.length + skipped.length
-  // What a first run costs more is not counted, nor are the looks at everything after a start: the second heartbeat's is the last.
+  // What a first run costs more is not counted, nor are the looks at everything after a start: the second heartbeat's is
+  // the last.
   await until('each worker runs', () => probe.calls.length >= 2 * WORKERS)
   await cluster.untilHeartbeats(2)
 
@@ -48,5 +50,5 @@ it('a run takes no more than 102 Redis commands, its tick, decision and record i
   const perRun = (all - inVain - IDLE_PER_SECOND * seconds) / (jobs / 2)
   // Less would mean that this counts nothing.
   expect(perRun).toBeGreaterThan(50)
-  expect(perRun).toBeLessThan(102.5)
+  expect(perRun).toBeLessThan(103)
 })

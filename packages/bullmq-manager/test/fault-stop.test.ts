@@ -126,7 +126,7 @@ describe.concurrent('stop returns within its deadline and the process exits by i
     })
   }
 
-  it('that is of the start while one waits for Redis', async (test) => {
+  it('while a start waits for Redis, whose deadline is that of the stop, too', async (test) => {
     const { expect } = test
     const redis = await ownRedis(test)
     await redis.stop()

@@ -296,7 +296,7 @@ describe.concurrent('a slot that was decided', () => {
   })
 })
 
-/** Adds the run of a slot as its tick does, which may have counted passed slots. */
+/** Adds the run of a slot as its tick does, which may have counted missed slots. */
 async function addRun(cluster: TestCluster, slot: number, missedSlots = 0): Promise<void> {
   const data = { worker: 'digest', kind: 'scheduled', slot, missedSlots }
   await cluster.queue('runs.default').add('run', data, { jobId: `digest.${slot}`, removeOnComplete: true })

@@ -4,6 +4,7 @@ import {
   type Check,
   checkOptions,
   hasMethods,
+  isAnything,
   isFunction,
   isOneOf,
   isPathPrefix,
@@ -66,7 +67,7 @@ export function fillOptions(options: DashboardOptions): FilledOptions {
   const given = typeof options === 'object' && options !== null ? options : undefined
   if (given?.authorize === undefined) throw new InvalidOptionsError(AUTHORIZE_MISSING)
   checkOptions('createDashboard', options, {
-    manager: accept,
+    manager: isAnything,
     authorize: isFunction,
     basePath: isPathPrefix('/dashboard'),
     title: isText,
@@ -106,8 +107,6 @@ const AUTHORIZE_MISSING = `createDashboard: "authorize" is missing. A dashboard 
       return user.isAdmin && { by: user.name, readOnly: !user.isOperator }
     },
   })`
-
-const accept: Check = () => undefined
 
 const isSecret: Check = (value) =>
   typeof value === 'string' && value.length >= 32 ? undefined : 'must be a text of 32 characters or more.'

@@ -51,7 +51,7 @@ const FORBIDDEN: readonly { readonly holds: string; readonly pattern: RegExp; re
  * `vendor down until 14:00, a < b, see https://status.test & ticket <42>`. What is refused is what only an attack or a slip of
  * the clipboard brings. Nothing relies on it: all that is shown is escaped, wherever it comes from.
  *
- * @param field what the form calls it
+ * @param field - What the form calls it.
  */
 export function findTextProblem(field: string, text: string): TextProblem | undefined {
   const found = FORBIDDEN.find(({ pattern }) => pattern.test(text))

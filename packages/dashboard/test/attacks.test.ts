@@ -53,11 +53,13 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
   const { action } = OPERATIONS[operation]
 
   it('is possible at all: with everything in place it is done', async () => {
-    const { visitor, manager, audit } = setUp()
+    const { visitor, manager, audit, logger } = setUp()
     const response = await visitor.act('mailer', operation, FIELDS)
     expect(response.status).toBe(303)
     expect(manager.changes).toHaveLength(1)
     expect(audit).toMatchObject([{ by: 'ada', action, worker: 'mailer', outcome: 'done' }])
+    const data = { by: 'ada', action, worker: 'mailer' }
+    expect(logger.lines.at(-1)).toMatchObject({ level: 'info', message: 'dashboard action done', data })
   })
 
   it('without a token is refused', async () => {
@@ -213,6 +215,24 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
       if (operation === 'pause' && field === 'note') expect(page).toContain(`value="${escaped(text)}"`)
     }
   })
+})
+
+it.each(['..', 'a/b', `it's "done" & a < b`])(
+  'the note %j is handed on as it is, beside the sentence of the log',
+  async (note) => {
+    const { visitor, manager, logger } = setUp()
+    await visitor.act('mailer', 'pause', { note })
+    expect(manager.changes).toEqual([['pause', 'mailer', { note, by: 'ada' }]])
+    expect(logger.lines.at(-1)).toMatchObject({ message: 'dashboard action done', data: { details: { note } } })
+  },
+)
+
+it('an action that failed is logged as an error', async () => {
+  const { visitor, manager, logger } = setUp()
+  const response = await visitor.act('mailer', 'reschedule', { kind: 'cron', expression: 'often "&<' })
+  expect(response.status).toBe(422)
+  expect(manager.changes).toEqual([])
+  expect(logger.lines.at(-1)).toMatchObject({ level: 'error', message: 'dashboard action failed' })
 })
 
 it('the run of another worker can not be cancelled by way of one that may be', async () => {

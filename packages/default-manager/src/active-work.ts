@@ -129,7 +129,10 @@ export class ActiveWork {
     return wasActive
   }
 
-  /** Starts a run at `now`, which the clock has just said. It keeps its lock until it settles. Nothing of the worker may be active. */
+  /**
+   * Starts a run at `now`, which the clock has just said. It keeps its lock until it settles. Nothing of the worker may be
+   * active.
+   */
   start(entry: ManagedPeriodicWorker, what: RunStart, now: number, hold?: LockHold): void {
     const run = new Run(
       {

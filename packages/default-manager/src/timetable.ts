@@ -179,7 +179,7 @@ export class Timetable<T extends Appointment> {
     this.#sink(last, lastDueAt)
   }
 
-  #dueAtOf(index: number): number {
+  #dueAtIn(index: number): number {
     return this.#dueAts[index] as number
   }
 
@@ -192,7 +192,7 @@ export class Timetable<T extends Appointment> {
   #move(from: number, to: number): void {
     const item = this.#heap[from] as T
     this.#heap[to] = item
-    this.#dueAts[to] = this.#dueAtOf(from)
+    this.#dueAts[to] = this.#dueAtIn(from)
     item.heapIndex = to
   }
 
@@ -200,7 +200,7 @@ export class Timetable<T extends Appointment> {
     let index = item.heapIndex
     while (index > 0) {
       const parentIndex = (index - 1) >> 1
-      if (this.#dueAtOf(parentIndex) <= dueAt) break
+      if (this.#dueAtIn(parentIndex) <= dueAt) break
       this.#move(parentIndex, index)
       index = parentIndex
     }
@@ -213,8 +213,8 @@ export class Timetable<T extends Appointment> {
     for (;;) {
       let childIndex = 2 * index + 1
       if (childIndex >= size) break
-      if (childIndex + 1 < size && this.#dueAtOf(childIndex + 1) < this.#dueAtOf(childIndex)) childIndex++
-      if (this.#dueAtOf(childIndex) >= dueAt) break
+      if (childIndex + 1 < size && this.#dueAtIn(childIndex + 1) < this.#dueAtIn(childIndex)) childIndex++
+      if (this.#dueAtIn(childIndex) >= dueAt) break
       this.#move(childIndex, index)
       index = childIndex
     }

@@ -78,3 +78,9 @@ export async function confirm(dialog: Locator, action: string, done: string): Pr
   await dialog.page().getByRole('status').filter({ hasText: done }).waitFor()
   await dialog.page().waitForLoadState()
 }
+
+/** Takes out of the faults that the browser was answered so; another one fails the test. */
+export function expectOnlyStatuses({ visit }: Stage, ...statuses: readonly number[]): void {
+  const isExpected = (fault: string) => statuses.some((status) => new RegExp(`\\b${status}\\b`).test(fault))
+  expect(visit.faults.splice(0).filter((fault) => !isExpected(fault))).toEqual([])
+}

@@ -7,7 +7,7 @@ import { describeLooks, makeLively } from '../src/appearance.ts'
 import { conditions, withConditions } from '../src/conditions.ts'
 import { launchBrowser } from '../src/launch-browser.ts'
 import { showInstead } from '../src/show-instead.ts'
-import { type Stage, rowOf, stageOpener } from '../src/stage.ts'
+import { expectOnlyStatuses, rowOf, stageOpener } from '../src/stage.ts'
 
 /** Each form by the end of its path, the worker it is about, and its heading. */
 const FORMS = [
@@ -134,10 +134,4 @@ function loginPage(): Response {
 
 function badgesIn(place: Locator): Promise<string[]> {
   return place.locator('.badge').allTextContents()
-}
-
-/** Takes out of the faults that the browser was answered so; another one fails the test. */
-function expectOnlyStatuses({ visit }: Stage, ...statuses: readonly number[]): void {
-  const isExpected = (fault: string) => statuses.some((status) => new RegExp(`\\b${status}\\b`).test(fault))
-  expect(visit.faults.splice(0).filter((fault) => !isExpected(fault))).toEqual([])
 }

@@ -140,7 +140,7 @@ describe('undecided', () => {
   })
 })
 
-it('owes nothing, with the default manager, while no process is up until the jitter of a slot has passed', () => {
+it('a slot is not owed, with the default manager, while no process is up until its jitter has passed', () => {
   const replaced = (stoppingAfterMs: number, jitterMs: number) =>
     kindsOf((history) => {
       history.policy({ jitterMs })
@@ -295,7 +295,7 @@ it('reports a worker that falls silent, though faults excuse each late slot', ()
   expect(silent(MAX_SILENCE_MS / PERIOD_MS + 1)).toEqual(['silent'])
 })
 
-describe('of a worker that releases declare differently', () => {
+describe('a worker that releases declare differently', () => {
   const deployed = (history: ForgedHistory, slot: number) => {
     history.declare(true)
     history.deploy(SLOT)
