@@ -40,12 +40,12 @@ export const redisCommands: Measure = {
 /** How many runs a process carries out when more are due than it can. */
 export const redisSaturated: Measure = {
   name: 'redis-saturated',
-  title: 'Saturated runs/s, concurrency 50: 10,000 workers at 1 s',
+  title: 'Saturated runs/s, concurrency 50: 20,000 workers at 1 s',
   figures: [{ key: 'rate', title: 'runs', unit: '/s' }],
   contestants,
   goals: [{ contestant: 'bullmq-manager', figure: 'rate', beside: ['bullmq'], atLeast: 0.4 }],
   needsRedis: true,
-  full: { workers: 10_000, seconds: 10 },
+  full: { workers: 20_000, seconds: 10 },
   quick: { workers: 10_000, seconds: 3 },
   sample: async (spec) => {
     const workers = sizeOf(spec, 'workers')
