@@ -5,15 +5,18 @@ import { CONCURRENCY, type RedisContestant, type RedisJob } from './redis-contes
 type BullMq = typeof import('bullmq')
 
 /** `upsertJobScheduler` for each job and one Worker: overlapping runs, no records. Upserts 25 at a time. */
-export const rawBullMq = rawContestant('bullmq', 25)
+export const rawBullMq = rawContestant('bullmq', upsertAll(25))
 
 /** The same, as loops are mostly written. */
-export const rawBullMqOneByOne = rawContestant('bullmq, one by one', 1)
+export const rawBullMqOneByOne = rawContestant('bullmq, one by one', upsertAll(1))
 
 /** The same with one `Promise.all`. */
-export const rawBullMqAllAtOnce = rawContestant('bullmq, all at once', Number.POSITIVE_INFINITY)
+export const rawBullMqAllAtOnce = rawContestant('bullmq, all at once', upsertAll(Number.POSITIVE_INFINITY))
 
-function rawContestant(name: string, atATime: number): RedisContestant {
+/** Sees to it that each job has its scheduler. */
+type Declare = (queue: Queue, client: Redis, jobs: readonly RedisJob[]) => Promise<void>
+
+function rawContestant(name: string, declare: Declare): RedisContestant {
   return {
     name,
     open: async (jobs, { url, work }) => {
@@ -25,7 +28,7 @@ function rawContestant(name: string, atATime: number): RedisContestant {
         start: async () => {
           client = createClient(url)
           queue = new bullmq.Queue('jobs', { connection: client as never })
-          await inParallel(jobs, atATime, (job) => upsert(queue, job))
+          await declare(queue, client, jobs)
           worker = new bullmq.Worker('jobs', (job) => work(...readTick(job)), {
             connection: client as never,
             concurrency: CONCURRENCY,
@@ -108,45 +111,23 @@ export const bareTwoStage: RedisContestant = {
  * A limit, not a peer: a start that upserts only the jobs whose text in a hash has changed or whose scheduler is gone. Nothing is
  * checked or repaired, and nobody else may start meanwhile.
  */
-export const compareFirst: RedisContestant = {
-  name: 'compare first (limit)',
-  open: async (jobs, { url, work }) => {
-    const { bullmq, createClient } = await load()
-    let client: Redis
-    let queue: Queue
-    let worker: Worker
-    return {
-      start: async () => {
-        client = createClient(url)
-        queue = new bullmq.Queue('jobs', { connection: client as never })
-        const [known, names] = await Promise.all([
-          client.hgetall('jobs'),
-          client.zrange(queue.toKey('repeat'), '0', '-1'),
-        ])
-        const schedulers = new Set(names)
-        const texts = jobs.map((job) => [job, JSON.stringify(job)] as const)
-        const changed = texts.filter(([{ name }, text]) => known[name] !== text || !schedulers.has(name))
-        await inParallel(changed, 25, ([job]) => upsert(queue, job))
-        if (changed.length > 0) await client.hset('jobs', new Map(changed.map(([{ name }, text]) => [name, text])))
-        worker = new bullmq.Worker('jobs', (job) => work(...readTick(job)), {
-          connection: client as never,
-          concurrency: CONCURRENCY,
-        })
-        await worker.waitUntilReady()
-      },
-      stop: async () => {
-        await worker.close()
-        await queue.close()
-        client.disconnect()
-      },
-    }
-  },
-}
+export const compareFirst = rawContestant('compare first (limit)', async (queue, client, jobs) => {
+  const [known, names] = await Promise.all([client.hgetall('jobs'), client.zrange(queue.toKey('repeat'), '0', '-1')])
+  const schedulers = new Set(names)
+  const texts = jobs.map((job) => [job, JSON.stringify(job)] as const)
+  const changed = texts.filter(([{ name }, text]) => known[name] !== text || !schedulers.has(name))
+  await inParallel(changed, 25, ([job]) => upsert(queue, job))
+  if (changed.length > 0) await client.hset('jobs', new Map(changed.map(([{ name }, text]) => [name, text])))
+})
 
 async function load() {
   const bullmq: BullMq = await import('bullmq')
   const { Redis } = await import('ioredis')
   return { bullmq, createClient: (url: string) => new Redis(url, { maxRetriesPerRequest: null }) }
+}
+
+function upsertAll(atATime: number): Declare {
+  return (queue, _client, jobs) => inParallel(jobs, atATime, (job) => upsert(queue, job))
 }
 
 function upsert(queue: Queue, { name, schedule }: RedisJob): Promise<unknown> {
