@@ -1,3 +1,4 @@
+import { every } from '@background-workers/abstractions'
 import { describe, expect, it } from 'vitest'
 import { ForgedHistory, PERIOD_MS, SLOT, kindsOf } from '../test/forged-history.ts'
 import {
@@ -109,6 +110,17 @@ describe('undecided', () => {
       const early = { outcome: 'missed', reason: 'late' } as const
       expect(emptied([0, 2], (history) => history.skip(SLOT + PERIOD_MS, early, undefined, SLOT - 100))).toEqual([])
     })
+  })
+
+  it('is none that was forgotten with an emptied Redis, whatever another schedule would count as missed', () => {
+    const kinds = kindsOf((history) => {
+      history.declareOdd(every(3_000, { offset: 0 }))
+      history.empty(SLOT - 3_500)
+      for (let number = -1; number <= 8; number++) history.drop(SLOT + number * PERIOD_MS)
+      // By a period of 3 s these would be others, one of them just after Redis was emptied.
+      history.run(SLOT + 9 * PERIOD_MS, { kind: 'catch-up', missedSlots: 8 })
+    })
+    expect(kinds).toEqual([])
   })
 
   it('is, with the default manager, a slot that one process says nothing of', () => {
@@ -297,7 +309,7 @@ it('reports a worker that falls silent, though faults excuse each late slot', ()
 
 describe('a worker that releases declare differently', () => {
   const deployed = (history: ForgedHistory, slot: number) => {
-    history.declare(true)
+    history.declareOdd(undefined)
     history.deploy(SLOT)
     history.drop(slot)
   }
@@ -309,7 +321,7 @@ describe('a worker that releases declare differently', () => {
   it('owes none that a fault held up until then', () => {
     const heldUp = (...slots: readonly number[]) =>
       kindsOf((history) => {
-        history.declare(true)
+        history.declareOdd(undefined)
         history.deploy(SLOT - 100)
         history.fault('redis-kill', SLOT - 3 * PERIOD_MS, SLOT - 3 * PERIOD_MS + 100)
         for (const slot of slots) history.drop(slot)

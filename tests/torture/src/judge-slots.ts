@@ -33,7 +33,7 @@ export function judgeSlots(workerCase: WorkerCase, rhythm: Rhythm, isOdd: boolea
   let barelyMissed = 0
   for (const { slot, decided, lateness, isFree } of all) {
     if (slot > history.toMs) break
-    if (!decided && (isFree || isLeftUndecided(workerCase, slot, isOdd))) {
+    if (!decided && (isFree || isLeftUndecided(workerCase, slot, rhythm, isOdd))) {
       notOwed++
       continue
     }
@@ -135,9 +135,11 @@ function decidedIn(slots: WorkerCase['slots'], process: number, instance: string
 }
 
 /** It came due, and was held up until nobody had to decide it any more. */
-function isLeftUndecided(workerCase: WorkerCase, slot: number, isOdd: boolean): boolean {
+function isLeftUndecided(workerCase: WorkerCase, slot: number, rhythm: Rhythm, isOdd: boolean): boolean {
   return (
-    isCoveredByPause(workerCase, slot) || isForgotten(workerCase, slot) || isDroppedByDeploy(workerCase, slot, isOdd)
+    isCoveredByPause(workerCase, slot) ||
+    isForgotten(workerCase, slot, rhythm) ||
+    isDroppedByDeploy(workerCase, slot, isOdd)
   )
 }
 
@@ -162,13 +164,14 @@ function isCoveredByPause(workerCase: WorkerCase, slot: number): boolean {
 }
 
 /** It waited when Redis was emptied, or came due before the worker's schedule was restored. */
-function isForgotten(workerCase: WorkerCase, slot: number): boolean {
+function isForgotten(workerCase: WorkerCase, slot: number, { periodMs }: Rhythm): boolean {
   const { history, slots } = workerCase
   if (history.manager !== 'bullmq') return false
   return history.emptiedAt.some((at) => {
     if (slot <= at) return slot >= at - TAKE_OVER_MS && mayHaveWaited(workerCase, slot, at)
+    const between = [...slots].filter(([other]) => other > at && other < slot && (slot - other) % periodMs === 0)
     // One that was decided before, by a clock that was ahead, restores nothing.
-    const isRestored = [...slots].some(([other, facts]) => other > at && other < slot && decidedAt(facts) > at)
+    const isRestored = between.some(([, facts]) => decidedAt(facts) > at)
     return slot <= at + RESTORE_MS && !isRestored
   })
 }

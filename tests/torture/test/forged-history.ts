@@ -1,4 +1,4 @@
-import { type PeriodicWorkerPolicy, type RunRecord, every } from '@background-workers/abstractions'
+import { type PeriodicWorkerPolicy, type RunRecord, type Schedule, every } from '@background-workers/abstractions'
 import type { Body, FaultSpan, History, NonRun, ProcessLife } from '../src/history.ts'
 import type { ManagerName } from '../src/managers.ts'
 import { judge } from '../src/oracle.ts'
@@ -121,9 +121,9 @@ export class ForgedHistory {
     this.#worker = { ...this.#worker, policy }
   }
 
-  /** Even and odd releases declare the worker differently: odd ones not at all. */
-  declare(isOnlyEven: true): void {
-    if (isOnlyEven) this.#worker = { ...this.#worker, declared: [SCHEDULE, undefined] }
+  /** Odd releases declare the worker so, or not at all. */
+  declareOdd(schedule: Schedule | undefined): void {
+    this.#worker = { ...this.#worker, declared: [SCHEDULE, schedule] }
   }
 
   /** From here on a process of the next release is up too. */
