@@ -1,5 +1,5 @@
 import { InvalidWorkerError } from './errors.ts'
-import { type GuardedLogger, guardLogger } from './guarded-logger.ts'
+import { type SafeLogger, safeLogger } from './safe-logger.ts'
 import type { Logger, WorkerLogger } from './logger.ts'
 
 /**
@@ -26,14 +26,14 @@ export abstract class BackgroundWorkerBase implements IBackgroundWorker {
   abstract readonly name: string
 
   #createLogger: ((worker: string) => Logger) | undefined
-  #logger: GuardedLogger | undefined
+  #logger: SafeLogger | undefined
   /** Made when `stoppingSignal` is first used: 100,000 workers that do not use it cost none. */
   #stopping: AbortController | undefined
   #isStopped = false
 
   /** The manager's logger with `worker: name` bound to it. It writes nothing before the worker is added. */
   protected get logger(): WorkerLogger {
-    this.#logger ??= guardLogger(this.#createLogger?.(this.name))
+    this.#logger ??= safeLogger(this.#createLogger?.(this.name))
     return this.#logger
   }
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { InvalidOptionsError } from './errors.ts'
 import { EventHub } from './event-hub.ts'
-import { guardLogger } from './guarded-logger.ts'
+import { safeLogger } from './safe-logger.ts'
 import { RecordingLogger } from './testing/recording-logger.ts'
 
 function createHub() {
   const logger = new RecordingLogger()
-  return { logger, hub: new EventHub(guardLogger(logger)) }
+  return { logger, hub: new EventHub(safeLogger(logger)) }
 }
 
 describe('EventHub', () => {

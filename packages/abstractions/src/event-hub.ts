@@ -1,6 +1,6 @@
 import { isOneOf } from './checks.ts'
 import { InvalidOptionsError } from './errors.ts'
-import type { GuardedLogger } from './guarded-logger.ts'
+import type { SafeLogger } from './safe-logger.ts'
 import type { ManagerEventName, ManagerEvents } from './manager-events.ts'
 
 type Listener<Name extends ManagerEventName> = (payload: ManagerEvents[Name]) => unknown
@@ -8,9 +8,9 @@ type Listener<Name extends ManagerEventName> = (payload: ManagerEvents[Name]) =>
 /** Hands events to listeners. What a listener throws, or rejects with, is logged and goes no further. */
 export class EventHub {
   readonly #listeners = new Map<ManagerEventName, Set<Listener<never>>>()
-  readonly #logger: GuardedLogger
+  readonly #logger: SafeLogger
 
-  constructor(logger: GuardedLogger) {
+  constructor(logger: SafeLogger) {
     this.#logger = logger
   }
 

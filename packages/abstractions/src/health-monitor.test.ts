@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { EventHub } from './event-hub.ts'
-import { guardLogger } from './guarded-logger.ts'
+import { safeLogger } from './safe-logger.ts'
 import type { HealthReport } from './health.ts'
 import { HealthMonitor } from './health-monitor.ts'
 
 function createMonitor() {
-  const events = new EventHub(guardLogger(undefined))
+  const events = new EventHub(safeLogger(undefined))
   const changes: HealthReport[] = []
   events.on('health-changed', (report) => changes.push(report))
   return { monitor: new HealthMonitor(events), events, changes }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { EventHub } from './event-hub.ts'
-import { guardLogger } from './guarded-logger.ts'
+import { safeLogger } from './safe-logger.ts'
 import { HealthMonitor } from './health-monitor.ts'
 import { LoopWatch } from './loop-watch.ts'
 import { ManualClock } from './testing/manual-clock.ts'
@@ -16,7 +16,7 @@ function createWatch(limitMs = 10_000) {
     clearTimer: (handle: object | number) => manual.clearTimer(handle),
   }
   const logger = new RecordingLogger()
-  const events = new EventHub(guardLogger(undefined))
+  const events = new EventHub(safeLogger(undefined))
   const told: string[] = []
   events.on('health-reason-added', ({ code }) => told.push(`+${code}`))
   events.on('health-reason-cleared', ({ code }) => told.push(`-${code}`))
@@ -24,7 +24,7 @@ function createWatch(limitMs = 10_000) {
   const progress = { isThere: true, looks: 0 }
   const watch = new LoopWatch({
     limitMs,
-    logger: guardLogger(logger),
+    logger: safeLogger(logger),
     health,
     clock,
     isProgressing: () => {
@@ -122,7 +122,7 @@ describe('LoopWatch', () => {
     vi.useFakeTimers()
     const { health } = createWatch()
     const before = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
-    const watch = new LoopWatch({ limitMs: 1, logger: guardLogger(undefined), health, isProgressing: () => true })
+    const watch = new LoopWatch({ limitMs: 1, logger: safeLogger(undefined), health, isProgressing: () => true })
     watch.start()
     expect(vi.getTimerCount()).toBe(0)
     expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout')).toHaveLength(before)

@@ -1,5 +1,5 @@
 import type { Clock, TimerHandle } from './clock.ts'
-import type { GuardedLogger } from './guarded-logger.ts'
+import type { SafeLogger } from './safe-logger.ts'
 import { FINE_AFTER_MS } from './health.ts'
 import type { HealthMonitor } from './health-monitor.ts'
 
@@ -10,7 +10,7 @@ const LOOK_MS = 1_000
 export interface LoopWatchParts {
   /** A timer that comes later than this is a lag of the event loop, in ms: half a lease. */
   readonly limitMs: number
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
   readonly health: HealthMonitor
   /** Whether the manager's own loop comes round when it is due; asked only while the event loop does. */
   readonly isProgressing: () => boolean

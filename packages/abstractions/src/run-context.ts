@@ -1,5 +1,5 @@
 import { InvalidOptionsError } from './errors.ts'
-import type { GuardedLogger } from './guarded-logger.ts'
+import type { SafeLogger } from './safe-logger.ts'
 import type { WorkerLogger } from './logger.ts'
 import type { PeriodicBackgroundWorkerContext } from './periodic-worker.ts'
 import type { RunPlan } from './run.ts'
@@ -11,7 +11,7 @@ export interface AttemptSource {
   readonly plan: RunPlan
   readonly startedAtMs: number
   readonly signal: AbortSignal
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
 }
 
 /** The context of one attempt. What a worker does not touch (signal, scope, logger, dates) is never made. */

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Clock, setLongTimer } from './clock.ts'
 import { LeaseLostError, type ManagerStoppedError, RunCancelledError, RunTimeoutError } from './errors.ts'
-import type { GuardedLogger } from './guarded-logger.ts'
+import type { SafeLogger } from './safe-logger.ts'
 import type { IPeriodicBackgroundWorker } from './periodic-worker.ts'
 import type { FilledPolicy } from './policy.ts'
 import { describeError } from './recorded-error.ts'
@@ -43,7 +43,7 @@ export interface RunHost {
   readonly instanceId: string
   readonly scopeFactory: ServiceScopeFactory | undefined
   /** The manager's. */
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
   /** The outcome is fixed; `doWork` may still be running after an abort. */
   runFinished(run: Run): void
   runRetrying(run: Run, failedAttempt: number, error: unknown, retryAtMs: number): void
@@ -97,7 +97,7 @@ export class Run implements StartedRun {
   #endWait: (() => void) | undefined
   #clearTimeout: (() => void) | undefined
   #clearStuckTimer: (() => void) | undefined
-  #logger: GuardedLogger | undefined
+  #logger: SafeLogger | undefined
 
   /** `now` is what the clock has just said. */
   constructor(plan: RunPlan, host: RunHost, now: number = host.clock.now()) {
@@ -147,7 +147,7 @@ export class Run implements StartedRun {
     return this.#controller.signal
   }
 
-  get logger(): GuardedLogger {
+  get logger(): SafeLogger {
     this.#logger ??= this.#host.logger.child({
       worker: this.plan.worker.name,
       runId: this.plan.runId,

@@ -1,5 +1,5 @@
 import type { EventHub } from './event-hub.ts'
-import type { GuardedLogger } from './guarded-logger.ts'
+import type { SafeLogger } from './safe-logger.ts'
 import type { HealthCode } from './health.ts'
 import type { HealthMonitor } from './health-monitor.ts'
 import type { ByOption, PauseOptions, StopReport } from './manager.ts'
@@ -11,11 +11,11 @@ import { type Finding, WATCHED_CODES, type WatchedCode } from './watchdog.ts'
 
 /** What managers say of their workers, in the same words everywhere: as a log line, an event and a health reason. */
 export class WorkerReports {
-  readonly #logger: GuardedLogger
+  readonly #logger: SafeLogger
   readonly #events: EventHub
   readonly #health: HealthMonitor
 
-  constructor(logger: GuardedLogger, events: EventHub, health: HealthMonitor) {
+  constructor(logger: SafeLogger, events: EventHub, health: HealthMonitor) {
     this.#logger = logger
     this.#events = events
     this.#health = health

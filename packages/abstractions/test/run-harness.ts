@@ -1,4 +1,4 @@
-import { guardLogger } from '../src/guarded-logger.ts'
+import { safeLogger } from '../src/safe-logger.ts'
 import type { PeriodicBackgroundWorkerContext } from '../src/periodic-worker.ts'
 import { type PeriodicWorkerPolicy, fillPolicy } from '../src/policy.ts'
 import { Run, type RunPlan } from '../src/run.ts'
@@ -33,7 +33,7 @@ export class RunHarness {
       readonly scopeFactory?: ServiceScopeFactory
     } = {},
   ): Run {
-    const logger = guardLogger(this.logger)
+    const logger = safeLogger(this.logger)
     return new Run(
       {
         worker: { name: 'w', doWork: doWork as () => Promise<void> },

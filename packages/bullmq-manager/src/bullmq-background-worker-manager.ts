@@ -22,7 +22,7 @@ import {
 } from '@background-workers/abstractions'
 import {
   EventHub,
-  type GuardedLogger,
+  type SafeLogger,
   HealthMonitor,
   Lifecycle,
   Run,
@@ -38,7 +38,7 @@ import {
   checkStopOptions,
   defineWorker,
   giveLogger,
-  guardLogger,
+  safeLogger,
   hasOwnStart,
   healthReport,
   isPeriodic,
@@ -61,7 +61,7 @@ const DECIDING_MS = 1_000
 export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   readonly #instanceId = randomUUID()
   readonly #options: FilledOptions
-  readonly #logger: GuardedLogger
+  readonly #logger: SafeLogger
   readonly #events: EventHub
   readonly #health: HealthMonitor
   readonly #reports: WorkerReports
@@ -76,7 +76,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   /** @throws InvalidOptionsError */
   constructor(options: BullMqManagerOptions) {
     this.#options = fillOptions(options)
-    this.#logger = guardLogger(this.#options.logger)
+    this.#logger = safeLogger(this.#options.logger)
     this.#events = new EventHub(this.#logger)
     this.#health = new HealthMonitor(this.#events)
     this.#reports = new WorkerReports(this.#logger, this.#events, this.#health)

@@ -1,5 +1,5 @@
 import { StoreUnavailableError } from '@background-workers/abstractions'
-import type { GuardedLogger } from '@background-workers/abstractions/for-managers'
+import type { SafeLogger } from '@background-workers/abstractions/for-managers'
 import type { Keys } from './keys.ts'
 import type { FilledOptions } from './options.ts'
 import type { RedisClient } from './redis-client.ts'
@@ -12,7 +12,7 @@ export interface CheckRedisParts {
   readonly client: RedisClient
   readonly keys: Keys
   readonly options: Pick<FilledOptions, 'applicationName' | 'isEnabled'>
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
 }
 
 /**

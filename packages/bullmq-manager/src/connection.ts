@@ -1,7 +1,7 @@
 import { StartTimeoutError, StoreUnavailableError, systemClock } from '@background-workers/abstractions'
 import {
   type EventHub,
-  type GuardedLogger,
+  type SafeLogger,
   type HealthMonitor,
   waitFor,
 } from '@background-workers/abstractions/for-managers'
@@ -16,7 +16,7 @@ const SILENT_AFTER_MS = 2_500
 export interface ConnectionParts {
   readonly connection: RedisConnection
   readonly commandTimeoutMs: number
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
   readonly events: EventHub
   readonly health: HealthMonitor
 }

@@ -1,4 +1,4 @@
-import type { EventHub, GuardedLogger } from '@background-workers/abstractions/for-managers'
+import type { EventHub, SafeLogger } from '@background-workers/abstractions/for-managers'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
 import type { StoredDefinition } from './stored-values.ts'
@@ -22,7 +22,7 @@ export interface RestoreParts {
   readonly store: Store
   readonly clock: RedisClock
   readonly events: EventHub
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
 }
 
 /**

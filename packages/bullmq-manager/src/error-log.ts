@@ -1,4 +1,4 @@
-import type { GuardedLogger } from '@background-workers/abstractions/for-managers'
+import type { SafeLogger } from '@background-workers/abstractions/for-managers'
 import { withoutCommand } from './redis-error.ts'
 
 /** So many kinds of each sort are logged; what comes after them is not. */
@@ -6,11 +6,11 @@ const MAX_KINDS = 100
 
 /** Logs each kind of error once in a session, a hundred kinds at most: BullMQ can emit over a thousand errors a second. */
 export class ErrorLog {
-  readonly #logger: GuardedLogger
+  readonly #logger: SafeLogger
   readonly #errors = new Set<string>()
   readonly #malformed = new Set<string>()
 
-  constructor(logger: GuardedLogger) {
+  constructor(logger: SafeLogger) {
     this.#logger = logger
   }
 

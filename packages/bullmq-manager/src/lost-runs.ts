@@ -1,5 +1,5 @@
 import type { RunRecord } from '@background-workers/abstractions'
-import type { GuardedLogger } from '@background-workers/abstractions/for-managers'
+import type { SafeLogger } from '@background-workers/abstractions/for-managers'
 import type { Job } from 'bullmq'
 import type { RedisClock } from './redis-clock.ts'
 import { type RunQueues, readRunJob } from './run-queues.ts'
@@ -11,7 +11,7 @@ export interface LostRunsParts {
   readonly clock: RedisClock
   readonly store: Store
   readonly runQueues: RunQueues
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
   /** Whether a live instance takes this queue. */
   isQueueTaken(queue: string): boolean
   runFinished(record: RunRecord): void

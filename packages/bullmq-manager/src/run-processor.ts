@@ -1,5 +1,5 @@
 import { LeaseLostError, type RunRecord } from '@background-workers/abstractions'
-import { type GuardedLogger, Run, type RunHost } from '@background-workers/abstractions/for-managers'
+import { type SafeLogger, Run, type RunHost } from '@background-workers/abstractions/for-managers'
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { HAND_BACK_MS, MAX_HAND_BACKS, type FetchedJob, giveBack, isGivenBack, putOff } from './hand-back.ts'
 import type { Leases } from './leases.ts'
@@ -13,7 +13,7 @@ export interface RunProcessorParts {
   readonly store: Store
   readonly planner: RunPlanner
   readonly leases: Leases
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
   readonly runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
   runStarted(record: RunRecord): void
   runFinished(record: RunRecord): void

@@ -1,7 +1,7 @@
 import { type RunRecord, systemClock } from '@background-workers/abstractions'
 import {
   type EventHub,
-  type GuardedLogger,
+  type SafeLogger,
   type HealthMonitor,
   LoopWatch,
   type RunHost,
@@ -41,7 +41,7 @@ const CLOSE_MS = 5_000
 export interface SessionParts {
   readonly options: FilledOptions
   readonly instanceId: string
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
   readonly events: EventHub
   readonly health: HealthMonitor
   readonly reports: WorkerReports

@@ -1,5 +1,5 @@
 import { StoreUnavailableError, every } from '@background-workers/abstractions'
-import { fillPolicy, guardLogger } from '@background-workers/abstractions/for-managers'
+import { fillPolicy, safeLogger } from '@background-workers/abstractions/for-managers'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it } from 'vitest'
 import type { ManagedWorker } from './managed-worker.ts'
@@ -17,7 +17,7 @@ async function request(outcome: (call: number) => Promise<void>) {
   const logger = new RecordingLogger()
   let calls = 0
   const connection = { send: () => outcome(++calls) }
-  await requestStartRuns(entries, { connection, logger: guardLogger(logger) } as unknown as StartRunsParts)
+  await requestStartRuns(entries, { connection, logger: safeLogger(logger) } as unknown as StartRunsParts)
   return { calls, lines: logger.lines.map(({ message, data }) => ({ message, data })) }
 }
 

@@ -1,5 +1,5 @@
 import { StoreUnavailableError } from '@background-workers/abstractions'
-import { type GuardedLogger, isPeriodic, startRunId } from '@background-workers/abstractions/for-managers'
+import { type SafeLogger, isPeriodic, startRunId } from '@background-workers/abstractions/for-managers'
 import type { Connection } from './connection.ts'
 import { inBatches } from './in-batches.ts'
 import type { ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'
@@ -19,7 +19,7 @@ export interface StartRunsParts {
   readonly store: Store
   readonly runQueues: RunQueues
   readonly unstartedRuns: UnstartedRuns
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type RunRecord, every } from '@background-workers/abstractions'
-import { EventHub, HealthMonitor, WorkerReports, guardLogger } from '@background-workers/abstractions/for-managers'
+import { EventHub, HealthMonitor, WorkerReports, safeLogger } from '@background-workers/abstractions/for-managers'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it } from 'vitest'
 import { RedisClock } from './redis-clock.ts'
@@ -9,7 +9,7 @@ import { WorkerWatch } from './worker-watch.ts'
 
 /** A watch of one worker, and what it tells. */
 function createWatch() {
-  const logger = guardLogger(new RecordingLogger())
+  const logger = safeLogger(new RecordingLogger())
   const events = new EventHub(logger)
   const health = new HealthMonitor(events)
   const told: string[] = []

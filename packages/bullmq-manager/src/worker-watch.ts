@@ -1,7 +1,7 @@
 import type { HealthReason, RunRecord } from '@background-workers/abstractions'
 import {
   type Finding,
-  type GuardedLogger,
+  type SafeLogger,
   type HealthMonitor,
   WATCHED_CODES,
   type WorkerReports,
@@ -20,7 +20,7 @@ export interface WorkerWatchParts {
   readonly clock: RedisClock
   readonly health: HealthMonitor
   readonly reports: WorkerReports
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
   /** The workers that were added here. */
   readonly entries: ReadonlyMap<string, ManagedWorker>
   /** The tick of a slot was lost, as when Redis refused it again and again: decide it all the same. */

@@ -1,4 +1,4 @@
-import type { EventHub, GuardedLogger, WorkerReports } from '@background-workers/abstractions/for-managers'
+import type { EventHub, SafeLogger, WorkerReports } from '@background-workers/abstractions/for-managers'
 import { inBatches } from './in-batches.ts'
 import type { Instances } from './instances.ts'
 import type { ReconcilePlan } from './reconcile-plan.ts'
@@ -17,7 +17,7 @@ export interface WritePlanParts {
   readonly instances: Instances
   readonly clock: RedisClock
   readonly events: EventHub
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
   readonly reports: WorkerReports
 }
 

@@ -1,5 +1,5 @@
 import type { Logger } from '@background-workers/abstractions'
-import { guardLogger } from '@background-workers/abstractions/for-managers'
+import { safeLogger } from '@background-workers/abstractions/for-managers'
 import type { DashboardAction } from './authorize.ts'
 
 /** What somebody did with the dashboard, or was kept from doing. */
@@ -23,7 +23,7 @@ export class Audit {
   readonly #onAudit: ((entry: AuditEntry) => unknown) | undefined
 
   constructor(logger: Logger | undefined, onAudit: ((entry: AuditEntry) => unknown) | undefined) {
-    this.#logger = guardLogger(logger)
+    this.#logger = safeLogger(logger)
     this.#onAudit = onAudit
   }
 

@@ -11,7 +11,7 @@ import {
 } from '@background-workers/abstractions'
 import {
   type EventHub,
-  type GuardedLogger,
+  type SafeLogger,
   Run,
   type RunHost,
   type WorkerReports,
@@ -26,7 +26,7 @@ import type { WorkerLocks } from './worker-locks.ts'
 export interface ActiveWorkParts {
   readonly options: FilledOptions
   readonly instanceId: string
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
   readonly events: EventHub
   readonly reports: WorkerReports
   readonly records: RunRecords

@@ -22,7 +22,7 @@ import {
 } from '@background-workers/abstractions'
 import {
   EventHub,
-  type GuardedLogger,
+  type SafeLogger,
   HealthMonitor,
   FINE_AFTER_MS,
   Lifecycle,
@@ -43,7 +43,7 @@ import {
   effectiveSchedule,
   findWrong,
   giveLogger,
-  guardLogger,
+  safeLogger,
   hasOwnStart,
   healthReport,
   isPeriodic,
@@ -74,7 +74,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   // The global one: importing node:crypto takes a third of the time that importing this package takes.
   readonly #instanceId = crypto.randomUUID()
   readonly #options: FilledOptions
-  readonly #logger: GuardedLogger
+  readonly #logger: SafeLogger
   readonly #events: EventHub
   readonly #health: HealthMonitor
   readonly #reports: WorkerReports
@@ -100,7 +100,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       workerStartFailed: (_worker, error, name) => this.#reports.startFailed(name, error),
       workerStopFailed: (_worker, error, name) => this.#reports.stopFailed(name, error),
     }
-    this.#logger = guardLogger(this.#options.logger)
+    this.#logger = safeLogger(this.#options.logger)
     this.#events = new EventHub(this.#logger)
     this.#health = new HealthMonitor(this.#events)
     this.#reports = new WorkerReports(this.#logger, this.#events, this.#health)

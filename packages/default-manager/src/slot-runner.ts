@@ -10,7 +10,7 @@ import {
   nextDueAt,
 } from '@background-workers/abstractions'
 import {
-  type GuardedLogger,
+  type SafeLogger,
   causeOfTrigger,
   effectiveSchedule,
   manualRunId,
@@ -27,7 +27,7 @@ import { type LockWaiter, WorkerLocks } from './worker-locks.ts'
 
 /** What a slot runner shares with its manager. */
 export interface SlotRunnerParts extends RunRecordsParts {
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
 }
 
 type RunDecision = Extract<SlotDecision, { kind: 'run' }>

@@ -8,7 +8,7 @@ import {
 } from '@background-workers/abstractions'
 import {
   type EventHub,
-  type GuardedLogger,
+  type SafeLogger,
   type HealthMonitor,
   Run,
   describeError,
@@ -29,7 +29,7 @@ const LONGEST_RETRY_MS = 5_000
 export interface WorkerLocksParts {
   readonly lock: IDistributedLock
   readonly clock: Clock
-  readonly logger: GuardedLogger
+  readonly logger: SafeLogger
   readonly events: EventHub
   readonly health: HealthMonitor
 }

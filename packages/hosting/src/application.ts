@@ -8,7 +8,7 @@ import {
   type StopOptions,
   type StopReport,
 } from '@background-workers/abstractions'
-import { type GuardedLogger, checkStopOptions, guardLogger } from '@background-workers/abstractions/for-managers'
+import { type SafeLogger, checkStopOptions, safeLogger } from '@background-workers/abstractions/for-managers'
 import type { AwilixContainer } from 'awilix'
 import type { ApplicationModule } from './module.ts'
 import { ModuleContext } from './module-context.ts'
@@ -47,7 +47,7 @@ export class Application implements AsyncDisposable {
   /** Resolves when a stop, whoever asked for it, is complete. Never rejects. */
   readonly stopped: Promise<ApplicationStopReport>
   readonly #parts: ApplicationParts
-  readonly #log: GuardedLogger
+  readonly #log: SafeLogger
   readonly #contexts = new Map<ApplicationModule, ModuleContext>()
   readonly #initialized = new Set<ApplicationModule>()
   readonly #reportStop: (report: ApplicationStopReport) => void
@@ -60,7 +60,7 @@ export class Application implements AsyncDisposable {
     this.#parts = parts
     this.container = parts.container
     this.logger = parts.logger
-    this.#log = guardLogger(parts.logger)
+    this.#log = safeLogger(parts.logger)
     const { promise, resolve } = Promise.withResolvers<ApplicationStopReport>()
     this.stopped = promise
     this.#reportStop = resolve

@@ -1,11 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { InvalidOptionsError, type Logger, silentLogger } from '@background-workers/abstractions'
-import {
-  type GuardedLogger,
-  MAX_TIMER_MS,
-  guardLogger,
-  hasMethods,
-} from '@background-workers/abstractions/for-managers'
+import { type SafeLogger, MAX_TIMER_MS, safeLogger, hasMethods } from '@background-workers/abstractions/for-managers'
 import closeWithGrace from 'close-with-grace'
 import type { Application, ApplicationStopReport } from './application.ts'
 import { createHealthHandler } from './health-handler.ts'
@@ -42,7 +37,7 @@ export async function runApplication(
   const problem = hasMethods('start', 'stop', 'health')(application)
   if (problem !== undefined) throw new InvalidOptionsError(`runApplication: the application ${problem}`)
   const filled = fillRunOptions(options)
-  const logger = guardLogger(application.logger === silentLogger ? failuresOnConsole : application.logger)
+  const logger = safeLogger(application.logger === silentLogger ? failuresOnConsole : application.logger)
   let server: HealthServer | undefined
   if (filled.health) {
     const { port, host, pathPrefix } = filled.health
@@ -75,7 +70,7 @@ const failuresOnConsole: Logger = {
 class ApplicationProcess {
   readonly #application: Application
   readonly #options: FilledRunOptions
-  readonly #logger: GuardedLogger
+  readonly #logger: SafeLogger
   readonly #server: HealthServer | undefined
   readonly #ending = new AbortController()
   readonly #result = Promise.withResolvers<RunApplicationResult>()
@@ -84,7 +79,7 @@ class ApplicationProcess {
   constructor(
     application: Application,
     options: FilledRunOptions,
-    logger: GuardedLogger,
+    logger: SafeLogger,
     server: HealthServer | undefined,
   ) {
     this.#application = application

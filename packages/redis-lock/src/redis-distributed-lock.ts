@@ -8,7 +8,7 @@ import {
   StoreUnavailableError,
   systemClock,
 } from '@background-workers/abstractions'
-import { type GuardedLogger, guardLogger, waitFor } from '@background-workers/abstractions/for-managers'
+import { type SafeLogger, safeLogger, waitFor } from '@background-workers/abstractions/for-managers'
 import { type FilledOptions, type RedisLockOptions, fillOptions } from './options.ts'
 import { RedisConnection } from './redis-connection.ts'
 import { SlotClaims } from './slot-claims.ts'
@@ -24,7 +24,7 @@ const ATTEMPTS = 3
  */
 export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
   readonly #options: FilledOptions
-  readonly #logger: GuardedLogger
+  readonly #logger: SafeLogger
   readonly #connection: RedisConnection
   readonly #client: MutexClient
   readonly #claims: SlotClaims
@@ -41,7 +41,7 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
   /** Connects at the first call. @throws InvalidOptionsError */
   constructor(options: RedisLockOptions) {
     this.#options = fillOptions(options)
-    this.#logger = guardLogger(this.#options.logger)
+    this.#logger = safeLogger(this.#options.logger)
     this.#connection = new RedisConnection(this.#options.connection, this.#options.commandTimeoutMs)
     this.#client = mutexClient(this.#connection)
     this.#claims = new SlotClaims(this.#connection, this.#options.slotClaimTtlMs)

@@ -309,7 +309,7 @@ export const mutants: readonly Mutant[] = [
     'a listener that is added by another hears the same event': [['of [...listeners])', 'of listeners)']],
     'a function listens once however often it is added': [['= (payload) => listener(payload)', '= listener']],
   }),
-  ...ownMutants('guarded-logger', {
+  ...ownMutants('safe-logger', {
     'a logger that throws stops the work': [
       ['    } catch {\n      // A logger', '    } catch (error) {\n      if (error) throw error\n      // A logger'],
     ],

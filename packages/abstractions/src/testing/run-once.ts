@@ -2,7 +2,7 @@ import { type IBackgroundWorker, giveLogger } from '../background-worker.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { checkOptions, hasMethods, isAnything, isOneOf, isWhole } from '../checks.ts'
 import { NotPeriodicError, RunCancelledError } from '../errors.ts'
-import { guardLogger } from '../guarded-logger.ts'
+import { safeLogger } from '../safe-logger.ts'
 import type { Logger } from '../logger.ts'
 import type { IPeriodicBackgroundWorker } from '../periodic-worker.ts'
 import { fillPolicy } from '../policy.ts'
@@ -54,7 +54,7 @@ export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions
   const definition = defineWorker(worker, { minPeriodMs: 1, defaultPolicy: fillPolicy({}) })
   if (definition.kind === 'plain') throw new NotPeriodicError(definition.name, 'runOnce')
   const { clock = systemClock, signal, kind = 'scheduled' } = options
-  const logger = guardLogger(options.logger)
+  const logger = safeLogger(options.logger)
   giveLogger(worker, (name) => logger.child({ worker: name }))
   const scheduledForMs = options.scheduledFor?.getTime() ?? clock.now()
   const run = new Run(

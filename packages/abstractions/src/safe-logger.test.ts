@@ -1,31 +1,31 @@
 import { describe, expect, it } from 'vitest'
-import { guardLogger } from './guarded-logger.ts'
+import { safeLogger } from './safe-logger.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { RecordingLogger } from './testing/recording-logger.ts'
 
 const levels = ['debug', 'info', 'warn', 'error'] as const
 
-describe('guardLogger', () => {
+describe('safeLogger', () => {
   it.each(levels)('hands on lines of level %s', (level) => {
     const logger = new RecordingLogger()
-    guardLogger(logger)[level]({ a: 1 }, 'hello')
+    safeLogger(logger)[level]({ a: 1 }, 'hello')
     expect(logger.lines).toEqual([{ level, message: 'hello', data: { a: 1 } }])
   })
 
   it('writes nothing, and fails nowhere, without a logger', () => {
-    expect(() => guardLogger(undefined).child({ a: 1 }).error({}, 'x')).not.toThrow()
+    expect(() => safeLogger(undefined).child({ a: 1 }).error({}, 'x')).not.toThrow()
   })
 
   it('binds the data of all its ancestors', () => {
     const logger = new RecordingLogger()
-    guardLogger(logger).child({ worker: 'w' }).child({ runId: 'r' }).info({ a: 1 }, 'x')
+    safeLogger(logger).child({ worker: 'w' }).child({ runId: 'r' }).info({ a: 1 }, 'x')
     expect(logger.lines[0]?.data).toEqual({ worker: 'w', runId: 'r', a: 1 })
   })
 
   it('merges the bindings into the data where the logger makes no children', () => {
     const lines: unknown[] = []
     const note = (level: string) => (data: object, message?: string) => void lines.push([level, data, message])
-    const child = guardLogger({
+    const child = safeLogger({
       debug: note('debug'),
       info: note('info'),
       warn: note('warn'),
@@ -41,7 +41,7 @@ describe('guardLogger', () => {
 
   it('takes a sentence without data', () => {
     const logger = new RecordingLogger()
-    guardLogger(logger).child({ worker: 'w' }).warn('x')
+    safeLogger(logger).child({ worker: 'w' }).warn('x')
     expect(logger.lines).toEqual([{ level: 'warn', message: 'x', data: { worker: 'w' } }])
   })
 
@@ -49,7 +49,7 @@ describe('guardLogger', () => {
     const written: string[] = []
     const children: object[] = []
     const target = { ...silentMethods(), info: (_data: object, message?: string) => void written.push(String(message)) }
-    const child = guardLogger({
+    const child = safeLogger({
       ...silentMethods(),
       isLevelEnabled: (level) => level !== 'debug',
       child: (bindings) => {
@@ -65,9 +65,9 @@ describe('guardLogger', () => {
 
   it('writes what a logger adds to the silent one', () => {
     const written: string[] = []
-    guardLogger({ ...silentLogger, error: (_data, message) => void written.push(String(message)) }).error({}, 'x')
+    safeLogger({ ...silentLogger, error: (_data, message) => void written.push(String(message)) }).error({}, 'x')
     expect(written).toEqual(['x'])
-    expect(guardLogger(undefined).child({ worker: 'w' }).isLevelEnabled('error')).toBe(false)
+    expect(safeLogger(undefined).child({ worker: 'w' }).isLevelEnabled('error')).toBe(false)
   })
 
   it('writes where a logger can not say which levels it writes', () => {
@@ -76,7 +76,7 @@ describe('guardLogger', () => {
         throw new Error('no levels')
       },
     })
-    guardLogger(logger).debug({}, 'x')
+    safeLogger(logger).debug({}, 'x')
     expect(logger.lines).toMatchObject([{ level: 'debug', message: 'x' }])
   })
 
@@ -90,7 +90,7 @@ describe('guardLogger', () => {
         return parent.child(bindings)
       },
     }
-    const child = guardLogger(logger).child({ worker: 'w' })
+    const child = safeLogger(logger).child({ worker: 'w' })
     expect(children).toBe(0)
     child.info({}, 'one')
     child.info({}, 'two')
@@ -99,7 +99,7 @@ describe('guardLogger', () => {
   })
 
   it('drops what the logger throws', () => {
-    const logger = guardLogger({ ...silentMethods(thrower), child: thrower })
+    const logger = safeLogger({ ...silentMethods(thrower), child: thrower })
     for (const level of levels) {
       expect(() => logger[level]({}, 'x')).not.toThrow()
       expect(() => logger.child({ a: 1 })[level]({}, 'x')).not.toThrow()
@@ -113,7 +113,7 @@ describe('guardLogger', () => {
     const reject = async () => {
       throw new Error('disk full')
     }
-    for (const level of levels) guardLogger(silentMethods(reject as never))[level]({}, 'x')
+    for (const level of levels) safeLogger(silentMethods(reject as never))[level]({}, 'x')
     await new Promise((resolve) => setImmediate(resolve))
     process.off('unhandledRejection', listen)
     expect(rejections).toEqual([])
@@ -133,8 +133,8 @@ describe('guardLogger', () => {
       }
     }
     const logger = new Counting()
-    guardLogger(logger).child({ a: 1 }).info({}, 'x')
-    guardLogger(logger).info({}, 'x')
+    safeLogger(logger).child({ a: 1 }).info({}, 'x')
+    safeLogger(logger).info({}, 'x')
     expect(logger.lines).toBe(2)
   })
 })

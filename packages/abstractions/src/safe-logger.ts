@@ -3,15 +3,15 @@ import { type Logger, type WorkerLogger, silentLogger } from './logger.ts'
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
 /**
- * Puts a user's logger behind a guard: what it throws is dropped, so no log line can stop a manager. Its child loggers
+ * Makes a user's logger safe: what it throws is dropped, so no log line can stop a manager. Its child loggers
  * are made at the first line that needs them: 100,000 workers that log nothing cost no child logger.
  */
-export function guardLogger(logger: Logger | undefined): GuardedLogger {
-  return new GuardedLogger(logger ?? silentLogger)
+export function safeLogger(logger: Logger | undefined): SafeLogger {
+  return new SafeLogger(logger ?? silentLogger)
 }
 
-/** See `guardLogger`. */
-export class GuardedLogger implements WorkerLogger {
+/** See `safeLogger`. */
+export class SafeLogger implements WorkerLogger {
   readonly #parent: Logger
   readonly #bindings: Record<string, unknown> | undefined
   #target: Logger | undefined
@@ -37,8 +37,8 @@ export class GuardedLogger implements WorkerLogger {
     this.#write('error', data, message)
   }
 
-  child(bindings: Record<string, unknown>): GuardedLogger {
-    return new GuardedLogger(this.#parent, { ...this.#bindings, ...bindings })
+  child(bindings: Record<string, unknown>): SafeLogger {
+    return new SafeLogger(this.#parent, { ...this.#bindings, ...bindings })
   }
 
   /** Whether a line of that level may be written. Ask before you make the data of a line that is seldom written. */
