@@ -66,6 +66,7 @@ export {
   isSameSchedule,
 } from './schedule.ts'
 export { stableHash } from './stable-hash.ts'
+export { StoreOutage } from './store-outage.ts'
 export { causeOfTrigger, readCause } from './tracing.ts'
 export { waitFor } from './wait-for.ts'
 export { type Finding, WATCHED_CODES, findWrong, lostReason } from './watchdog.ts'

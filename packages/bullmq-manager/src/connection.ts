@@ -3,6 +3,7 @@ import {
   type EventHub,
   type SafeLogger,
   type HealthMonitor,
+  StoreOutage,
   waitFor,
 } from '@background-workers/abstractions/for-managers'
 import { type RedisConnection, isClient } from './options.ts'
@@ -35,7 +36,7 @@ export class Connection {
   readonly #parts: ConnectionParts
   #state: 'there' | 'away' | 'refusing' = 'there'
   #hasBeenThere = false
-  #lostAt = 0
+  readonly #outage: StoreOutage
   #errorCount = 0
   #lastError: unknown
   #isClosed = false
@@ -49,6 +50,7 @@ export class Connection {
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts
+    this.#outage = new StoreOutage({ ...parts, clock: systemClock })
     const { connection } = parts
     this.#isOurs = !isClient(connection)
     this.client = isClient(connection) ? connection : createClient(connection)
@@ -174,7 +176,7 @@ export class Connection {
     this.client.off('ready', this.#onReady)
     this.client.off('close', this.#onClose)
     this.client.off('error', this.#onError)
-    this.#parts.health.clear('store-lost')
+    this.#outage.forget()
     if (this.#isOurs) endClient(this.client)
   }
 
@@ -194,28 +196,18 @@ export class Connection {
   }
 
   #lost(state: 'away' | 'refusing'): void {
-    const isNew = this.#state === 'there'
-    if (isNew || state === 'away') this.#state = state
-    if (!isNew) return
-    this.#lostAt = performance.now()
-    this.#errorCount = 0
+    if (this.#state === 'there' || state === 'away') this.#state = state
     const err = this.#lastError
-    const what = this.#hasBeenThere ? 'lost' : 'not there'
-    this.#parts.logger.error({ err }, `Redis is ${what}, schedules and runs wait for it`)
-    this.#parts.health.add({
-      code: 'store-lost',
+    const isNew = this.#outage.lost(err, () => ({
+      line: `Redis is ${this.#hasBeenThere ? 'lost' : 'not there'}, schedules and runs wait for it`,
       message: `Redis at ${addressOf(this.client)} is not ${state === 'away' ? 'reachable' : 'writable'}: ${reasonOf(err)}.`,
-    })
-    this.#parts.events.emit('store-lost', { error: err })
+    }))
+    if (isNew) this.#errorCount = 0
   }
 
   #restored(): void {
-    const downMs = Math.round(performance.now() - this.#lostAt)
     this.#state = 'there'
     this.#lastError = undefined
-    const what = this.#hasBeenThere ? 'back' : 'there'
-    this.#parts.logger.info({ downMs, errors: this.#errorCount }, `Redis is ${what}`)
-    this.#parts.health.clear('store-lost')
-    this.#parts.events.emit('store-restored', { downMs })
+    this.#outage.restored(`Redis is ${this.#hasBeenThere ? 'back' : 'there'}`, { errors: this.#errorCount })
   }
 }

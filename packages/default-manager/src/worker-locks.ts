@@ -11,6 +11,7 @@ import {
   type SafeLogger,
   type HealthMonitor,
   Run,
+  StoreOutage,
   describeError,
   setLongTimer,
   waitFor,
@@ -49,7 +50,7 @@ export class WorkerLocks {
   readonly #parts: WorkerLocksParts
   /** Calls of the lock that have not been answered. */
   readonly #calls = new Set<Promise<unknown>>()
-  #lostAt: number | undefined
+  readonly #outage: StoreOutage
   #clearProbe = () => {}
   /** Requests are counted: a failure of one that is older than an answer, or than a stop, says nothing any more. */
   #asked = 0
@@ -57,6 +58,7 @@ export class WorkerLocks {
 
   constructor(parts: WorkerLocksParts) {
     this.#parts = parts
+    this.#outage = new StoreOutage(parts)
   }
 
   /** Asks for a lock before it returns. Gives how to end the wait; a hold that comes afterwards is given back. */
@@ -91,8 +93,7 @@ export class WorkerLocks {
     if (this.#calls.size > 0) await waitFor(answered(), SILENT_AFTER_MS, this.#parts.clock)
     this.#answered = this.#asked
     this.#clearProbe()
-    this.#lostAt = undefined
-    this.#parts.health.clear('store-lost')
+    this.#outage.forget()
   }
 
   async #ask(request: LockRequest): Promise<LockHold | LockRefusal> {
@@ -118,13 +119,11 @@ export class WorkerLocks {
   }
 
   #lost(error: unknown): void {
-    if (this.#lostAt !== undefined) return
-    this.#lostAt = this.#parts.clock.monotonicNow()
-    this.#parts.logger.error({ err: error }, 'the distributed lock can not be reached, slots wait for it')
-    const message = `The distributed lock can not be reached, so nothing runs: ${describeError(error).message}`
-    this.#parts.health.add({ code: 'store-lost', message })
-    this.#parts.events.emit('store-lost', { error })
-    this.#probeLater()
+    const isNew = this.#outage.lost(error, () => ({
+      line: 'the distributed lock can not be reached, slots wait for it',
+      message: `The distributed lock can not be reached, so nothing runs: ${describeError(error).message}`,
+    }))
+    if (isNew) this.#probeLater()
   }
 
   #probeLater(): void {
@@ -134,25 +133,19 @@ export class WorkerLocks {
   }
 
   async #probe(): Promise<void> {
-    const lostAt = this.#lostAt
+    const { lostAt } = this.#outage
     const isBack = await this.#call(async () => this.#parts.lock.ping?.()).then(
       () => true,
       () => false,
     )
     // A request may have been answered meanwhile, or the manager was stopped.
-    if (lostAt === undefined || this.#lostAt !== lostAt) return
+    if (lostAt === undefined || this.#outage.lostAt !== lostAt) return
     if (isBack) this.#restored()
     else this.#probeLater()
   }
 
   #restored(): void {
-    if (this.#lostAt === undefined) return
-    const downMs = Math.round(this.#parts.clock.monotonicNow() - this.#lostAt)
-    this.#lostAt = undefined
-    this.#clearProbe()
-    this.#parts.logger.info({ downMs }, 'the distributed lock is back')
-    this.#parts.health.clear('store-lost')
-    this.#parts.events.emit('store-restored', { downMs })
+    if (this.#outage.restored('the distributed lock is back')) this.#clearProbe()
   }
 }
 

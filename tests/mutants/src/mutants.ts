@@ -180,7 +180,9 @@ export const mutants: readonly Mutant[] = [
     'a lock that is lost already is as good': [['(this.#isOver || answer.signal.aborted)', 'this.#isOver']],
     'a lock that fails when nobody waits is not told': [['      if (asked > this.#answered) this.#lost(error)\n', '']],
     'an old failure of a lock is news': [['if (asked > this.#answered) this', 'this']],
-    'a lock that can not be reached is told again and again': [['    if (this.#lostAt !== undefined) return\n', '']],
+    'a lock that is away is looked for again at each failure': [
+      ['if (isNew) this.#probeLater()', 'this.#probeLater()'],
+    ],
     'a slot waits for its lock beyond its window': [
       ['Math.max(0, untilMs - clock.now()) + 1', 'Math.max(0, untilMs - clock.now()) + 600_000'],
     ],
@@ -290,6 +292,17 @@ export const mutants: readonly Mutant[] = [
         'setTimer: (callback, delayMs) => globalThis.setTimeout(callback, delayMs)',
         'setTimer: globalThis.setTimeout.bind(globalThis)',
       ],
+    ],
+  }),
+  ...ownMutants('store-outage', {
+    'an outage is told again and again': [['    if (this.#lostAt !== undefined) return false\n', '']],
+    'an outage is told to be over again and again': [
+      ['    this.#lostAt = undefined\n    logger.info', '    logger.info'],
+    ],
+    'an outage that is over is still a reason': [["    health.clear('store-lost')\n", '']],
+    'a forgotten outage is still a reason': [["    this.#parts.health.clear('store-lost')\n", '']],
+    'a forgotten outage is told to be over': [
+      ['  forget(): void {\n    this.#lostAt = undefined\n', '  forget(): void {\n'],
     ],
   }),
   ...ownMutants('wait-for', {
