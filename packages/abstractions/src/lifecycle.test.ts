@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { RunHarness } from '../test/run-harness.ts'
+import { InvalidOptionsError } from './errors.ts'
 import { Lifecycle } from './lifecycle.ts'
 import type { StopReport } from './manager.ts'
 
+const parts = { options: { isEnabled: true, stopTimeoutMs: 30_000 }, instanceId: 'i' }
+
 /** A lifecycle whose starts and stops are ended by hand. */
 class Harness {
-  readonly lifecycle = new Lifecycle()
+  readonly lifecycle = new Lifecycle(parts)
   readonly log: string[] = []
   readonly #starts: PromiseWithResolvers<void>[] = []
   readonly #stops: PromiseWithResolvers<StopReport>[] = []
@@ -17,7 +21,7 @@ class Harness {
   }
 
   stop(): Promise<StopReport> {
-    return this.lifecycle.stop(() => {
+    return this.lifecycle.stop({}, () => {
       this.log.push('stop')
       return push(this.#stops)
     })
@@ -268,13 +272,13 @@ describe('Lifecycle', () => {
   })
 
   it('keeps its order when the work itself asks for the opposite', async () => {
-    const lifecycle = new Lifecycle()
+    const lifecycle = new Lifecycle(parts)
     const log: string[] = []
     const asked: Promise<unknown>[] = []
     await lifecycle.start(async () => {
       log.push('start')
       asked.push(
-        lifecycle.stop(async () => {
+        lifecycle.stop({}, async () => {
           log.push('stop')
           asked.push(
             lifecycle.start(async () => {
@@ -299,7 +303,7 @@ describe('Lifecycle', () => {
     // Every sequence of six calls, each made one turn after the other or all at once.
     for (let bits = 0; bits < 2 ** 6; bits++) {
       for (const isSpread of [false, true]) {
-        const lifecycle = new Lifecycle()
+        const lifecycle = new Lifecycle(parts)
         let active = 0
         const alone = async () => {
           active++
@@ -313,7 +317,7 @@ describe('Lifecycle', () => {
         for (let index = 0; index < 6; index++) {
           const isStart = ((bits >> index) & 1) === 1
           hasStarted ||= isStart
-          calls.push(isStart ? lifecycle.start(async () => void (await alone())) : lifecycle.stop(alone))
+          calls.push(isStart ? lifecycle.start(async () => void (await alone())) : lifecycle.stop({}, alone))
           if (isSpread) await Promise.resolve()
         }
         await Promise.all(calls)
@@ -321,5 +325,63 @@ describe('Lifecycle', () => {
         expect(lifecycle.state).toBe(isLastStart ? 'running' : hasStarted ? 'stopped' : 'idle')
       }
     }
+  })
+
+  it('works while it starts and runs, unless the manager is disabled', async () => {
+    const harness = new Harness()
+    const seen = [harness.lifecycle.isWorking]
+    const look = () => seen.push(harness.lifecycle.isWorking)
+    const start = harness.start()
+    look()
+    await harness.endStart()
+    await start
+    look()
+    const stop = harness.stop()
+    look()
+    await harness.endStop()
+    await stop
+    look()
+    expect(seen).toEqual([false, true, true, false, false])
+
+    const disabled = new Lifecycle({ ...parts, options: { isEnabled: false, stopTimeoutMs: 1 } })
+    await disabled.start(async () => {})
+    expect([disabled.isRunning, disabled.isWorking]).toEqual([true, false])
+  })
+
+  it("stops within the call's timeout, or that of the manager", async () => {
+    const lifecycle = new Lifecycle({ ...parts, options: { isEnabled: true, stopTimeoutMs: 70 } })
+    const seen: number[] = []
+    for (const options of [{}, { timeoutMs: 0 }, { timeoutMs: 5 }]) {
+      await lifecycle.start(async () => {})
+      await lifecycle.stop(options, async (timeoutMs) => {
+        seen.push(timeoutMs)
+        return report(0)
+      })
+    }
+    expect(seen).toEqual([70, 0, 5])
+  })
+
+  it('refuses a bad stop, also one that has nothing to stop', () => {
+    const { lifecycle } = new Harness()
+    expect(() => lifecycle.stop({ timeoutMs: -1 }, async () => report(0))).toThrow(InvalidOptionsError)
+  })
+
+  it.each([
+    ['does not wait for a run of the manager that itself stops it', 'i', true],
+    ['leaves a run of another manager to that one', 'another', false],
+  ])('%s', async (_fact, instanceId, isLeft) => {
+    const lifecycle = new Lifecycle({ ...parts, instanceId })
+    await lifecycle.start(async () => {})
+    const runs = new RunHarness()
+    const run = runs.start(async () => {
+      await lifecycle.stop({}, async () => report(0))
+      await new Promise(() => {})
+    })
+    let isDrained = false
+    void run.drained.then(() => {
+      isDrained = true
+    })
+    await turns()
+    expect([lifecycle.state, run.isSettled, isDrained]).toEqual(['stopped', false, isLeft])
   })
 })

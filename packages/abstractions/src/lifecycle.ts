@@ -1,4 +1,14 @@
-import type { ManagerState, StopReport } from './manager.ts'
+import { checkStopOptions } from './call-checks.ts'
+import type { FilledManagerOptions } from './manager-options.ts'
+import type { ManagerState, StopOptions, StopReport } from './manager.ts'
+import { Run } from './run.ts'
+
+/** What the starts and stops of a manager depend on. */
+export interface LifecycleParts {
+  readonly options: Pick<FilledManagerOptions, 'isEnabled' | 'stopTimeoutMs'>
+  /** Of the manager: its own runs have it. */
+  readonly instanceId: string
+}
 
 /**
  * The start-once, stop-once rules of every manager. Each call that wants what is already wanted shares its promise;
@@ -8,6 +18,7 @@ import type { ManagerState, StopReport } from './manager.ts'
  *                      -> idle (the start failed)
  */
 export class Lifecycle {
+  readonly #parts: LifecycleParts
   #state: ManagerState = 'idle'
   #wanted: 'running' | 'stopped' | undefined
   #starting: Promise<void> = Promise.resolve()
@@ -17,6 +28,10 @@ export class Lifecycle {
   /** Awaited before `work`, which may call `start` and `stop` itself: their promises must be in place by then. */
   readonly #turn = Promise.resolve()
 
+  constructor(parts: LifecycleParts) {
+    this.#parts = parts
+  }
+
   get state(): ManagerState {
     return this.#state
   }
@@ -24,6 +39,11 @@ export class Lifecycle {
   /** Whether the start is done and no stop has begun. */
   get isRunning(): boolean {
     return this.#state === 'running'
+  }
+
+  /** Whether workers are started, slots taken and runs begun. */
+  get isWorking(): boolean {
+    return this.#parts.options.isEnabled && (this.#state === 'running' || this.#state === 'starting')
   }
 
   start(work: () => Promise<void>): Promise<void> {
@@ -35,11 +55,21 @@ export class Lifecycle {
     return this.#starting
   }
 
-  stop(work: () => Promise<StopReport>): Promise<StopReport> {
+  /**
+   * `work` is given how long it may wait for what is running, in ms.
+   *
+   * @throws InvalidOptionsError
+   */
+  stop(options: StopOptions, work: (timeoutMs: number) => Promise<StopReport>): Promise<StopReport> {
+    checkStopOptions(options)
+    const caller = Run.current()
+    // A run that waits for this stop must not be waited for; one of another manager must, by that manager.
+    if (caller?.instanceId === this.#parts.instanceId) caller.leaveToCaller()
     if (this.#wanted === undefined) return Promise.resolve(NOTHING)
     if (this.#wanted === 'stopped') return this.#stopping
     this.#wanted = 'stopped'
-    this.#stopping = this.#stop(this.#starting, work)
+    const timeoutMs = options.timeoutMs ?? this.#parts.options.stopTimeoutMs
+    this.#stopping = this.#stop(this.#starting, () => work(timeoutMs))
     return this.#stopping
   }
 

@@ -35,7 +35,6 @@ import {
   checkCall,
   checkCancel,
   checkName,
-  checkStopOptions,
   defineWorker,
   giveLogger,
   safeLogger,
@@ -66,7 +65,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   readonly #health: HealthMonitor
   readonly #reports: WorkerReports
   readonly #stops = new WorkerStops(systemClock)
-  readonly #lifecycle = new Lifecycle()
+  readonly #lifecycle: Lifecycle
   readonly #entries = new Map<string, ManagedWorker>()
   readonly #starterHost: StarterHost
   readonly #runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
@@ -76,6 +75,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   /** @throws InvalidOptionsError */
   constructor(options: BullMqManagerOptions) {
     this.#options = fillOptions(options)
+    this.#lifecycle = new Lifecycle({ options: this.#options, instanceId: this.#instanceId })
     this.#logger = safeLogger(this.#options.logger)
     this.#events = new EventHub(this.#logger)
     this.#health = new HealthMonitor(this.#events)
@@ -106,10 +106,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   async stop(options: StopOptions = {}): Promise<StopReport> {
-    checkStopOptions(options)
-    // A run that waits for this stop must not be waited for. (It may be a run of another manager.)
-    this.#callingRun()?.leaveToCaller()
-    return this.#lifecycle.stop(() => this.#stop(options.timeoutMs ?? this.#options.stopTimeoutMs))
+    return this.#lifecycle.stop(options, (timeoutMs) => this.#stop(timeoutMs))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,7 +119,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     if (this.#entries.has(name)) throw new DuplicateWorkerError(name)
     giveLogger(worker, this.#createWorkerLogger)
     const starter = new WorkerStarter(worker, this.#starterHost, name)
-    const session = this.#isWorking ? this.#session : undefined
+    const session = this.#lifecycle.isWorking ? this.#session : undefined
     const entry: ManagedWorker = { worker, definition, starter, declaredAt: session?.clock.now() }
     this.#entries.set(name, entry)
     if (session) {
@@ -139,7 +136,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     if (this.#entries.get(name) !== entry) return
     this.#events.emit('worker-added', { worker: name })
     // A listener may have removed it, or the manager has stopped.
-    if (!session || !this.#isWorking || this.#entries.get(name) !== entry) return
+    if (!session || !this.#lifecycle.isWorking || this.#entries.get(name) !== entry) return
     starter.start()
     await session.requestStartRuns([entry])
     if (isPeriodic(entry) && session.reconciler.live.length > 1) {
@@ -216,11 +213,6 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     return this.#events.on(event, listener)
   }
 
-  /** Whether workers are started and runs taken. */
-  get #isWorking(): boolean {
-    return this.#options.isEnabled && (this.state === 'running' || this.state === 'starting')
-  }
-
   async #start(): Promise<void> {
     const session = new Session({
       options: this.#options,
@@ -258,7 +250,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const session = this.#session
     if (!session) return { finished: 0, abandoned: [] }
     const startedAt = performance.now()
-    const caller = this.#callingRun()
+    const caller = Run.current()
     // None starts from here on: what is being decided goes back.
     const runs = session.runProcessor.activeRuns().filter((run) => run !== caller)
     await waitFor(session.drain(), Math.min(timeoutMs, DECIDING_MS), systemClock)
@@ -296,12 +288,6 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
 
   #activeRunOf(name: string): Run | undefined {
     return this.#session?.runProcessor.activeRuns().find(({ plan }) => plan.worker.name === name)
-  }
-
-  /** The run of this manager that the present call comes from. */
-  #callingRun(): Run | undefined {
-    const run = Run.current()
-    return run && this.#session?.runProcessor.activeRun(run.plan.runId) === run ? run : undefined
   }
 
   #workerReady(worker: IBackgroundWorker, name: string): void {

@@ -38,7 +38,6 @@ import {
   checkCancel,
   checkName,
   checkSchedule,
-  checkStopOptions,
   defineWorker,
   effectiveSchedule,
   findWrong,
@@ -82,7 +81,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   readonly #runner: SlotRunner
   readonly #timetable: Timetable<ManagedPeriodicWorker>
   readonly #loopWatch: LoopWatch
-  readonly #lifecycle = new Lifecycle()
+  readonly #lifecycle: Lifecycle
   readonly #starterHost: StarterHost
   readonly #entries = new Map<string, ManagedWorker>()
   readonly #removedHistories = new Map<string, RunHistory>()
@@ -93,6 +92,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   /** @throws InvalidOptionsError */
   constructor(options: DefaultManagerOptions = {}) {
     this.#options = fillOptions(options)
+    this.#lifecycle = new Lifecycle({ options: this.#options, instanceId: this.#instanceId })
     this.#starterHost = {
       clock: this.#options.clock,
       startTimeoutMs: this.#options.startTimeoutMs,
@@ -138,10 +138,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async stop(options: StopOptions = {}): Promise<StopReport> {
-    checkStopOptions(options)
-    // A run that waits for this stop must not be waited for. (It may be a run of another manager.)
-    this.#callingRun()?.leaveToCaller()
-    return this.#lifecycle.stop(() => this.#stop(options.timeoutMs ?? this.#options.stopTimeoutMs))
+    return this.#lifecycle.stop(options, (timeoutMs) => this.#stop(timeoutMs))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -162,7 +159,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#entries.set(name, entry)
     this.#events.emit('worker-added', { worker: name })
     // A listener may have removed it.
-    if (!this.#isWorking || !entry.isAdded) return
+    if (!this.#lifecycle.isWorking || !entry.isAdded) return
     starter.start()
     this.#runOnStart(entry)
   }
@@ -274,17 +271,6 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     return this.#events.on(event, listener)
   }
 
-  /** The run of this manager that the present call comes from. */
-  #callingRun(): Run | undefined {
-    const run = Run.current()
-    return run && this.#runner.work.runOf(run.plan.worker.name) === run ? run : undefined
-  }
-
-  /** Whether workers are started and slots taken. */
-  get #isWorking(): boolean {
-    return this.#options.isEnabled && (this.state === 'running' || this.state === 'starting')
-  }
-
   #start(): void {
     if (!this.#options.isEnabled) {
       this.#reports.managerDisabled()
@@ -306,7 +292,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#loopWatch.stop()
     this.#steppedAt = undefined
     this.#runner.work.stopWaiting()
-    const caller = this.#callingRun()
+    const caller = Run.current()
     const runs = this.#runner.work.runs().filter((run) => run !== caller)
     const stopping = runs.map((run) => ({ run, done: run.drained }))
     const workers = [...this.#entries.values()].map((entry) => this.#stoppable(entry))
@@ -347,7 +333,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   #isScheduled(entry: ManagedPeriodicWorker): boolean {
-    return this.#isWorking && entry.starter.isReady && !entry.paused && entry.isAdded
+    return this.#lifecycle.isWorking && entry.starter.isReady && !entry.paused && entry.isAdded
   }
 
   /** Enters the worker's next slot, or that it has none. */
@@ -381,7 +367,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   #decide(entry: ManagedPeriodicWorker, firstDueAt: number): void {
     // What ran just before in the same ring may have removed, paused, rescheduled or stopped it.
-    const isStillDue = this.#isWorking && !entry.paused && entry.dueAt === undefined && entry.isAdded
+    const isStillDue = this.#lifecycle.isWorking && !entry.paused && entry.dueAt === undefined && entry.isAdded
     if (!isStillDue) return
     try {
       const now = this.#options.clock.now()
