@@ -12,8 +12,10 @@ function createStarter(worker: IBackgroundWorker) {
     clock,
     startTimeoutMs: 5_000,
     workerReady: (which, name) => told.push(['ready', which === worker, name]),
-    workerStartFailed: (which, error, name) => told.push(['start failed', which === worker, name, error]),
-    workerStopFailed: (which, error, name) => told.push(['stop failed', which === worker, name, error]),
+    reports: {
+      startFailed: (name, error) => told.push(['start failed', name, error]),
+      stopFailed: (name, error) => told.push(['stop failed', name, error]),
+    },
   })
   return { clock, told, starter }
 }
@@ -70,7 +72,7 @@ describe('WorkerStarter', () => {
     expect(() => starter.start()).not.toThrow()
     await clock.settle()
     expect([starter.isReady, starter.isFailed]).toEqual([false, true])
-    expect(told).toEqual([['start failed', true, 'w', boom]])
+    expect(told).toEqual([['start failed', 'w', boom]])
     expect(clock.timerCount).toBe(0)
   })
 
@@ -83,7 +85,7 @@ describe('WorkerStarter', () => {
     await clock.advance(1)
     expect(starter.isFailed).toBe(true)
     expect(told).toHaveLength(1)
-    const error = told[0]?.[3] as Error
+    const error = told[0]?.[2] as Error
     expect(error).toBeInstanceOf(StartTimeoutError)
     expect(error.message).toBe(
       'Worker "w" has not started within 5000 ms. Let start() resolve when the work has begun, or raise startTimeoutMs.',
@@ -100,7 +102,7 @@ describe('WorkerStarter', () => {
     worker.name = 'other'
     starter.start()
     await clock.settle()
-    expect(told).toEqual([['start failed', true, 'w', boom]])
+    expect(told).toEqual([['start failed', 'w', boom]])
   })
 
   it('gives start a signal that a stop aborts', async () => {
@@ -175,7 +177,7 @@ describe('WorkerStarter', () => {
     const { starter, told } = createStarter(createWorker(() => {}, stop))
     starter.start()
     await starter.stop(signal)
-    expect(told.at(-1)).toEqual(['stop failed', true, 'w', boom])
+    expect(told.at(-1)).toEqual(['stop failed', 'w', boom])
     expect(starter.isReady).toBe(false)
   })
 

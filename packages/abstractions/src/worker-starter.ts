@@ -1,17 +1,16 @@
 import { hasOwnStart, type IBackgroundWorker } from './background-worker.ts'
 import { type Clock, setLongTimer } from './clock.ts'
 import { ManagerStoppedError, StartTimeoutError } from './errors.ts'
+import type { WorkerReports } from './worker-reports.ts'
 
-/** What a starter tells its manager. None of these may throw. */
+/** What a starter needs of its manager, and tells it. */
 export interface StarterHost {
   readonly clock: Clock
   readonly startTimeoutMs: number
-  /** The worker's `start` has resolved, late ones included: it may run now. */
+  /** Told when its `start` failed or is silent for too long, and when its `stop` failed. */
+  readonly reports: Pick<WorkerReports, 'startFailed' | 'stopFailed'>
+  /** The worker's `start` has resolved, late ones included: it may run now. May not throw. */
   workerReady(worker: IBackgroundWorker, name: string): void
-  /** It failed, or is silent for too long. */
-  workerStartFailed(worker: IBackgroundWorker, error: unknown, name: string): void
-  /** Its `stop` failed. */
-  workerStopFailed(worker: IBackgroundWorker, error: unknown, name: string): void
 }
 
 /**
@@ -85,14 +84,14 @@ export class WorkerStarter {
     try {
       await call(() => this.#worker.stop(signal))
     } catch (error) {
-      this.#host.workerStopFailed(this.#worker, error, this.#name)
+      this.#host.reports.stopFailed(this.#name, error)
     }
   }
 
   #fail(error: unknown): void {
     this.#clearTimer?.()
     this.#state = 'failed'
-    this.#host.workerStartFailed(this.#worker, error, this.#name)
+    this.#host.reports.startFailed(this.#name, error)
   }
 }
 

@@ -83,9 +83,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     this.#starterHost = {
       clock: systemClock,
       startTimeoutMs: this.#options.startTimeoutMs,
+      reports: this.#reports,
       workerReady: (worker, name) => this.#workerReady(worker, name),
-      workerStartFailed: (_worker, error, name) => this.#reports.startFailed(name, error),
-      workerStopFailed: (_worker, error, name) => this.#reports.stopFailed(name, error),
     }
     this.#runHost = {
       clock: systemClock,

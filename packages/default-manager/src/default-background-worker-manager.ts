@@ -93,17 +93,16 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   constructor(options: DefaultManagerOptions = {}) {
     this.#options = fillOptions(options)
     this.#lifecycle = new Lifecycle({ options: this.#options, instanceId: this.#instanceId })
-    this.#starterHost = {
-      clock: this.#options.clock,
-      startTimeoutMs: this.#options.startTimeoutMs,
-      workerReady: (worker, name) => this.#workerReady(worker, name),
-      workerStartFailed: (_worker, error, name) => this.#reports.startFailed(name, error),
-      workerStopFailed: (_worker, error, name) => this.#reports.stopFailed(name, error),
-    }
     this.#logger = safeLogger(this.#options.logger)
     this.#events = new EventHub(this.#logger)
     this.#health = new HealthMonitor(this.#events)
     this.#reports = new WorkerReports(this.#logger, this.#events, this.#health)
+    this.#starterHost = {
+      clock: this.#options.clock,
+      startTimeoutMs: this.#options.startTimeoutMs,
+      reports: this.#reports,
+      workerReady: (worker, name) => this.#workerReady(worker, name),
+    }
     this.#stops = new WorkerStops(this.#options.clock)
     this.#runner = new SlotRunner({
       options: this.#options,

@@ -362,13 +362,10 @@ export const mutants: readonly Mutant[] = [
     'a stop lets a start go on': [['    this.#abort?.abort(', '    void (']],
     'a worker is stopped that was not started': [["    if (this.#state === 'stopped') return\n", '']],
     'a stop that fails stops the manager': [
-      ['      this.#host.workerStopFailed(this.#worker, error, this.#name)', '      throw error'],
+      ['      this.#host.reports.stopFailed(this.#name, error)', '      throw error'],
     ],
     'a worker is named as it calls itself now': [
-      [
-        'workerStartFailed(this.#worker, error, this.#name)',
-        'workerStartFailed(this.#worker, error, this.#worker.name)',
-      ],
+      ['startFailed(this.#name, error)', 'startFailed(this.#worker.name, error)'],
     ],
   }),
   ...ownMutants('policy', {
