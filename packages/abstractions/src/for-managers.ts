@@ -1,5 +1,5 @@
 // The building blocks that managers share: what they must agree on is written here, once.
-export { giveLogger, hasOwnStart } from './background-worker.ts'
+export { hasOwnStart } from './background-worker.ts'
 export {
   defineWorker,
   type DefinitionRules,
@@ -43,6 +43,7 @@ export {
   fillManagerOptions,
   managerOptionChecks,
 } from './manager-options.ts'
+export { type ManagerParts, createManagerParts } from './manager-parts.ts'
 export { checkPolicy, fillPolicy } from './policy.ts'
 export {
   Run,
@@ -71,7 +72,7 @@ export { causeOfTrigger, readCause } from './tracing.ts'
 export { waitFor } from './wait-for.ts'
 export { type Finding, WATCHED_CODES, findWrong, lostReason } from './watchdog.ts'
 export { OVERDUE_AFTER_MS, RECENT_OUTCOMES, type WorkerFacts, workerStatus } from './worker-status.ts'
-export { type StarterHost, WorkerStarter } from './worker-starter.ts'
+export { type EntryHost, type WorkerEntry, createWorkerEntry } from './worker-entry.ts'
 export { WorkerReports } from './worker-reports.ts'
 export { type StoppableWorker, WorkerStops } from './worker-stops.ts'
 export { containerOptions } from './container-options.ts'

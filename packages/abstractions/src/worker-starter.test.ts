@@ -10,7 +10,7 @@ function createStarter(worker: IBackgroundWorker) {
   const told: unknown[][] = []
   const starter = new WorkerStarter(worker, {
     clock,
-    startTimeoutMs: 5_000,
+    options: { startTimeoutMs: 5_000 },
     workerReady: (which, name) => told.push(['ready', which === worker, name]),
     reports: {
       startFailed: (name, error) => told.push(['start failed', name, error]),

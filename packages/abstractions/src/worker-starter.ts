@@ -1,12 +1,13 @@
 import { hasOwnStart, type IBackgroundWorker } from './background-worker.ts'
 import { type Clock, setLongTimer } from './clock.ts'
 import { ManagerStoppedError, StartTimeoutError } from './errors.ts'
+import type { FilledManagerOptions } from './manager-options.ts'
 import type { WorkerReports } from './worker-reports.ts'
 
 /** What a starter needs of its manager, and tells it. */
 export interface StarterHost {
   readonly clock: Clock
-  readonly startTimeoutMs: number
+  readonly options: Pick<FilledManagerOptions, 'startTimeoutMs'>
   /** Told when its `start` failed or is silent for too long, and when its `stop` failed. */
   readonly reports: Pick<WorkerReports, 'startFailed' | 'stopFailed'>
   /** The worker's `start` has resolved, late ones included: it may run now. May not throw. */
@@ -58,7 +59,8 @@ export class WorkerStarter {
     const isCurrent = () => this.#abort === abort
     this.#abort = abort
     this.#state = 'starting'
-    const { clock, startTimeoutMs } = this.#host
+    const { clock, options } = this.#host
+    const { startTimeoutMs } = options
     this.#clearTimer = setLongTimer(clock, () => this.#fail(timeoutOf(this.#name, startTimeoutMs)), startTimeoutMs)
     const started = call(() => this.#worker.start(abort.signal))
     started.then(

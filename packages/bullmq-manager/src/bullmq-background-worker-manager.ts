@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import {
   type ByOption,
-  DuplicateWorkerError,
   type HealthReport,
   type IBackgroundWorker,
   type IBackgroundWorkerManager,
@@ -21,23 +19,17 @@ import {
   systemClock,
 } from '@background-workers/abstractions'
 import {
-  EventHub,
-  type SafeLogger,
-  HealthMonitor,
-  Lifecycle,
   Run,
   type RunHost,
-  type StarterHost,
+  type EntryHost,
+  type ManagerParts,
   type StoppableWorker,
-  WorkerReports,
-  WorkerStarter,
   WorkerStops,
   checkCall,
   checkCancel,
   checkName,
-  defineWorker,
-  giveLogger,
-  safeLogger,
+  createManagerParts,
+  createWorkerEntry,
   hasOwnStart,
   healthReport,
   isPeriodic,
@@ -58,54 +50,45 @@ const DECIDING_MS = 1_000
  * restarts, and each slot runs once in the whole cluster. Plain workers run in this process.
  */
 export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
-  readonly #instanceId = randomUUID()
-  readonly #options: FilledOptions
-  readonly #logger: SafeLogger
-  readonly #events: EventHub
-  readonly #health: HealthMonitor
-  readonly #reports: WorkerReports
+  readonly #parts: ManagerParts<FilledOptions>
   readonly #stops = new WorkerStops(systemClock)
-  readonly #lifecycle: Lifecycle
   readonly #entries = new Map<string, ManagedWorker>()
-  readonly #starterHost: StarterHost
+  readonly #entryHost: EntryHost
   readonly #runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
-  readonly #createWorkerLogger = (worker: string) => this.#logger.child({ worker })
   #session: Session | undefined
 
   /** @throws InvalidOptionsError */
   constructor(options: BullMqManagerOptions) {
-    this.#options = fillOptions(options)
-    this.#lifecycle = new Lifecycle({ options: this.#options, instanceId: this.#instanceId })
-    this.#logger = safeLogger(this.#options.logger)
-    this.#events = new EventHub(this.#logger)
-    this.#health = new HealthMonitor(this.#events)
-    this.#reports = new WorkerReports(this.#logger, this.#events, this.#health)
-    this.#starterHost = {
+    const parts = createManagerParts(fillOptions(options))
+    const { instanceId, logger, reports } = parts
+    this.#parts = parts
+    this.#entryHost = {
+      ...parts,
       clock: systemClock,
-      startTimeoutMs: this.#options.startTimeoutMs,
-      reports: this.#reports,
+      minPeriodMs: MIN_PERIOD_MS,
+      entries: this.#entries,
       workerReady: (worker, name) => this.#workerReady(worker, name),
     }
     this.#runHost = {
       clock: systemClock,
-      instanceId: this.#instanceId,
-      scopeFactory: this.#options.scopeFactory,
-      logger: this.#logger,
-      runRetrying: (run, attempt, error, retryAtMs) => this.#reports.runRetrying(run, attempt, error, retryAtMs),
+      instanceId,
+      scopeFactory: parts.options.scopeFactory,
+      logger,
+      runRetrying: (run, attempt, error, retryAtMs) => reports.runRetrying(run, attempt, error, retryAtMs),
       runStuck: (run) => this.#runStuck(run),
     }
   }
 
   get state(): ManagerState {
-    return this.#lifecycle.state
+    return this.#parts.lifecycle.state
   }
 
   start(): Promise<void> {
-    return this.#lifecycle.start(() => this.#start())
+    return this.#parts.lifecycle.start(() => this.#start())
   }
 
   async stop(options: StopOptions = {}): Promise<StopReport> {
-    return this.#lifecycle.stop(options, (timeoutMs) => this.#stop(timeoutMs))
+    return this.#parts.lifecycle.stop(options, (timeoutMs) => this.#stop(timeoutMs))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -113,13 +96,10 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   async add(worker: IBackgroundWorker): Promise<void> {
-    const definition = defineWorker(worker, { minPeriodMs: MIN_PERIOD_MS, defaultPolicy: this.#options.defaultPolicy })
-    const { name } = definition
-    if (this.#entries.has(name)) throw new DuplicateWorkerError(name)
-    giveLogger(worker, this.#createWorkerLogger)
-    const starter = new WorkerStarter(worker, this.#starterHost, name)
-    const session = this.#lifecycle.isWorking ? this.#session : undefined
-    const entry: ManagedWorker = { worker, definition, starter, declaredAt: session?.clock.now() }
+    const added = createWorkerEntry(worker, this.#entryHost)
+    const { name } = added.definition
+    const session = this.#parts.lifecycle.isWorking ? this.#session : undefined
+    const entry: ManagedWorker = { ...added, declaredAt: session?.clock.now() }
     this.#entries.set(name, entry)
     if (session) {
       session.reconciler.noteNamesChanged()
@@ -133,13 +113,13 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     }
     // It may have been removed meanwhile.
     if (this.#entries.get(name) !== entry) return
-    this.#events.emit('worker-added', { worker: name })
+    this.#parts.events.emit('worker-added', { worker: name })
     // A listener may have removed it, or the manager has stopped.
-    if (!session || !this.#lifecycle.isWorking || this.#entries.get(name) !== entry) return
-    starter.start()
+    if (!session || !this.#parts.lifecycle.isWorking || this.#entries.get(name) !== entry) return
+    entry.starter.start()
     await session.requestStartRuns([entry])
     if (isPeriodic(entry) && session.reconciler.live.length > 1) {
-      this.#logger.info(
+      this.#parts.logger.info(
         { worker: name },
         'worker added at run time: other instances hand its runs back unless it is added there too',
       )
@@ -152,7 +132,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const wasStored = this.#session ? await this.#session.control.remove(name) : false
     if (!isAdded && !wasStored) return false
     if (isAdded) this.#dropWorker(name)
-    this.#reports.removed(name, given)
+    this.#parts.reports.removed(name, given)
     return true
   }
 
@@ -169,18 +149,18 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   async pause(name: string, options: PauseOptions = {}): Promise<void> {
     const given = checkCall('pause', name, options)
     await this.#controlOf(name, 'pause').pause(name, given)
-    this.#reports.paused(name, given)
+    this.#parts.reports.paused(name, given)
   }
 
   async resume(name: string, options: ByOption = {}): Promise<void> {
     const given = checkCall('resume', name, options)
-    if (await this.#controlOf(name, 'resume').resume(name)) this.#reports.resumed(name, given)
+    if (await this.#controlOf(name, 'resume').resume(name)) this.#parts.reports.resumed(name, given)
   }
 
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption = {}): Promise<void> {
     const given = checkCall('reschedule', name, options)
     const after = await this.#controlOf(name, 'reschedule').reschedule(name, schedule, given)
-    this.#reports.rescheduled(name, after, given)
+    this.#parts.reports.rescheduled(name, after, given)
   }
 
   async list(): Promise<WorkerStatus[]> {
@@ -203,46 +183,41 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
 
   async health(): Promise<HealthReport> {
     const session = this.#session
-    if (!session) return healthReport(this.state, this.#health.reasons)
+    if (!session) return healthReport(this.state, this.#parts.health.reasons)
     const reasons = await session.reader.reasons()
     return healthReport(this.state, reasons, session.reader.instances())
   }
 
   on<Name extends ManagerEventName>(event: Name, listener: (payload: ManagerEvents[Name]) => unknown): () => void {
-    return this.#events.on(event, listener)
+    return this.#parts.events.on(event, listener)
   }
 
   async #start(): Promise<void> {
     const session = new Session({
-      options: this.#options,
-      instanceId: this.#instanceId,
-      logger: this.#logger,
-      events: this.#events,
-      health: this.#health,
+      ...this.#parts,
       entries: this.#entries,
-      reports: this.#reports,
       runHost: this.#runHost,
       dropWorker: (name) => {
         this.#dropWorker(name)
-        this.#reports.removed(name, {})
+        this.#parts.reports.removed(name, {})
       },
     })
     try {
-      await session.open(this.#options.startTimeoutMs)
+      await session.open(this.#parts.options.startTimeoutMs)
     } catch (error) {
       await session.close()
       throw error
     }
     this.#session = session
-    if (!this.#options.isEnabled) {
-      this.#reports.managerDisabled()
+    if (!this.#parts.options.isEnabled) {
+      this.#parts.reports.managerDisabled()
       return
     }
     for (const entry of this.#entries.values()) entry.starter.start()
     session.take()
     await session.requestStartRuns([...this.#entries.values()])
-    const { release } = this.#options
-    this.#reports.managerStarted({ workers: this.#entries.size, instanceId: this.#instanceId, release })
+    const { release } = this.#parts.options
+    this.#parts.reports.managerStarted({ workers: this.#entries.size, instanceId: this.#parts.instanceId, release })
   }
 
   async #stop(timeoutMs: number): Promise<StopReport> {
@@ -260,14 +235,14 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const workers = [...this.#entries.values()].map((entry) => this.#stoppable(entry))
     const remainingMs = Math.max(0, Math.round(timeoutMs - (performance.now() - startedAt)))
     const left = await this.#stops.stopAll(stopping, workers, remainingMs)
-    for (const { name } of workers) this.#health.clear('start-failed', name)
+    for (const { name } of workers) this.#parts.health.clear('start-failed', name)
     this.#session = undefined
     await session.close()
     const settled = new Set(runs.filter((run) => run.isSettled).map(({ record }) => record.runId))
     // A run that has ended, but whose job Redis has not taken back, is not abandoned: its outcome is all that may be lost.
     const abandoned = left.filter(({ runId }) => runId === undefined || !settled.has(runId))
     const report = { finished: settled.size, abandoned }
-    this.#reports.managerStopped(report)
+    this.#parts.reports.managerStopped(report)
     return report
   }
 
@@ -276,7 +251,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const entry = this.#entries.get(name)
     if (!entry) return
     this.#entries.delete(name)
-    this.#health.clearWorker(name)
+    this.#parts.health.clearWorker(name)
     this.#session?.reconciler.noteNamesChanged()
     this.#stops.letGo(this.#stoppable(entry))
   }
@@ -292,15 +267,15 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   #workerReady(worker: IBackgroundWorker, name: string): void {
     const entry = this.#entries.get(name)
     if (!hasOwnStart(worker) || entry?.worker !== worker) return
-    this.#reports.started(name)
+    this.#parts.reports.started(name)
     void this.#session?.requestStartRuns([entry])
   }
 
   #runStuck(run: Run): void {
-    this.#reports.runStuck(run)
+    this.#parts.reports.runStuck(run)
     const { runId, worker } = run.record
     const written = this.#session?.store.setStuck(worker, runId)
-    written?.catch((err) => this.#logger.error({ err, worker }, 'that a worker is stuck could not be written'))
+    written?.catch((err) => this.#parts.logger.error({ err, worker }, 'that a worker is stuck could not be written'))
   }
 
   /**

@@ -1,6 +1,6 @@
 import {
   type ByOption,
-  DuplicateWorkerError,
+  type Clock,
   type HealthReport,
   type IBackgroundWorker,
   type IBackgroundWorkerManager,
@@ -21,28 +21,22 @@ import {
   nextDueAt,
 } from '@background-workers/abstractions'
 import {
-  EventHub,
-  type SafeLogger,
-  HealthMonitor,
   FINE_AFTER_MS,
-  Lifecycle,
   LoopWatch,
   Run,
-  type StarterHost,
+  type EntryHost,
+  type ManagerParts,
   type StoppableWorker,
-  WorkerReports,
-  WorkerStarter,
   WorkerStops,
   OVERDUE_AFTER_MS,
   checkCall,
   checkCancel,
   checkName,
   checkSchedule,
-  defineWorker,
+  createManagerParts,
+  createWorkerEntry,
   effectiveSchedule,
   findWrong,
-  giveLogger,
-  safeLogger,
   hasOwnStart,
   healthReport,
   isPeriodic,
@@ -70,74 +64,58 @@ const REMOVED_HISTORIES_KEPT = 1_000
  * an application runs every worker, and nothing is kept after the process ends.
  */
 export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager {
-  // The global one: importing node:crypto takes a third of the time that importing this package takes.
-  readonly #instanceId = crypto.randomUUID()
-  readonly #options: FilledOptions
-  readonly #logger: SafeLogger
-  readonly #events: EventHub
-  readonly #health: HealthMonitor
-  readonly #reports: WorkerReports
+  readonly #parts: ManagerParts<FilledOptions>
+  readonly #clock: Clock
   readonly #stops: WorkerStops
   readonly #runner: SlotRunner
   readonly #timetable: Timetable<ManagedPeriodicWorker>
   readonly #loopWatch: LoopWatch
-  readonly #lifecycle: Lifecycle
-  readonly #starterHost: StarterHost
+  readonly #entryHost: EntryHost
   readonly #entries = new Map<string, ManagedWorker>()
   readonly #removedHistories = new Map<string, RunHistory>()
   /** When the wall clock was last found to be set, on the monotonic clock. */
   #steppedAt: number | undefined
-  readonly #createWorkerLogger = (worker: string) => this.#logger.child({ worker })
 
   /** @throws InvalidOptionsError */
   constructor(options: DefaultManagerOptions = {}) {
-    this.#options = fillOptions(options)
-    this.#lifecycle = new Lifecycle({ options: this.#options, instanceId: this.#instanceId })
-    this.#logger = safeLogger(this.#options.logger)
-    this.#events = new EventHub(this.#logger)
-    this.#health = new HealthMonitor(this.#events)
-    this.#reports = new WorkerReports(this.#logger, this.#events, this.#health)
-    this.#starterHost = {
-      clock: this.#options.clock,
-      startTimeoutMs: this.#options.startTimeoutMs,
-      reports: this.#reports,
+    const parts = createManagerParts(fillOptions(options))
+    const { clock, distributedLock } = parts.options
+    this.#parts = parts
+    this.#clock = clock
+    this.#entryHost = {
+      ...parts,
+      clock,
+      minPeriodMs: MIN_PERIOD_MS,
+      entries: this.#entries,
       workerReady: (worker, name) => this.#workerReady(worker, name),
     }
-    this.#stops = new WorkerStops(this.#options.clock)
-    this.#runner = new SlotRunner({
-      options: this.#options,
-      instanceId: this.#instanceId,
-      logger: this.#logger,
-      events: this.#events,
-      health: this.#health,
-      reports: this.#reports,
-      recorded: (entry, now) => this.#look(entry, now),
-    })
+    this.#stops = new WorkerStops(clock)
+    this.#runner = new SlotRunner({ ...parts, recorded: (entry, now) => this.#look(entry, now) })
     this.#timetable = new Timetable({
-      clock: this.#options.clock,
+      clock,
       due: (entry, dueAt) => this.#decide(entry, dueAt),
       steppedBack: () => this.#repairAfterStepBack(),
       ringing: (steppedMs) => this.#noteStep(steppedMs),
       overdue: (entry) => this.#look(entry),
     })
     this.#loopWatch = new LoopWatch({
-      limitMs: (this.#options.distributedLock?.leaseMs ?? DEFAULT_LEASE_MS) / 2,
-      logger: this.#logger,
-      health: this.#health,
+      limitMs: (distributedLock?.leaseMs ?? DEFAULT_LEASE_MS) / 2,
+      logger: parts.logger,
+      health: parts.health,
       isProgressing: () => this.#isRingingInTime(),
     })
   }
 
   get state(): ManagerState {
-    return this.#lifecycle.state
+    return this.#parts.lifecycle.state
   }
 
   start(): Promise<void> {
-    return this.#lifecycle.start(async () => this.#start())
+    return this.#parts.lifecycle.start(async () => this.#start())
   }
 
   async stop(options: StopOptions = {}): Promise<StopReport> {
-    return this.#lifecycle.stop(options, (timeoutMs) => this.#stop(timeoutMs))
+    return this.#parts.lifecycle.stop(options, (timeoutMs) => this.#stop(timeoutMs))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -145,21 +123,15 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async add(worker: IBackgroundWorker): Promise<void> {
-    const definition = defineWorker(worker, {
-      minPeriodMs: MIN_PERIOD_MS,
-      defaultPolicy: this.#options.defaultPolicy,
-    })
-    const { name } = definition
-    if (this.#entries.has(name)) throw new DuplicateWorkerError(name)
-    giveLogger(worker, this.#createWorkerLogger)
-    const starter = new WorkerStarter(worker, this.#starterHost, name)
-    const entry = new ManagedWorker(worker, definition, starter, this.#removedHistories.get(name))
+    const added = createWorkerEntry(worker, this.#entryHost)
+    const { name } = added.definition
+    const entry = new ManagedWorker(added, this.#removedHistories.get(name))
     this.#removedHistories.delete(name)
     this.#entries.set(name, entry)
-    this.#events.emit('worker-added', { worker: name })
+    this.#parts.events.emit('worker-added', { worker: name })
     // A listener may have removed it.
-    if (!this.#lifecycle.isWorking || !entry.isAdded) return
-    starter.start()
+    if (!this.#parts.lifecycle.isWorking || !entry.isAdded) return
+    entry.starter.start()
     this.#runOnStart(entry)
   }
 
@@ -169,24 +141,24 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (!entry) return false
     this.#entries.delete(name)
     entry.isAdded = false
-    this.#health.clearWorker(name)
+    this.#parts.health.clearWorker(name)
     this.#runner.work.forget(name)
     if (isPeriodic(entry)) this.#timetable.set(entry, undefined)
     if (entry.hasHistory) this.#keepHistory(name, entry.history)
     this.#stops.letGo(this.#stoppable(entry))
-    this.#reports.removed(name, given)
+    this.#parts.reports.removed(name, given)
     return true
   }
 
   async trigger(name: string, options: ByOption = {}): Promise<string> {
     const given = checkCall('trigger', name, options)
     const entry = this.#periodic(name, 'trigger')
-    if (!this.#options.isEnabled) {
+    if (!this.#parts.options.isEnabled) {
       throw new ManagerStoppedError(
         'trigger: this manager is disabled (isEnabled: false), so it runs nothing. Trigger where it is enabled.',
       )
     }
-    if (!this.#lifecycle.isRunning) {
+    if (!this.#parts.lifecycle.isRunning) {
       throw new ManagerStoppedError(`trigger: the manager is ${this.state}, so it runs nothing. Call start() first.`)
     }
     if (!entry.starter.isReady) throw new WorkerNotReadyError(name)
@@ -203,12 +175,12 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const entry = this.#periodic(name, 'pause')
     entry.paused = {
       ...given,
-      since: entry.paused?.since ?? new Date(this.#options.clock.now()),
+      since: entry.paused?.since ?? new Date(this.#clock.now()),
     }
     this.#timetable.set(entry, undefined)
     this.#runner.work.pause(name)
     this.#look(entry)
-    this.#reports.paused(name, given)
+    this.#parts.reports.paused(name, given)
   }
 
   async resume(name: string, options: ByOption = {}): Promise<void> {
@@ -217,7 +189,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (!entry.paused) return
     entry.paused = undefined
     this.#schedule(entry)
-    this.#reports.resumed(name, given)
+    this.#parts.reports.resumed(name, given)
   }
 
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption = {}): Promise<void> {
@@ -228,11 +200,11 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     entry.override = checked && {
       schedule: checked,
       ...given,
-      since: new Date(this.#options.clock.now()),
+      since: new Date(this.#clock.now()),
     }
     const after = effectiveSchedule(entry)
     if (!isSameSchedule(before, after)) this.#schedule(entry)
-    this.#reports.rescheduled(name, after, given)
+    this.#parts.reports.rescheduled(name, after, given)
   }
 
   async list(): Promise<WorkerStatus[]> {
@@ -253,13 +225,13 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async health(): Promise<HealthReport> {
-    let { reasons } = this.#health
+    let { reasons } = this.#parts.health
     // Neither what is told nor what is then decided belongs to a run that asks.
     Run.outside(() => {
       this.#loopWatch.look()
       const { first } = this.#timetable
       if (first) this.#look(first)
-      reasons = this.#health.reasons
+      reasons = this.#parts.health.reasons
       // An alarm that has not rung is rung by whoever notices.
       if (first && this.#isOverdue(first)) this.#timetable.ring()
     })
@@ -267,12 +239,12 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   on<Name extends ManagerEventName>(event: Name, listener: (payload: ManagerEvents[Name]) => unknown): () => void {
-    return this.#events.on(event, listener)
+    return this.#parts.events.on(event, listener)
   }
 
   #start(): void {
-    if (!this.#options.isEnabled) {
-      this.#reports.managerDisabled()
+    if (!this.#parts.options.isEnabled) {
+      this.#parts.reports.managerDisabled()
       return
     }
     const entries = [...this.#entries.values()]
@@ -283,7 +255,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#timetable.open()
     this.#loopWatch.start()
     for (const entry of entries) this.#runOnStart(entry)
-    this.#reports.managerStarted({ workers: entries.length, instanceId: this.#instanceId })
+    this.#parts.reports.managerStarted({ workers: entries.length, instanceId: this.#parts.instanceId })
   }
 
   async #stop(timeoutMs: number): Promise<StopReport> {
@@ -296,11 +268,11 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const stopping = runs.map((run) => ({ run, done: run.drained }))
     const workers = [...this.#entries.values()].map((entry) => this.#stoppable(entry))
     const abandoned = await this.#stops.stopAll(stopping, workers, timeoutMs)
-    for (const { name } of workers) this.#health.clear('start-failed', name)
+    for (const { name } of workers) this.#parts.health.clear('start-failed', name)
     for (const run of runs) if (!run.isSettled) run.abandon()
     await this.#runner.stopLocks()
     const report = { finished: runs.filter((run) => run.isSettled).length, abandoned }
-    this.#reports.managerStopped(report)
+    this.#parts.reports.managerStopped(report)
     return report
   }
 
@@ -314,7 +286,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (entry?.worker !== worker) return
     if (isPeriodic(entry)) this.#schedule(entry)
     if (!hasOwnStart(worker)) return
-    this.#reports.started(entry.name)
+    this.#parts.reports.started(entry.name)
     this.#runOnStart(entry)
   }
 
@@ -327,12 +299,12 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   /** Enters the worker's next slot after now; a paused, stopped or unready one has none. */
   #schedule(entry: ManagedPeriodicWorker): void {
     if (!this.#isScheduled(entry)) return
-    const now = this.#options.clock.now()
+    const now = this.#clock.now()
     this.#enter(entry, this.#nextUndecided(entry, now), now)
   }
 
   #isScheduled(entry: ManagedPeriodicWorker): boolean {
-    return this.#lifecycle.isWorking && entry.starter.isReady && !entry.paused && entry.isAdded
+    return this.#parts.lifecycle.isWorking && entry.starter.isReady && !entry.paused && entry.isAdded
   }
 
   /** Enters the worker's next slot, or that it has none. */
@@ -342,7 +314,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   /** Looks what is wrong with a worker. Only one whose slots or history have just changed is looked at, and never all of them. */
-  #look(entry: ManagedPeriodicWorker, now: number = this.#options.clock.now()): void {
+  #look(entry: ManagedPeriodicWorker, now: number = this.#clock.now()): void {
     if (!entry.isAdded) return
     const hasRun = entry.hasHistory && entry.history.hasRun
     const worker = {
@@ -353,7 +325,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       // No run is lost here; otherwise they matter only as long as it has never run.
       recentOutcomes: entry.hasHistory && !hasRun ? entry.history.recentOutcomes : [],
     }
-    this.#reports.found(entry.name, findWrong(worker, now))
+    this.#parts.reports.found(entry.name, findWrong(worker, now))
   }
 
   #nextUndecided(entry: ManagedPeriodicWorker, now: number): number | undefined {
@@ -366,16 +338,16 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   #decide(entry: ManagedPeriodicWorker, firstDueAt: number): void {
     // What ran just before in the same ring may have removed, paused, rescheduled or stopped it.
-    const isStillDue = this.#lifecycle.isWorking && !entry.paused && entry.dueAt === undefined && entry.isAdded
+    const isStillDue = this.#parts.lifecycle.isWorking && !entry.paused && entry.dueAt === undefined && entry.isAdded
     if (!isStillDue) return
     try {
-      const now = this.#options.clock.now()
+      const now = this.#clock.now()
       const slot = latestDueSlot(effectiveSchedule(entry), entry.name, firstDueAt, now)
       this.#enter(entry, slot.nextDueAt, now)
       this.#runner.decide(entry, slot, now)
     } catch (err) {
       // Nothing is known to throw here; if it does, this worker keeps its schedule and the others are not touched.
-      this.#logger.error({ err, worker: entry.name }, 'deciding a slot failed')
+      this.#parts.logger.error({ err, worker: entry.name }, 'deciding a slot failed')
       if (entry.dueAt === undefined) this.#schedule(entry)
     }
   }
@@ -385,7 +357,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const repaired: string[] = []
     for (const entry of this.#entries.values()) {
       if (!isPeriodic(entry) || entry.dueAt === undefined) continue
-      const expected = this.#nextUndecided(entry, this.#options.clock.now())
+      const expected = this.#nextUndecided(entry, this.#clock.now())
       const afterExpected =
         expected === undefined ? undefined : nextDueAt(effectiveSchedule(entry), expected, entry.name)
       if (afterExpected === undefined || entry.dueAt <= afterExpected) continue
@@ -393,7 +365,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       this.#look(entry)
       repaired.push(entry.name)
     }
-    this.#reports.schedulesRepaired(repaired, 'the clock was set back: schedules go on from now')
+    this.#parts.reports.schedulesRepaired(repaired, 'the clock was set back: schedules go on from now')
   }
 
   /** While the alarm does not ring, the loop watch does it. */
@@ -404,21 +376,21 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   #noteStep(steppedMs: number): void {
-    const now = this.#options.clock.monotonicNow()
+    const now = this.#clock.monotonicNow()
     if (steppedMs !== 0) {
       this.#steppedAt = now
       const direction = steppedMs > 0 ? 'ahead' : 'back'
       const message = `The wall clock was set ${direction} by ${Math.abs(steppedMs)} ms, or this machine slept. Slots go on from now.`
-      this.#logger.warn({ steppedMs }, 'the wall clock was set, or this machine slept: slots go on from now')
-      this.#health.add({ code: 'clock-skew', message })
+      this.#parts.logger.warn({ steppedMs }, 'the wall clock was set, or this machine slept: slots go on from now')
+      this.#parts.health.add({ code: 'clock-skew', message })
     } else if (this.#steppedAt !== undefined && now - this.#steppedAt > FINE_AFTER_MS) {
       this.#steppedAt = undefined
-      this.#health.clear('clock-skew')
+      this.#parts.health.clear('clock-skew')
     }
   }
 
   #isOverdue({ dueAt }: ManagedWorker): boolean {
-    return dueAt !== undefined && this.#options.clock.now() - dueAt > OVERDUE_AFTER_MS
+    return dueAt !== undefined && this.#clock.now() - dueAt > OVERDUE_AFTER_MS
   }
 
   #keepHistory(name: string, history: RunHistory): void {
@@ -431,7 +403,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   #describe(entry: ManagedWorker): WorkerStatus {
     return describeWorker(entry, {
       activeRun: this.#runner.work.recordOf(entry.name),
-      isStuck: this.#health.has('stuck', entry.name),
+      isStuck: this.#parts.health.has('stuck', entry.name),
       isOverdue: this.#isOverdue(entry),
     })
   }

@@ -1,18 +1,13 @@
-import type {
-  IBackgroundWorker,
-  IPeriodicBackgroundWorker,
-  PauseInfo,
-  ScheduleOverride,
-} from '@background-workers/abstractions'
-import type { Periodic, RunPlan, WorkerDefinition, WorkerStarter } from '@background-workers/abstractions/for-managers'
+import type { IPeriodicBackgroundWorker, PauseInfo, ScheduleOverride } from '@background-workers/abstractions'
+import type { Periodic, RunPlan, WorkerEntry } from '@background-workers/abstractions/for-managers'
 import { RunHistory } from './run-history.ts'
 import type { Appointment } from './timetable.ts'
 
 /** What the manager keeps of a worker. It is its own entry in the timetable. */
-export class ManagedWorker implements Appointment {
-  readonly worker: IBackgroundWorker
-  readonly definition: WorkerDefinition
-  readonly starter: WorkerStarter
+export class ManagedWorker implements WorkerEntry, Appointment {
+  readonly worker: WorkerEntry['worker']
+  readonly definition: WorkerEntry['definition']
+  readonly starter: WorkerEntry['starter']
   override: ScheduleOverride | undefined
   paused: PauseInfo | undefined
   /** Whether it is still the manager's: another may have been added under its name meanwhile. */
@@ -22,7 +17,7 @@ export class ManagedWorker implements Appointment {
   #history: RunHistory | undefined
   #work: RunPlan['worker'] | undefined
 
-  constructor(worker: IBackgroundWorker, definition: WorkerDefinition, starter: WorkerStarter, history?: RunHistory) {
+  constructor({ worker, definition, starter }: WorkerEntry, history?: RunHistory) {
     this.worker = worker
     this.definition = definition
     this.starter = starter

@@ -498,7 +498,9 @@ export const mutants: readonly Mutant[] = [
     ],
     'the watch goes on after the stop': [['    this.#loopWatch.stop()\n', '']],
     'nobody rings an alarm that is dead': [['if (!isRinging) Run.outside(() => this.#timetable.ring())', '']],
-    'a clock that was set is not in the health': [["      this.#health.add({ code: 'clock-skew', message })\n", '']],
+    'a clock that was set is not in the health': [
+      ["      this.#parts.health.add({ code: 'clock-skew', message })\n", ''],
+    ],
     'what is told and decided belongs to the run that asks for the health': [
       [
         'Run.outside(() => {\n      this.#loopWatch.look()',
