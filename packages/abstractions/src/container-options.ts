@@ -10,24 +10,30 @@ export interface OptionsContainer extends ServiceScopeFactory {
 }
 
 /**
- * The options of a manager that is registered in a container: those given, or made of its cradle. What is not given is
- * taken from the container: itself for the scopes, and its registrations of these names, where there are any.
+ * The options of what is registered in a container: those given, or made of its cradle. What is not given is taken from the
+ * container's registrations of these names, where there are any.
  *
- * @param names - What the manager takes; others of the options' own are handed on, for the manager to refuse
+ * @param names - What it takes; others of the options' own are handed on, for it to refuse
  */
+export function registeredOptions<Options extends object>(
+  options: Options | ((cradle: never) => Options),
+  container: Omit<OptionsContainer, 'createScope'>,
+  names: readonly string[],
+  registrations: readonly (keyof Options & string)[],
+): Options {
+  const made = (typeof options === 'function' ? options(container.cradle as never) : options) ?? {}
+  const given = givenOptions(made as Options, [...Object.keys(made), ...names])
+  // A name that is missing from the cradle throws, so it is asked for first.
+  const missing = registrations.filter((name) => given[name] === undefined && container.hasRegistration(name))
+  return { ...Object.fromEntries(missing.map((name) => [name, container.resolve(name)])), ...given }
+}
+
+/** The options of a manager that is registered in a container, which makes its scopes; see `registeredOptions`. */
 export function containerOptions<Options extends ManagerOptions>(
   options: Options | ((cradle: never) => Options),
   container: OptionsContainer,
   names: readonly string[],
   registrations: readonly (keyof Options & string)[] = ['logger'],
 ): Options {
-  const made = (typeof options === 'function' ? options(container.cradle as never) : options) ?? {}
-  const given = givenOptions(made as Options, [...Object.keys(made), ...names])
-  // A name that is missing from the cradle throws, so it is asked for first.
-  const missing = registrations.filter((name) => given[name] === undefined && container.hasRegistration(name))
-  return {
-    scopeFactory: container,
-    ...Object.fromEntries(missing.map((name) => [name, container.resolve(name)])),
-    ...given,
-  }
+  return { scopeFactory: container, ...registeredOptions(options, container, names, registrations) }
 }

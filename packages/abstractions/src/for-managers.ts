@@ -75,4 +75,4 @@ export { OVERDUE_AFTER_MS, RECENT_OUTCOMES, type WorkerFacts, workerStatus } fro
 export { type EntryHost, type WorkerEntry, createWorkerEntry } from './worker-entry.ts'
 export { WorkerReports } from './worker-reports.ts'
 export { type StoppableWorker, WorkerStops } from './worker-stops.ts'
-export { containerOptions } from './container-options.ts'
+export { containerOptions, registeredOptions } from './container-options.ts'

@@ -1,4 +1,4 @@
-import { givenOptions } from '@background-workers/abstractions/for-managers'
+import { registeredOptions } from '@background-workers/abstractions/for-managers'
 import type { DisposableResolverOptions, Resolver } from 'awilix'
 import { type RedisLockOptions, optionNames } from './options.ts'
 import { RedisDistributedLock } from './redis-distributed-lock.ts'
@@ -19,14 +19,7 @@ export type Registration = {
 export function redisDistributedLock(options: RegisterOptions): Registration {
   const resolver: Resolver<RedisDistributedLock> & DisposableResolverOptions<RedisDistributedLock> = {
     lifetime: 'SINGLETON',
-    resolve: (container) => {
-      const made = (typeof options === 'function' ? options(container.cradle as never) : options) ?? {}
-      return new RedisDistributedLock({
-        // A name that is missing from the cradle throws, so it is asked for first.
-        ...(container.hasRegistration('logger') && { logger: container.resolve('logger') }),
-        ...givenOptions(made, [...Object.keys(made), ...optionNames]),
-      })
-    },
+    resolve: (container) => new RedisDistributedLock(registeredOptions(options, container, optionNames, ['logger'])),
     dispose: (lock) => lock[Symbol.asyncDispose](),
   }
   return { distributedLock: resolver }

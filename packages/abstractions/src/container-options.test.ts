@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { containerOptions, registeredOptions } from './container-options.ts'
+import { silentLogger } from './logger.ts'
+
+/** A container that throws, as awilix does, for what is not registered. */
+function createContainer(registrations: Readonly<Record<string, unknown>>) {
+  const resolved: string[] = []
+  const container = {
+    cradle: { ...registrations },
+    hasRegistration: (name: string) => Object.hasOwn(registrations, name),
+    resolve(name: string) {
+      resolved.push(name)
+      if (!Object.hasOwn(registrations, name)) throw new Error(`${name} is not registered`)
+      return registrations[name]
+    },
+    createScope: () => ({ resolve: container.resolve, dispose: async () => {} }),
+  }
+  return { container, resolved }
+}
+
+interface Options {
+  readonly url?: string
+  readonly logger?: object
+}
+
+describe('registeredOptions', () => {
+  it('takes what is not given from the container, where that has it', () => {
+    const { container } = createContainer({ logger: silentLogger })
+    expect(registeredOptions<Options>({ url: 'a' }, container, ['url', 'logger'], ['logger'])).toEqual({
+      url: 'a',
+      logger: silentLogger,
+    })
+    expect(registeredOptions<Options>({}, createContainer({}).container, ['url', 'logger'], ['logger'])).toEqual({})
+  })
+
+  it('resolves nothing that is given', () => {
+    const { container, resolved } = createContainer({ logger: silentLogger })
+    const mine = {}
+    const options = registeredOptions<Options>({ logger: mine }, container, ['url', 'logger'], ['logger'])
+    expect(options.logger).toBe(mine)
+    expect(resolved).toEqual([])
+  })
+
+  it('makes options of the cradle, and hands on what is unknown', () => {
+    const { container } = createContainer({ host: 'b' })
+    const made = (cradle: { host: string }) => ({ url: cradle.host, typo: 1 })
+    expect(registeredOptions<Options>(made as (cradle: never) => Options, container, ['url'], [])).toEqual({
+      url: 'b',
+      typo: 1,
+    })
+  })
+})
+
+describe('containerOptions', () => {
+  it("makes a manager's scopes in the container, unless the options say otherwise", () => {
+    const { container } = createContainer({})
+    expect(containerOptions({}, container, [])).toEqual({ scopeFactory: container })
+    const scopeFactory = { createScope: container.createScope }
+    expect(containerOptions({ scopeFactory }, container, ['scopeFactory']).scopeFactory).toBe(scopeFactory)
+  })
+})
