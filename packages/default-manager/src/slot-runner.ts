@@ -21,9 +21,10 @@ import {
   startWindow,
 } from '@background-workers/abstractions/for-managers'
 import { ActiveWork, type RunStart } from './active-work.ts'
+import type { LockWaiter } from './lock-wait.ts'
 import type { ManagedPeriodicWorker } from './managed-worker.ts'
 import { RunRecords, type RunRecordsParts } from './run-records.ts'
-import { type LockWaiter, WorkerLocks } from './worker-locks.ts'
+import { WorkerLocks } from './worker-locks.ts'
 
 /** What a slot runner shares with its manager. */
 export interface SlotRunnerParts extends RunRecordsParts {

@@ -181,21 +181,23 @@ export const mutants: readonly Mutant[] = [
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/worker-locks.ts`, locks, {
-    'a lock that comes late is kept': [['      this.#host.release(answer)\n', '']],
-    'a lock that is lost already is as good': [['(this.#isOver || answer.signal.aborted)', 'this.#isOver']],
     'a lock that fails when nobody waits is not told': [['      if (asked > this.#answered) this.#lost(error)\n', '']],
     'an old failure of a lock is news': [['if (asked > this.#answered) this', 'this']],
     'a lock that is away is looked for again at each failure': [
       ['if (isNew) this.#probeLater()', 'this.#probeLater()'],
     ],
-    'a slot waits for its lock beyond its window': [
-      ['Math.max(0, untilMs - clock.now()) + 1', 'Math.max(0, untilMs - clock.now()) + 600_000'],
-    ],
-    'a silent lock is waited for': [['const SILENT_AFTER_MS = 10_000', 'const SILENT_AFTER_MS = 100_000_000']],
     'what a lock gives is not looked at': [['checkAnswer(await this.#call(async', '(await this.#call(async']],
     'a stop does not wait for the lock': [
       ['    if (this.#calls.size > 0) await waitFor', '    if (this.#calls.size < 0) await waitFor'],
     ],
+  }),
+  ...mutantsOf(`${defaultManager}/src/lock-wait.ts`, locks, {
+    'a lock that comes late is kept': [['      this.#host.release(answer)\n', '']],
+    'a lock that is lost already is as good': [['(this.#isOver || answer.signal.aborted)', 'this.#isOver']],
+    'a slot waits for its lock beyond its window': [
+      ['Math.max(0, untilMs - clock.now()) + 1', 'Math.max(0, untilMs - clock.now()) + 600_000'],
+    ],
+    'a silent lock is waited for': [['const SILENT_AFTER_MS = 10_000', 'const SILENT_AFTER_MS = 100_000_000']],
   }),
   ...mutantsOf(`${abstractions}/in-process-lock.ts`, [`${abstractions}/in-process-lock.test.ts`], {
     'a lock is given twice': [["    if (holder) return { kind: 'refused', blockedBy: holder.runId }\n", '']],
