@@ -13,7 +13,7 @@ function createContainer(registrations: Readonly<Record<string, unknown>>) {
       if (!Object.hasOwn(registrations, name)) throw new Error(`${name} is not registered`)
       return registrations[name]
     },
-    createScope: () => ({ resolve: container.resolve, dispose: async () => {} }),
+    createScope: () => ({ resolve: (name: string) => container.resolve(name), dispose: async () => {} }),
   }
   return { container, resolved }
 }

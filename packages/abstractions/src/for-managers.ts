@@ -44,6 +44,7 @@ export {
   managerOptionChecks,
 } from './manager-options.ts'
 export { type ManagerParts, createManagerParts } from './manager-parts.ts'
+export { pauseInfo } from './pause-info.ts'
 export { checkPolicy, fillPolicy } from './policy.ts'
 export {
   Run,
@@ -57,10 +58,12 @@ export { describeError } from './recorded-error.ts'
 export {
   type StartedRun,
   isSlotRun,
+  cancelledBeforeStart,
   startedRecord,
   type UndecidedRun,
   unstartedRecord,
 } from './run-record.ts'
+export { checkNewSchedule, scheduleOverride } from './schedule-override.ts'
 export {
   checkSchedule,
   intervalOffset,

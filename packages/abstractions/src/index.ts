@@ -95,9 +95,6 @@ export type {
   ServiceScopeFactory,
 } from './service-scope.ts'
 export { RUN_CHANNEL_NAME, type RunTrace, TRIGGER_CHANNEL_NAME, type TriggerTrace } from './tracing.ts'
-export type {
-  PauseInfo,
-  ScheduleOverride,
-  WorkerState,
-  WorkerStatus,
-} from './worker-status.ts'
+export type { PauseInfo } from './pause-info.ts'
+export type { ScheduleOverride } from './schedule-override.ts'
+export type { WorkerState, WorkerStatus } from './worker-status.ts'

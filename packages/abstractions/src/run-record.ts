@@ -85,6 +85,11 @@ export function unstartedRecord({
   }
 }
 
+/** What a cancel adds to the record of a run that waited: it never starts. */
+export function cancelledBeforeStart(by: string | undefined): Pick<RunRecord, 'outcome' | 'reason' | 'by'> {
+  return { outcome: 'aborted', reason: 'cancelled', ...(by !== undefined && { by }) }
+}
+
 /** How a run ended. */
 export interface RunEnd extends Pick<RunRecord, 'reason' | 'error' | 'by'> {
   readonly outcome: RunOutcome

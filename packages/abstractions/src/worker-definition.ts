@@ -3,7 +3,7 @@ import { InvalidWorkerError } from './errors.ts'
 import type { IPeriodicBackgroundWorker } from './periodic-worker.ts'
 import { type FilledPolicy, type PeriodicWorkerPolicy, checkPolicy, fillPolicy } from './policy.ts'
 import { type Schedule, checkSchedule } from './schedule.ts'
-import type { ScheduleOverride } from './worker-status.ts'
+import type { ScheduleOverride } from './schedule-override.ts'
 
 /** What a worker declares, read and checked once in `add`. Plain data. */
 export type WorkerDefinition = PlainWorkerDefinition | PeriodicWorkerDefinition

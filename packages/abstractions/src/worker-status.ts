@@ -1,6 +1,8 @@
+import type { PauseInfo } from './pause-info.ts'
 import type { FilledPolicy } from './policy.ts'
 import type { RunOutcome, RunRecord } from './run-record.ts'
 import type { Schedule } from './schedule.ts'
+import type { ScheduleOverride } from './schedule-override.ts'
 import type { PeriodicWorkerDefinition } from './worker-definition.ts'
 
 /** How a worker stands. The first that applies, in this order: stuck, running, start-failed, orphaned, no-handler, paused, overdue, idle. */
@@ -39,20 +41,6 @@ export interface WorkerStatus {
   readonly recentOutcomes: readonly RunOutcome[]
   /** How many runs in a row ended `failed` or `lost`; an aborted run leaves it as it is. */
   readonly consecutiveFailures: number
-}
-
-/** The schedule that `reschedule` has set, by whom and since when. */
-export interface ScheduleOverride {
-  readonly schedule: Schedule
-  readonly by?: string
-  readonly since: Date
-}
-
-/** Why a worker is paused, by whom and since when. */
-export interface PauseInfo {
-  readonly note?: string
-  readonly by?: string
-  readonly since: Date
 }
 
 /** How many outcomes `recentOutcomes` holds. */

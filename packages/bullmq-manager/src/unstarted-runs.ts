@@ -1,5 +1,10 @@
 import type { RunRecord } from '@background-workers/abstractions'
-import { isSlotRun, isSlotRunId, unstartedRecord } from '@background-workers/abstractions/for-managers'
+import {
+  cancelledBeforeStart,
+  isSlotRun,
+  isSlotRunId,
+  unstartedRecord,
+} from '@background-workers/abstractions/for-managers'
 import type { RedisClock } from './redis-clock.ts'
 import { type RunJobData, type RunQueues, readRunJob } from './run-queues.ts'
 import type { Store } from './store.ts'
@@ -32,7 +37,7 @@ export class UnstartedRuns {
 
   /** Cancels a run that waits. Gives `false` when it does not wait. */
   cancel(runId: string, stored: StoredWorker, by: string | undefined): Promise<boolean> {
-    return this.#end(runId, stored, { outcome: 'aborted', reason: 'cancelled', ...(by !== undefined && { by }) })
+    return this.#end(runId, stored, cancelledBeforeStart(by))
   }
 
   /** A pause: a slot of the worker that waits is skipped. */

@@ -10,10 +10,12 @@ import {
 } from '@background-workers/abstractions'
 import {
   causeOfTrigger,
-  checkSchedule,
+  checkNewSchedule,
   effectiveSchedule,
   isSameSchedule,
   manualRunId,
+  pauseInfo,
+  scheduleOverride,
   workerOfRunId,
 } from '@background-workers/abstractions/for-managers'
 import type { CancelRequests } from './cancel-requests.ts'
@@ -123,7 +125,7 @@ export class WorkerControl {
     const { connection, clock, store, runProcessor, unstartedRuns } = this.#parts
     const stored = await this.#read(name, 'pause')
     await connection.send('pause', async () => {
-      await store.setPause(name, { ...options, since: stored.paused?.since ?? new Date(clock.now()) })
+      await store.setPause(name, pauseInfo(options, stored.paused, clock.now()))
       await unstartedRuns.skipPaused(stored)
     })
     runProcessor.endRetries(name)
@@ -146,15 +148,14 @@ export class WorkerControl {
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption): Promise<Schedule> {
     const { clock, store, schedulers } = this.#parts
     const { definition } = await this.#read(name, 'reschedule')
-    const checked = schedule === undefined ? undefined : checkSchedule(schedule, `Worker "${name}"`, MIN_PERIOD_MS)
+    const checked = checkNewSchedule(name, schedule, MIN_PERIOD_MS)
     const after = checked ?? definition.schedule
     // Two that write at once would leave the override of one and the ticks of the other.
     await this.#alone('reschedule', async () => {
       const stored = await this.#read(name, 'reschedule')
       const isChanged = !isSameSchedule(effectiveSchedule(stored), after)
       const now = clock.now()
-      const override = checked && { schedule: checked, ...options, since: new Date(now) }
-      await store.setOverride(name, override, isChanged ? now : undefined)
+      await store.setOverride(name, scheduleOverride(checked, options, now), isChanged ? now : undefined)
       if (isChanged) await schedulers.write(name, after, false)
     })
     return after

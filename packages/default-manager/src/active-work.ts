@@ -15,6 +15,7 @@ import {
   Run,
   type RunHost,
   type WorkerReports,
+  cancelledBeforeStart,
   effectiveSchedule,
 } from '@background-workers/abstractions/for-managers'
 import type { ManagedPeriodicWorker } from './managed-worker.ts'
@@ -170,9 +171,7 @@ export class ActiveWork {
         this.#records.cancel(active.entry, {
           ...active.record,
           finishedAt: new Date(this.#host.clock.now()),
-          outcome: 'aborted',
-          reason: 'cancelled',
-          ...(by !== undefined && { by }),
+          ...cancelledBeforeStart(by),
         })
         return true
       }

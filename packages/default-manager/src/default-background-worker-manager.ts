@@ -32,7 +32,7 @@ import {
   checkCall,
   checkCancel,
   checkName,
-  checkSchedule,
+  checkNewSchedule,
   createManagerParts,
   createWorkerEntry,
   effectiveSchedule,
@@ -42,6 +42,8 @@ import {
   isPeriodic,
   isSameSchedule,
   latestDueSlot,
+  pauseInfo,
+  scheduleOverride,
 } from '@background-workers/abstractions/for-managers'
 import { type ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'
 import { type DefaultManagerOptions, type FilledOptions, fillOptions } from './options.ts'
@@ -173,10 +175,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   async pause(name: string, options: PauseOptions = {}): Promise<void> {
     const given = checkCall('pause', name, options)
     const entry = this.#periodic(name, 'pause')
-    entry.paused = {
-      ...given,
-      since: entry.paused?.since ?? new Date(this.#clock.now()),
-    }
+    entry.paused = pauseInfo(given, entry.paused, this.#clock.now())
     this.#timetable.set(entry, undefined)
     this.#runner.work.pause(name)
     this.#look(entry)
@@ -195,13 +194,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   async reschedule(name: string, schedule: Schedule | undefined, options: ByOption = {}): Promise<void> {
     const given = checkCall('reschedule', name, options)
     const entry = this.#periodic(name, 'reschedule')
-    const checked = schedule === undefined ? undefined : checkSchedule(schedule, `Worker "${name}"`, MIN_PERIOD_MS)
+    const checked = checkNewSchedule(name, schedule, MIN_PERIOD_MS)
     const before = effectiveSchedule(entry)
-    entry.override = checked && {
-      schedule: checked,
-      ...given,
-      since: new Date(this.#clock.now()),
-    }
+    entry.override = scheduleOverride(checked, given, this.#clock.now())
     const after = effectiveSchedule(entry)
     if (!isSameSchedule(before, after)) this.#schedule(entry)
     this.#parts.reports.rescheduled(name, after, given)

@@ -1,10 +1,4 @@
-import {
-  type Clock,
-  type IDistributedLock,
-  type LockHold,
-  type LockRefusal,
-  type LockRequest,
-} from '@background-workers/abstractions'
+import type { Clock, IDistributedLock, LockHold, LockRefusal, LockRequest } from '@background-workers/abstractions'
 import {
   type EventHub,
   type SafeLogger,

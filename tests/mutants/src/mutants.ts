@@ -459,9 +459,7 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/active-work.ts`, [contract, time], {
     'a cancel does not reach what waits': [['active.record.runId === runId)', "active.record.runId === '')"]],
-    'nobody has cancelled what waited': [
-      ["reason: 'cancelled',\n          ...(by !== undefined && { by }),", "reason: 'cancelled',"],
-    ],
+    'nobody has cancelled what waited': [['cancelledBeforeStart(by)', 'cancelledBeforeStart(undefined)']],
     'a removal leaves a jittered slot waiting': [
       ["if (active?.kind === 'waiting') this.#endWaiting(name, active, new UnknownWorkerError(name))", ''],
     ],
