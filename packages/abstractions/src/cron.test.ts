@@ -50,7 +50,7 @@ describe('nextCronTime', () => {
     const expressions = Array.from({ length: 200 }, (_, index) => `${index % 60} ${Math.floor(index / 60)} * * *`)
     const ask = () => expressions.map((expression) => nextCronTime(expression, 'Europe/Berlin', Date.UTC(2026, 4, 1)))
     const first = ask()
-    expect(ask().reverse()).toEqual([...first].reverse())
+    expect(ask()).toEqual(first)
     expect(new Set(first).size).toBe(200)
   })
 
@@ -118,13 +118,12 @@ describe('findCronProblem', () => {
 
 describe('the gap that was last asked about', () => {
   it('is reckoned once, however many workers have the expression', () => {
-    const nextRun = vi.spyOn(Cron.prototype, 'nextRun')
+    using nextRun = vi.spyOn(Cron.prototype, 'nextRun')
     const expression = '17 4 * * *'
     const from = Date.UTC(2030, 0, 1)
     const answers = Array.from({ length: 1_000 }, (_, minute) => nextCronTime(expression, 'UTC', from + minute * 1_000))
     expect(new Set(answers)).toEqual(new Set([Date.UTC(2030, 0, 1, 4, 17)]))
     expect(nextRun).toHaveBeenCalledTimes(1)
-    nextRun.mockRestore()
   })
 
   it('ends with its slot, and does not begin before the time it was asked from', () => {

@@ -45,7 +45,7 @@ describe('decideSlot', () => {
     [5_000, { catchUpWindowMs: 5_000 }, runs('catch-up', 5_000)],
     [5_001, { catchUpWindowMs: 5_000 }, misses(5_001)],
     [5 * HOUR_MS, { catchUpWindowMs: 6 * HOUR_MS }, runs('catch-up', 5 * HOUR_MS)],
-  ])('a slot that is %d ms late with policy %j', (lateByMs, policy, expected) => {
+  ])('takes a slot that is %d ms late, with policy %j, for %j', (lateByMs, policy, expected) => {
     expect(decideSlot(owner(policy), idle, hourly, DUE + lateByMs)).toEqual(expected)
   })
 
@@ -58,7 +58,7 @@ describe('decideSlot', () => {
     // On time is 1 s, or half the gap if that is less.
     [100, 50, runs('scheduled', 50)],
     [100, 51, misses(51)],
-  ])('with a gap of %d ms a slot that is %d ms late', (gapMs, lateByMs, expected) => {
+  ])('takes, with a gap of %d ms, a slot that is %d ms late for %j', (gapMs, lateByMs, expected) => {
     const slot = { ...hourly, nextDueAt: DUE + gapMs }
     expect(decideSlot(owner(), idle, slot, DUE + lateByMs)).toEqual(expected)
   })

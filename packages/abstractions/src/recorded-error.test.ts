@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { unreadable } from '../test/hostile-values.ts'
 import { describeError } from './recorded-error.ts'
 
 describe('describeError', () => {
@@ -30,13 +31,12 @@ describe('describeError', () => {
   })
 
   it('gives in where what was thrown can not be read', () => {
-    const unreadable = { name: 'NonError', message: 'what was thrown can not be read' }
+    const expected = { name: 'NonError', message: 'what was thrown can not be read' }
     const circular: Record<string, unknown> = {}
     circular.self = circular
     const trap = () => {
       throw new Error('trap')
     }
-    const proxy = new Proxy({}, { get: trap, getPrototypeOf: trap, ownKeys: trap, has: trap })
     const revoked = Proxy.revocable({}, {})
     revoked.revoke()
     const hostile = new Error('x')
@@ -44,13 +44,13 @@ describe('describeError', () => {
     for (const thrown of [
       circular,
       { big: 1n },
-      proxy,
+      unreadable(),
       revoked.proxy,
       hostile,
       { toJSON: trap },
       Object.create(null, { toJSON: { get: trap } }),
     ]) {
-      expect(describeError(thrown)).toEqual(unreadable)
+      expect(describeError(thrown)).toEqual(expected)
     }
   })
 

@@ -27,8 +27,7 @@ describe('context.services', () => {
     const seen: unknown[] = []
     harness.start(
       async ({ services, attempt }) => {
-        seen.push(services.resolve('a'), services.resolve('b'))
-        expect(scopes.disposed).toEqual(attempt === 1 ? [] : [1])
+        seen.push([services.resolve('a'), services.resolve('b'), [...scopes.disposed]])
         if (attempt === 1) throw new Error('x')
       },
       { scopeFactory, policy: { retry: { attempts: 2, backoffMs: 10 } } },
@@ -36,7 +35,10 @@ describe('context.services', () => {
     await harness.clock.advance(5)
     expect(scopes).toEqual({ made: 1, disposed: [1] })
     await harness.clock.advance(5)
-    expect(seen).toEqual(['a 1', 'b 1', 'a 2', 'b 2'])
+    expect(seen).toEqual([
+      ['a 1', 'b 1', []],
+      ['a 2', 'b 2', [1]],
+    ])
     expect(scopes).toEqual({ made: 2, disposed: [1, 2] })
     expect(harness.finished[0]?.outcome).toBe('succeeded')
   })

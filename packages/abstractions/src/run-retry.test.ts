@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { unreadable } from '../test/hostile-values.ts'
 import { RunHarness } from '../test/run-harness.ts'
 import { RunCancelledError } from './errors.ts'
 import type { Run } from './run.ts'
@@ -158,11 +159,7 @@ describe('the retries of a run', () => {
 
   it('survive what can not be read', async () => {
     const harness = new RunHarness()
-    const trap = () => {
-      throw new Error('trap')
-    }
-    const thrown = new Proxy({}, { get: trap, getPrototypeOf: trap, has: trap })
-    const run = harness.start(() => Promise.reject(thrown), { policy: { retry: { attempts: 2, backoffMs: 10 } } })
+    const run = harness.start(() => Promise.reject(unreadable()), { policy: { retry: { attempts: 2, backoffMs: 10 } } })
     await harness.clock.advance(100)
     expect(run.record).toMatchObject({ outcome: 'failed', attempts: 2 })
   })

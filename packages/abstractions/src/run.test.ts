@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { RunHarness, thenable } from '../test/run-harness.ts'
+import { thenable, unreadable } from '../test/hostile-values.ts'
+import { RunHarness } from '../test/run-harness.ts'
 import { ManagerStoppedError, LeaseLostError, RunCancelledError, RunTimeoutError } from './errors.ts'
 import type { PeriodicBackgroundWorkerContext } from './periodic-worker.ts'
 import { Run, type RunAbort } from './run.ts'
@@ -103,13 +104,10 @@ describe('Run', () => {
     })
   })
 
-  const trap = () => {
-    throw new Error('trap')
-  }
   it.each<[string, unknown]>([
     ['undefined', undefined],
     ['a frozen object', Object.freeze({ code: 1 })],
-    ['a proxy that throws', new Proxy({}, { get: trap, getPrototypeOf: trap, has: trap })],
+    ['a proxy that throws', unreadable()],
   ])('fails when doWork throws %s', async (_what, thrown) => {
     const harness = new RunHarness()
     const run = harness.start(() => {

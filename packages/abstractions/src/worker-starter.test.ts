@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { thenable } from '../test/run-harness.ts'
+import { thenable } from '../test/hostile-values.ts'
 import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worker.ts'
 import { ManagerStoppedError, StartTimeoutError } from './errors.ts'
 import { ManualClock } from './testing/manual-clock.ts'
@@ -76,7 +76,7 @@ describe('WorkerStarter', () => {
     expect(clock.timerCount).toBe(0)
   })
 
-  it('says so of one that is silent for too long, and takes it when it comes late', async () => {
+  it('says that a start failed which is silent for too long, and takes it when it comes late', async () => {
     const started = Promise.withResolvers<void>()
     const { starter, told, clock } = createStarter(createWorker(() => started.promise))
     starter.start()

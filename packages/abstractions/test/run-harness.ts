@@ -74,8 +74,3 @@ export class RunHarness {
     return run
   }
 }
-
-/** Something that `await` takes for a promise. */
-export function thenable(then: (resolve: () => void, reject: (error: unknown) => void) => void): object {
-  return Object.defineProperty({}, 'then', { value: then })
-}

@@ -141,7 +141,8 @@ describe('Timetable', () => {
   })
 
   it('goes on ringing after its owner has thrown', async () => {
-    const { clock, timetable, host } = createTimetable()
+    const { clock, rung, timetable, host } = createTimetable()
+    const { due } = host
     host.due = () => {
       throw new Error('owner')
     }
@@ -150,16 +151,22 @@ describe('Timetable', () => {
     timetable.set(new Item('b'), 20_000)
     clock.sleep(10_000)
     expect(() => timetable.ring()).toThrow('owner')
-    expect(clock.timerCount).toBe(1)
+    host.due = due
+    await clock.advance(10_000)
+    expect(rung).toEqual([['b', 20_000]])
   })
 
-  it('stays silent when it is closed during a ring', async () => {
-    const { clock, timetable, host } = createTimetable()
-    host.due = () => timetable.close()
+  it('does not ring again when it is closed during a ring', async () => {
+    const { clock, rung, timetable, host } = createTimetable()
+    host.due = (item, dueAt) => {
+      rung.push([item.name, dueAt])
+      timetable.close()
+    }
     timetable.open()
     for (const name of ['a', 'b']) timetable.set(new Item(name), 10)
     timetable.set(new Item('c'), 20)
-    await clock.advance(10)
+    await clock.advance(20)
+    expect(rung.map(([, dueAt]) => dueAt)).not.toContain(20)
     expect([clock.timerCount, timetable.first]).toEqual([0, undefined])
   })
 

@@ -127,6 +127,7 @@ describe('several instances with one lock', () => {
     await cluster.base.advance(60_000)
     expect([cluster.slots(1_000).twice, cluster.mostActive]).toEqual([0, 1])
     expect(cluster.runs.length).toBeGreaterThan(15)
+    expect(cluster.runs.every(({ slot, at, instance }) => slot === at + (instance === 1 ? 300 : 0))).toBe(true)
     const records = (await Promise.all(managers.map((manager) => manager.runs('tick')))).flat()
     const skipped = records.filter(({ reason }) => reason === 'held-elsewhere')
     expect(skipped.length).toBeGreaterThan(20)

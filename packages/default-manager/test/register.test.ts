@@ -110,7 +110,7 @@ describe('defaultBackgroundWorkerManager', () => {
     await container.dispose()
   })
 
-  it('reads what an instance of a settings class inherits or has a getter for, and refuses what it does not know', async () => {
+  it('reads what an instance of a settings class inherits or has a getter for', async () => {
     const [own, other] = [new RecordingLogger(), new RecordingLogger()]
     class Settings implements DefaultManagerOptions {
       readonly clock = new ManualClock()
@@ -125,10 +125,6 @@ describe('defaultBackgroundWorkerManager', () => {
     await container.resolve('backgroundWorkerManager').start()
     expect([own.lines.length, other.lines.length]).toEqual([1, 0])
     await container.dispose()
-
-    const mistaken = createContainer<Cradle>()
-    mistaken.register(defaultBackgroundWorkerManager({ stopTimeout: 5 } as DefaultManagerOptions))
-    expect(() => mistaken.resolve('backgroundWorkerManager')).toThrow('unknown option "stopTimeout"')
   })
 
   it('takes the distributedLock of the container, if there is one, unless the options say otherwise', async () => {
@@ -187,5 +183,6 @@ describe('defaultBackgroundWorkerManager', () => {
     const container = createContainer<Cradle>()
     container.register(defaultBackgroundWorkerManager({ stopTimeout: 5 } as never))
     expect(() => container.resolve('backgroundWorkerManager')).toThrow(InvalidOptionsError)
+    expect(() => container.resolve('backgroundWorkerManager')).toThrow('unknown option "stopTimeout"')
   })
 })
