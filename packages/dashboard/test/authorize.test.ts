@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest'
+import type { DashboardAction } from '../src/index.ts'
+import { attackedDashboard } from './fixtures/attack.ts'
+
+describe('looking', () => {
+  const PATHS: readonly (readonly [path: string, action: DashboardAction])[] = [
+    ['/', 'view'],
+    ['/workers', 'view'],
+    ['/workers/mailer', 'view'],
+    ['/workers/mailer/confirm/trigger', 'trigger'],
+    ['/events', 'view'],
+    ['/assets/x', 'view'],
+    ['/nothing', 'view'],
+  ]
+
+  it.each(PATHS)('at %s is refused, and logged, for whom authorize refuses', async (path, action) => {
+    const { visitor, audit, logger } = attackedDashboard(() => false)
+    const response = await visitor.fetch(path)
+    expect(response.status).toBe(403)
+    expect(await response.text()).not.toContain('mailer')
+    expect(audit).toMatchObject([{ action, outcome: 'refused', reason: 'not authorized' }])
+    expect(logger.lines).toMatchObject([{ level: 'warn', message: 'dashboard action refused' }])
+  })
+
+  it.each([
+    ['true', true],
+    ['nothing', undefined],
+    ['an empty name', { by: '' }],
+    ['no name', { readOnly: false }],
+    ['a name that is no text', { by: 7 }],
+  ])('is refused when authorize gives %s', async (_, answer) => {
+    const { visitor } = attackedDashboard(() => answer as never)
+    expect((await visitor.fetch('/workers')).status).toBe(403)
+  })
+
+  it('gets the answer of the application, a redirect too', async () => {
+    const { visitor } = attackedDashboard(() => Response.redirect('http://shop.test/login'))
+    const response = await visitor.fetch('/workers')
+    expect([response.status, response.headers.get('location')]).toEqual([302, 'http://shop.test/login'])
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
+  })
+
+  it('asks for the worker that it is about', async () => {
+    const asked: unknown[] = []
+    const { visitor } = attackedDashboard((_request, action, worker) => {
+      asked.push([action, worker])
+      return { by: 'tim', readOnly: true }
+    })
+    await visitor.fetch('/')
+    await visitor.fetch('/workers/mailer')
+    expect(asked).toEqual([
+      ['view', undefined],
+      ['view', 'mailer'],
+    ])
+  })
+})
