@@ -2,18 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { HealthReason } from '@background-workers/abstractions'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type DashboardOptions, createDashboard } from '../src/index.ts'
+import { CHANGE, openLivePage } from './fixtures/live-page.ts'
 import { StubManager, workerStatus } from './fixtures/stub-manager.ts'
-import { until } from './fixtures/until.ts'
 import { Visitor } from './fixtures/visitor.ts'
-
-const CHANGE = 'event: change\ndata: \n\n'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
 describe('live updates', () => {
+  afterEach(() => void vi.useRealTimers())
+
   it('come for an event of this instance', async () => {
     const { manager, open } = setUp({ pollIntervalMs: 3_600_000 })
     const page = await open()
@@ -80,20 +80,23 @@ describe('live updates', () => {
     manager.emit('worker-removed', { worker: 'w1' })
     expect(await page.read()).toBe(CHANGE)
     page.leave()
+    // Nothing else was waiting when it left.
+    expect(await page.read()).toBeUndefined()
   })
 
   it('look at the list once for all pages, and not at all while there is none', async () => {
-    const { manager, dashboard, open } = setUp({ pollIntervalMs: 100 })
+    vi.useFakeTimers()
+    const { manager, dashboard, open } = setUp({ pollIntervalMs: 1_000 })
     const idle = manager.listenerCount
-    expect(manager.lists).toBe(0)
     const pages = [await open(), await open(), await open()]
     for (const page of pages) await page.opened()
-    await until(() => manager.lists >= 2)
+    expect(manager.lists).toBe(0)
+    await vi.advanceTimersByTimeAsync(2_500)
+    expect(manager.lists).toBe(3)
     for (const page of pages) page.leave()
-    await until(() => manager.listenerCount === idle)
-    const { lists } = manager
-    await sleep(350)
-    expect(manager.lists).toBe(lists)
+    expect([manager.listenerCount, vi.getTimerCount()]).toEqual([idle, 0])
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(manager.lists).toBe(3)
     dashboard.close()
     expect(manager.listenerCount).toBe(0)
   })
@@ -121,11 +124,8 @@ describe('live updates', () => {
     const refused = await visitor.fetch('/events')
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '10'])
     page.leave()
-    await until(async () => {
-      const next = await visitor.fetch('/events')
-      await next.body?.cancel()
-      return next.status === 200
-    })
+    const next = await open()
+    next.leave()
   })
 
   it('end with the dashboard', async () => {
@@ -162,29 +162,11 @@ function setUp(options: Partial<DashboardOptions> = {}) {
   const manager = new StubManager([workerStatus('mailer')])
   const dashboard = createDashboard({ manager, authorize: () => ({ by: 'ada' }), ...options })
   const visitor = new Visitor(dashboard)
-  return { manager, dashboard, visitor, open: () => openPage(visitor) }
+  return { manager, dashboard, visitor, open: () => openLivePage(visitor) }
 }
 
 /** Waits until the list has been read and looked at: a change is one against that. */
 async function untilLooked(manager: StubManager): Promise<void> {
-  await until(() => manager.lists >= 1)
+  await expect.poll(() => manager.lists).toBeGreaterThanOrEqual(1)
   await sleep(0)
-}
-
-async function openPage(visitor: Visitor) {
-  const gone = new AbortController()
-  const response = await visitor.fetch('/events', { signal: gone.signal })
-  expect(response.status).toBe(200)
-  const reader = response.body!.getReader()
-  const read = async () => {
-    const { value } = await reader.read()
-    return value && new TextDecoder().decode(value)
-  }
-  return {
-    read,
-    async opened() {
-      expect(await read()).toBe('retry: 3000\n\n')
-    },
-    leave: () => gone.abort(),
-  }
 }

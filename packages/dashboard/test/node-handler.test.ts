@@ -6,7 +6,6 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type DashboardOptions, createDashboard, incomingMessageOf } from '../src/index.ts'
 import { createNodeHandler } from '../src/node-handler.ts'
 import { StubManager, workerStatus } from './fixtures/stub-manager.ts'
-import { until } from './fixtures/until.ts'
 import { Visitor } from './fixtures/visitor.ts'
 
 const closers: (() => Promise<void>)[] = []
@@ -87,7 +86,7 @@ describe('nodeHandler', () => {
     await reader.read()
     expect(manager.listenerCount).toBeGreaterThan(idle)
     gone.abort()
-    await until(() => manager.listenerCount === idle)
+    await expect.poll(() => manager.listenerCount).toBe(idle)
   })
 
   it('ends live pages when the dashboard closes', async () => {

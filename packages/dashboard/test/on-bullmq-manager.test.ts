@@ -43,7 +43,7 @@ it('a web process that runs nothing shows and deletes an orphan', async () => {
   await web.start()
   using dashboard = createDashboard({ manager: web, authorize: () => ({ by: 'ada' }) })
   const visitor = new Visitor(dashboard)
-  await expect.poll(() => visitor.page('/workers/former'), { timeout: 60_000 }).toContain('Orphaned')
+  await expect.poll(() => visitor.page('/workers/former')).toContain('Orphaned')
   expect(await visitor.page('/')).toContain('Instances alive')
   const response = await visitor.act('former', 'remove')
   expect(response.headers.get('location')).toBe('../../workers?done=remove')
