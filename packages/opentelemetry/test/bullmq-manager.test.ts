@@ -43,13 +43,13 @@ describe('with a web process that only controls', () => {
 
       const active = async (telemetry: Telemetry) =>
         (await telemetry.metric('background_workers.run.active'))?.value(DIGEST)
-      await expect.poll(() => active(onHost), { timeout: 25_000 }).toBe(1)
+      await expect.poll(() => active(onHost)).toBe(1)
       expect(await active(onWeb)).toBe(0)
       const states = await onWeb.metric('background_workers.workers')
       expect(states?.value({ ...DIGEST, 'worker.state': 'running' })).toBe(1)
 
       work.resolve()
-      await expect.poll(() => onHost.spanOf(runId), { timeout: 25_000 }).toBeDefined()
+      await expect.poll(() => onHost.spanOf(runId)).toBeDefined()
       const links = onHost.spanOf(runId)?.links.map((link) => link.context.spanId)
       expect(links).toEqual([request.spanContext().spanId])
       expect(onWeb.spans).toEqual([])

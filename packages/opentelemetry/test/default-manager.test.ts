@@ -282,6 +282,7 @@ describe('with a manual clock', () => {
       await manager.start()
       const runId = await manager.trigger('digest')
       await clock.advance(0)
+      expect(telemetry.spanOf(runId)?.attributes).toMatchObject({ 'background_workers.worker.name': 'digest' })
       expect(telemetry.spanOf(runId)?.attributes).not.toHaveProperty('background_workers.application.name')
     } finally {
       trace.disable()
