@@ -1,9 +1,9 @@
 import { cron, every } from '@background-workers/abstractions'
+import { withClient } from 'test-redis'
 import { describe, it } from 'vitest'
 import { HOUR_MS } from './fixtures/cluster.ts'
 import { PATIENCE, countingWorker, faultManager, outcomeOf, ownRedis } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
-import { withClient } from './fixtures/fault-redis.ts'
 
 /** All that the manager and BullMQ send, for an application named `shop`. docs/operating.md quotes it. */
 const ACL_RULES = [

@@ -1,7 +1,7 @@
 import { cron, every } from '@background-workers/abstractions'
+import { withClient } from 'test-redis'
 import { describe, it } from 'vitest'
 import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
-import { withClient } from './fixtures/fault-redis.ts'
 
 const MONTH_MS = 30 * 86_400_000
 

@@ -1,8 +1,8 @@
 import { every } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
+import { withClient } from 'test-redis'
 import { describe, it, vi } from 'vitest'
 import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
-import { withClient } from './fixtures/fault-redis.ts'
 import { losingRedis } from './fixtures/losing-redis.ts'
 
 describe('a run whose lease somebody else has taken', () => {

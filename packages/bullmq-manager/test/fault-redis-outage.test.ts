@@ -1,4 +1,5 @@
 import { every } from '@background-workers/abstractions'
+import { withClient } from 'test-redis'
 import { describe, it } from 'vitest'
 import { HOUR_MS } from './fixtures/cluster.ts'
 import {
@@ -11,7 +12,6 @@ import {
   ownProxy,
   ownRedis,
 } from './fixtures/fault-manager.ts'
-import { withClient } from './fixtures/fault-redis.ts'
 import { stoodStillMs } from './fixtures/running-clock.ts'
 import { passed } from './fixtures/until.ts'
 

@@ -1,5 +1,6 @@
 import { cron, every } from '@background-workers/abstractions'
 import type { Redis } from 'ioredis'
+import { withClient } from 'test-redis'
 import { describe, it } from 'vitest'
 import { DAY_MS } from './fixtures/cluster.ts'
 import {
@@ -10,7 +11,6 @@ import {
   outcomeOf,
   ownApplication,
 } from './fixtures/fault-manager.ts'
-import { withClient } from './fixtures/fault-redis.ts'
 import { passed } from './fixtures/until.ts'
 
 const HUGE = 'x'.repeat(1_000_000)

@@ -1,4 +1,5 @@
 export { freshApplicationName, removeApplication } from './application-keys.ts'
+export { withClient } from './client.ts'
 export { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts'
 export { sharedRedis } from './shared-redis.ts'
 export { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
