@@ -7,7 +7,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type LedgerEntry, overlappingRuns, repeatedSlots } from '../src/ledger.ts'
 
 const MAIN = new URL('../src/main.ts', import.meta.url)
-const TIMEOUT_MS = 120_000
 // The set-up of the vitest project gives it.
 const REDIS_URL = process.env.REDIS_URL as string
 
@@ -18,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => rm(temporaryFolder, { recursive: true }))
 
 describe('the cluster with a lock', () => {
-  it('runs each slot once through a kill and a stop, and leaves nothing behind', { timeout: TIMEOUT_MS }, async () => {
+  it('runs each slot once through a kill and a stop, and leaves nothing behind', async () => {
     await using example = new TestProcess(MAIN, { env: { REDIS_URL }, temporaryFolder })
     expect(await example.exit).toEqual({ code: 0, signal: null })
     expect(example.stderr).toBe('')

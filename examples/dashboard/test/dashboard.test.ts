@@ -3,14 +3,11 @@ import { TestProcess } from 'test-process'
 import { describe, expect, it } from 'vitest'
 
 const MAIN = new URL('../src/main.ts', import.meta.url)
-const TIMEOUT_MS = 120_000
 // The set-up of the vitest project gives it.
 const REDIS_URL = process.env.REDIS_URL as string
 
 describe.each(['default', 'bullmq'])('the dashboard example on the %s manager', (manager) => {
-  it('opens by the link it shows, for who may act and who may look, and ends with Ctrl+C', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
+  it('opens by the link it shows, for who may act and who may look, and ends with Ctrl+C', async () => {
     await using example = new TestProcess(MAIN, { args: ['--manager', manager], env: { PORT: '0' } })
     await example.line('Press Ctrl+C to stop.')
     const [ada = '', tim = ''] = example.stdout.match(/http:\S+/g) ?? []
@@ -21,7 +18,7 @@ describe.each(['default', 'bullmq'])('the dashboard example on the %s manager', 
     expect(list).toContain('overridden')
     expect(list).toContain('Start failed')
     const untilListed = (text: string) =>
-      expect.poll(() => page(ada, '/dashboard/workers'), { timeout: TIMEOUT_MS }).toContain(text)
+      expect.poll(() => page(ada, '/dashboard/workers'), { timeout: 120_000 }).toContain(text)
     await untilListed('succeeded')
     // An older release has left it; it is noted half a minute after that has gone.
     if (manager === 'bullmq') await untilListed('data-state="orphaned"')
@@ -34,7 +31,7 @@ describe.each(['default', 'bullmq'])('the dashboard example on the %s manager', 
   })
 })
 
-it('ends by itself when it is told to', { timeout: TIMEOUT_MS }, async () => {
+it('ends by itself when it is told to', async () => {
   await using example = new TestProcess(MAIN, { args: ['--seconds', '0.1'], env: { PORT: '0' } })
   expect(await example.exit).toEqual({ code: 0, signal: null })
   expect(example.stdout).toContain('Press Ctrl+C')
@@ -44,13 +41,13 @@ it.each([
   ['a manager that it does not know', ['--manager', 'cron'], '--manager must be default or bullmq, got cron.\n'],
   ['a time that is none', ['--seconds', 'soon'], '--seconds must be a number above 0, at most 24 days, got soon.\n'],
   ['an option that it does not know', ['--port', '80'], /^Unknown option '--port'[^\n]*\n$/],
-])('refuses %s, in one line', { timeout: TIMEOUT_MS }, async (_, args, message) => {
+])('refuses %s, in one line', async (_, args, message) => {
   await using example = new TestProcess(MAIN, { args })
   expect(await example.exit).toEqual({ code: 1, signal: null })
   expect(example.stderr).toEqual(typeof message === 'string' ? message : expect.stringMatching(message))
 })
 
-it('shows a failure that nobody foresaw with its stack', { timeout: TIMEOUT_MS }, async () => {
+it('shows a failure that nobody foresaw with its stack', async () => {
   await using example = new TestProcess(MAIN, { env: { PORT: 'http' } })
   expect(await example.exit).toEqual({ code: 1, signal: null })
   expect(example.stderr).toMatch(/^RangeError[\s\S]*\n {4}at /)

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
-it('prints spans and a scrape, and ends by itself', { timeout: 120_000 }, async () => {
+it('prints spans and a scrape, and ends by itself', async () => {
   await using example = new TestProcess(MAIN)
   expect(await example.exit).toEqual({ code: 0, signal: null })
   expect(example.stderr).toBe('')
@@ -24,7 +24,7 @@ it('prints spans and a scrape, and ends by itself', { timeout: 120_000 }, async 
   expect(lines.at(-1)).toBe('closed, and the manager is stopped')
 })
 
-it('serves Prometheus, and closes gracefully at Ctrl+C', { timeout: 120_000 }, async () => {
+it('serves Prometheus, and closes gracefully at Ctrl+C', async () => {
   await using example = new TestProcess(MAIN, { isInTerminal: true })
   const [url] = /http:\S+/.exec(await example.line(/^metrics for Prometheus:/)) as unknown as [string]
   expect(new URL(url).hostname).toBe('127.0.0.1')

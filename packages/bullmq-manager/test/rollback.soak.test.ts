@@ -24,4 +24,4 @@ it('release 1 is in force again within a minute after the process of release 2 w
   release2.signal('SIGKILL')
   await release2.exited
   await expect.poll(declared, { timeout: 60_000, interval: 500 }).toEqual(ofRelease1)
-}, 120_000)
+})

@@ -175,29 +175,25 @@ describe('a week asleep', () => {
     expect((runs.hour?.length ?? 0) - hours).toBe(2)
     expect(decisions.filter((worker) => worker === 'cron-minute')).toHaveLength(120)
     await manager.stop()
-  }, 60_000)
+  })
 })
 
 describe('long periods', () => {
-  it.each([30, 300])(
-    'a period of %d days runs at its slots and not before',
-    async (days) => {
-      const { clock, manager, runs } = await startManager({ long: every(`${days}d`) })
-      const first = (await manager.get('long'))?.nextDueAt as Date
-      expect(first.getTime() - clock.now()).toBeLessThanOrEqual(days * DAY_MS)
-      await clock.advance(first.getTime() - clock.now() - 1)
-      expect(runs.long).toEqual([])
-      await clock.advance(1)
-      expect(runs.long).toEqual([first])
-      await clock.advance(days * DAY_MS - 1)
-      expect(runs.long).toHaveLength(1)
-      await clock.advance(1)
-      expect(runs.long).toEqual([first, new Date(first.getTime() + days * DAY_MS)])
-      expect(clock.timerCount).toBe(1)
-      await manager.stop()
-    },
-    120_000,
-  )
+  it.each([30, 300])('a period of %d days runs at its slots and not before', async (days) => {
+    const { clock, manager, runs } = await startManager({ long: every(`${days}d`) })
+    const first = (await manager.get('long'))?.nextDueAt as Date
+    expect(first.getTime() - clock.now()).toBeLessThanOrEqual(days * DAY_MS)
+    await clock.advance(first.getTime() - clock.now() - 1)
+    expect(runs.long).toEqual([])
+    await clock.advance(1)
+    expect(runs.long).toEqual([first])
+    await clock.advance(days * DAY_MS - 1)
+    expect(runs.long).toHaveLength(1)
+    await clock.advance(1)
+    expect(runs.long).toEqual([first, new Date(first.getTime() + days * DAY_MS)])
+    expect(clock.timerCount).toBe(1)
+    await manager.stop()
+  })
 })
 
 describe('jitter', () => {

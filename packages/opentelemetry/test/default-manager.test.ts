@@ -214,6 +214,7 @@ describe('with a manual clock', () => {
     await manager.start()
     const runId = await manager.trigger('digest')
     instrumentation.dispose()
+    expect(telemetry.spans).toHaveLength(1)
     expect(telemetry.spanOf(runId)?.attributes).not.toHaveProperty('background_workers.run.outcome')
     await clock.advance(5_000)
     expect(telemetry.spans).toHaveLength(1)

@@ -44,7 +44,7 @@ dashboardSuite('bullmq', createManager, (stageOn) => {
     expect(names).toContain('stock-report')
     expect(names).not.toContain('loyalty-points')
     expect(await manager.get('loyalty-points')).toBeUndefined()
-  }, 180_000)
+  })
 })
 
 afterAll(async () => {

@@ -17,7 +17,8 @@ const NAMES = [
   '@background-workers/opentelemetry',
   '@background-workers/redis-lock',
 ]
-const TIMEOUT_MS = 120_000
+/** Packing and installing take longer than a hook usually may. */
+const HOOK_TIMEOUT_MS = 120_000
 
 let folder: string
 let packages: PackedPackage[]
@@ -25,7 +26,7 @@ let packages: PackedPackage[]
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'packed-consumers-'))
   packages = await packPackages(folder)
-}, TIMEOUT_MS)
+}, HOOK_TIMEOUT_MS)
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -87,11 +88,11 @@ describe.each(NAMES)('the tarball of %s', (name) => {
     for (const [, range] of ours) expect(range).toBe(`^${packed.manifest.version}`)
   })
 
-  it('pleases publint', { timeout: TIMEOUT_MS }, async () => {
+  it('pleases publint', async () => {
     expect(await run(join(HERE, 'node_modules/.bin/publint'), [packed.tarball], folder)).toContain('All good!')
   })
 
-  it('pleases are-the-types-wrong', { timeout: TIMEOUT_MS }, async () => {
+  it('pleases are-the-types-wrong', async () => {
     // It rejects unless the exit code is 0.
     await run(join(HERE, 'node_modules/.bin/attw'), [packed.tarball, '--profile', 'esm-only'], folder)
   })
@@ -123,7 +124,7 @@ describe('a project that installs the tarballs', () => {
   beforeAll(async () => {
     projects = join(folder, 'consumers')
     await installConsumers(projects, packages)
-  }, TIMEOUT_MS)
+  }, HOOK_TIMEOUT_MS)
 
   it.each(['complete', 'commonjs'])('imports every entry there is: %s', async (project) => {
     const code = await readFile(join(projects, project, 'main.ts'), 'utf8')
@@ -134,7 +135,7 @@ describe('a project that installs the tarballs', () => {
     expect(imported.sort()).toEqual(entries.filter((entry) => !entry.endsWith('/package.json')).sort())
   })
 
-  it('exports from every entry what its source exports, and nothing else', { timeout: TIMEOUT_MS }, async () => {
+  it('exports from every entry what its source exports, and nothing else', async () => {
     const entries = packages.flatMap(({ name, manifest }) =>
       Object.entries(manifest.exports).flatMap(([entry, target]) =>
         typeof target === 'string' ? [] : { specifier: posix.join(name, entry), name, code: target.default },
@@ -171,16 +172,16 @@ describe('a project that installs the tarballs', () => {
     ],
     ['commonjs', { outcome: 'succeeded', code: 'duplicate-worker', kinds: Array(11).fill('function') }],
   ])('%s', (project, said) => {
-    it('compiles strictly, and so do the declarations of all its dependencies', { timeout: TIMEOUT_MS }, async () => {
+    it('compiles strictly, and so do the declarations of all its dependencies', async () => {
       expect(await tsc(['-p', '.'], join(projects, project))).toBe('')
     })
 
-    it('runs on this Node', { timeout: TIMEOUT_MS }, async () => {
+    it('runs on this Node', async () => {
       const output = await run(process.execPath, ['dist/main.js'], join(projects, project))
       expect(JSON.parse(output)).toEqual(said)
     })
 
-    it("runs on the machine's Node", { timeout: TIMEOUT_MS }, async ({ skip }) => {
+    it("runs on the machine's Node", async ({ skip }) => {
       const node = await findMachineNode()
       if (!node) return skip('There is no node on the PATH besides the one of the workspace.')
       const range = packages[0]?.manifest.engines.node as string

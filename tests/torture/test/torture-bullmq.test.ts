@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { writeScript } from '../src/script.ts'
 import { forget, torture } from '../src/torture.ts'
 
-it('the BullMQ manager keeps its promises for a minute of faults', { timeout: 240_000 }, async () => {
+it('the BullMQ manager keeps its promises for a minute of faults', async () => {
   const script = writeScript({ seed: 1081, minutes: 1, seats: 3 })
   const result = await torture({ script, manager: 'bullmq' })
   expect(result.complaint).toBe('')
