@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtempDisposable, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TestProcess } from 'test-process'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { withRedis } from '../src/example-redis.ts'
 
 const MAIN = new URL('../src/main.ts', import.meta.url)
@@ -10,55 +10,50 @@ const MAIN = new URL('../src/main.ts', import.meta.url)
 const REDIS_URL = process.env.REDIS_URL as string
 const DAY_MS = 86_400_000
 
-let temporaryFolder: string
-
-beforeEach(async () => {
-  temporaryFolder = await mkdtemp(join(tmpdir(), 'example-bullmq-test-'))
-})
-
-afterEach(async () => {
-  await rm(temporaryFolder, { recursive: true })
-})
-
 describe('the BullMQ example', () => {
   it('survives a kill and a down time on a Redis that is given, and leaves no key behind', async () => {
-    await using example = startExample({ REDIS_URL })
+    await using folder = await ownFolder()
+    await using example = startExample(folder.path, { REDIS_URL })
     expect(await example.exit).toEqual({ code: 0, signal: null })
     expect(example.stderr).toBe('')
     expect(example.stdout).toContain('your Redis is left alone')
     expectStory(example.stdout)
     expect(await leftKeys()).toEqual([])
-    expect(await readdir(temporaryFolder)).toEqual([])
+    expect(await readdir(folder.path)).toEqual([])
   })
 
   it('survives them with a Redis of its own, which is restarted too', async () => {
-    await using example = startExample({ REDIS_URL: '' })
+    await using folder = await ownFolder()
+    await using example = startExample(folder.path, { REDIS_URL: '' })
     expect(await example.exit).toEqual({ code: 0, signal: null })
     expect(example.stderr).toBe('')
     expect(example.stdout).toContain('Redis has been stopped and started again')
     expectStory(example.stdout)
-    expect(await readdir(temporaryFolder)).toEqual([])
+    expect(await readdir(folder.path)).toEqual([])
   })
 
   it('cleans up when it is interrupted', async () => {
-    await using example = startExample({ REDIS_URL })
+    await using folder = await ownFolder()
+    await using example = startExample(folder.path, { REDIS_URL })
     await example.line(/b is killed/)
     example.signal('SIGINT')
     expect(await example.exit).toEqual({ code: 1, signal: null })
     expect(example.stderr).toBe('SIGINT: the example stops.\n')
     expect(await leftKeys()).toEqual([])
-    expect(await readdir(temporaryFolder)).toEqual([])
+    expect(await readdir(folder.path)).toEqual([])
   })
 
   it('says what to install and what to set where there is no Redis', async () => {
-    await using example = startExample({ REDIS_URL: '', PATH: temporaryFolder })
+    await using folder = await ownFolder()
+    await using example = startExample(folder.path, { REDIS_URL: '', PATH: folder.path })
     expect(await example.exit).toEqual({ code: 1, signal: null })
     expect(example.stderr).toContain('apt-get install redis-server')
     expect(example.stderr).toContain('REDIS_URL=redis://127.0.0.1:6379')
   })
 
   it('says so where the Redis that is given does not answer', async () => {
-    await using example = startExample({ REDIS_URL: 'redis://:secret@127.0.0.1:1' })
+    await using folder = await ownFolder()
+    await using example = startExample(folder.path, { REDIS_URL: 'redis://:secret@127.0.0.1:1' })
     expect(await example.exit).toEqual({ code: 1, signal: null })
     expect(example.stderr).toBe(
       'No Redis answers where REDIS_URL points (connect ECONNREFUSED 127.0.0.1:1). Start it, or unset REDIS_URL.\n',
@@ -154,6 +149,10 @@ function leftKeys(): Promise<string[]> {
   return withRedis(REDIS_URL, (redis) => redis.keys('*example-bullmq-*'))
 }
 
-function startExample(env: Record<string, string>): TestProcess {
+function startExample(temporaryFolder: string, env: Record<string, string>): TestProcess {
   return new TestProcess(MAIN, { env, temporaryFolder, lifetimeMs: 220_000 })
+}
+
+function ownFolder() {
+  return mkdtempDisposable(join(tmpdir(), 'example-bullmq-test-'))
 }

@@ -1,24 +1,19 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtempDisposable, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { withRedis } from 'example-bullmq/example-redis'
 import { TestProcess } from 'test-process'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type LedgerEntry, overlappingRuns, repeatedSlots } from '../src/ledger.ts'
 
 const MAIN = new URL('../src/main.ts', import.meta.url)
 // The set-up of the vitest project gives it.
 const REDIS_URL = process.env.REDIS_URL as string
 
-let temporaryFolder: string
-beforeEach(async () => {
-  temporaryFolder = await mkdtemp(join(tmpdir(), 'example-cluster-test-'))
-})
-afterEach(() => rm(temporaryFolder, { recursive: true }))
-
 describe('the cluster with a lock', () => {
   it('runs each slot once through a kill and a stop, and leaves nothing behind', async () => {
-    await using example = new TestProcess(MAIN, { env: { REDIS_URL }, temporaryFolder })
+    await using folder = await ownFolder()
+    await using example = new TestProcess(MAIN, { env: { REDIS_URL }, temporaryFolder: folder.path })
     expect(await example.exit).toEqual({ code: 0, signal: null })
     expect(example.stderr).toBe('')
     const value = (title: string) => new RegExp(`^ {3}${title} {2,}(.+)$`, 'm').exec(example.stdout)?.[1]
@@ -28,7 +23,7 @@ describe('the cluster with a lock', () => {
       expect([title, value(title)]).toEqual([title, '0'])
     }
     expect(await withRedis(REDIS_URL, (redis) => redis.keys('*example-cluster-*'))).toEqual([])
-    expect(await readdir(temporaryFolder)).toEqual([])
+    expect(await readdir(folder.path)).toEqual([])
   })
 })
 
@@ -47,3 +42,7 @@ describe('what the ledger tells', () => {
     expect(overlappingRuns([begins('1', 'c'), late, ends('2', 'b'), begins('3', 'a')], 'c')).toEqual([])
   })
 })
+
+function ownFolder() {
+  return mkdtempDisposable(join(tmpdir(), 'example-cluster-test-'))
+}

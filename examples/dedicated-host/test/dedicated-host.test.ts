@@ -1,27 +1,18 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtempDisposable, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { withRedis } from 'example-bullmq/example-redis'
 import { TestProcess } from 'test-process'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 const MAIN = new URL('../src/main.ts', import.meta.url)
 // The set-up of the vitest project gives it.
 const REDIS_URL = process.env.REDIS_URL as string
 
-let temporaryFolder: string
-
-beforeEach(async () => {
-  temporaryFolder = await mkdtemp(join(tmpdir(), 'dedicated-host-test-'))
-})
-
-afterEach(async () => {
-  await rm(temporaryFolder, { recursive: true })
-})
-
 describe('the dedicated host', () => {
   it('runs what the web process does not, with both managers', async () => {
-    await using example = new TestProcess(MAIN, { temporaryFolder })
+    await using folder = await ownFolder()
+    await using example = new TestProcess(MAIN, { temporaryFolder: folder.path })
     expect(await example.exit).toEqual({ code: 0, signal: null })
     expect(example.stderr).toBe('')
     const [, first, second] = example.stdout.split(/^MANAGER=\w+$/m).map(indentedLines)
@@ -48,17 +39,18 @@ describe('the dedicated host', () => {
       both.exit,
     ])
     expect(await leftKeys()).toEqual([])
-    expect(await readdir(temporaryFolder)).toEqual([])
+    expect(await readdir(folder.path)).toEqual([])
   })
 
   it('cleans up when it is interrupted', async () => {
-    await using example = new TestProcess(MAIN, { temporaryFolder })
+    await using folder = await ownFolder()
+    await using example = new TestProcess(MAIN, { temporaryFolder: folder.path })
     await example.line('MANAGER=bullmq')
     example.signal('SIGINT')
     expect(await example.exit).toEqual({ code: 1, signal: null })
     expect(example.stderr).toBe('SIGINT: the example stops.\n')
     expect(await leftKeys()).toEqual([])
-    expect(await readdir(temporaryFolder)).toEqual([])
+    expect(await readdir(folder.path)).toEqual([])
   })
 })
 
@@ -68,4 +60,8 @@ function indentedLines(part: string): string[] {
 
 function leftKeys(): Promise<string[]> {
   return withRedis(REDIS_URL, (redis) => redis.keys('*example-dedicated-host-*'))
+}
+
+function ownFolder() {
+  return mkdtempDisposable(join(tmpdir(), 'dedicated-host-test-'))
 }

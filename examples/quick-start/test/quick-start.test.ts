@@ -1,24 +1,15 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtempDisposable, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TestProcess } from 'test-process'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 const MAIN = new URL('../src/main.ts', import.meta.url)
 
-let temporaryFolder: string
-
-beforeEach(async () => {
-  temporaryFolder = await mkdtemp(join(tmpdir(), 'quick-start-test-'))
-})
-
-afterEach(async () => {
-  await rm(temporaryFolder, { recursive: true })
-})
-
 describe('the quick start', () => {
   it('stops by itself where there is no terminal, and says what was done', async () => {
-    await using example = new TestProcess(MAIN, { temporaryFolder })
+    await using folder = await ownFolder()
+    await using example = new TestProcess(MAIN, { temporaryFolder: folder.path })
     expect(await example.exit).toEqual({ code: 0, signal: null })
     expect(example.stderr).toBe('')
     const summary = readSummary(example.stdout)
@@ -33,11 +24,12 @@ describe('the quick start', () => {
     const logged = example.stdout.split('\n\n')[0] as string
     const messages = logged.split('\n').map((line) => JSON.parse(line).msg)
     expect(messages.at(-1)).toBe('application stopped')
-    expect(await readdir(temporaryFolder)).toEqual([])
+    expect(await readdir(folder.path)).toEqual([])
   })
 
   it('stops gracefully at Ctrl+C, and says what was done', async () => {
-    await using example = new TestProcess(MAIN, { temporaryFolder, isInTerminal: true })
+    await using folder = await ownFolder()
+    await using example = new TestProcess(MAIN, { temporaryFolder: folder.path, isInTerminal: true })
     await example.line(/completed: setting status of inactive users/)
     example.signal('SIGINT')
     expect(await example.exit).toEqual({ code: 0, signal: null })
@@ -46,7 +38,7 @@ describe('the quick start', () => {
     const summary = readSummary(example.stdout)
     expect(summary.get('passive users')).toEqual(expect.arrayContaining(['Alan', 'Edsger', 'Barbara']))
     expect(countRuns(summary, 'passive-user-checker').succeeded).toBeGreaterThanOrEqual(1)
-    expect(await readdir(temporaryFolder)).toEqual([])
+    expect(await readdir(folder.path)).toEqual([])
   })
 })
 
@@ -63,4 +55,8 @@ function readSummary(stdout: string): Map<string, string[]> {
 function countRuns(summary: Map<string, string[]>, worker: string): { succeeded: number; failed: number } {
   const [succeeded = '', failed = ''] = summary.get(worker) ?? []
   return { succeeded: Number(/\d+/.exec(succeeded)), failed: Number(/\d+/.exec(failed)) }
+}
+
+function ownFolder() {
+  return mkdtempDisposable(join(tmpdir(), 'quick-start-test-'))
 }
