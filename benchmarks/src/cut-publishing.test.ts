@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdtempDisposable, readFile } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,19 +13,16 @@ it.each(CUTS)('finds $text in $module, and leaves code that compiles', async (cu
 })
 
 it('publishes nothing once all is cut', async () => {
-  const target = await mkdtemp(join(tmpdir(), 'cut-publishing-'))
-  try {
-    for (const module of ['tracing', 'event-hub']) {
-      await copyFile(join(ABSTRACTIONS, `${module}.ts`), join(target, `${module}.ts`))
-    }
-    await cutPublishing(target)
-    expect(await readFile(join(target, 'tracing.ts'), 'utf8')).not.toContain('hasSubscribers')
-    const hub = await readFile(join(target, 'event-hub.ts'), 'utf8')
-    expect(hub).toMatch(/hears\([^{]*\{ return false;/)
-    expect(hub).toMatch(/emit<[^{]*\{ return;/)
-  } finally {
-    await rm(target, { recursive: true })
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'cut-publishing-'))
+  const target = folder.path
+  for (const module of ['tracing', 'event-hub']) {
+    await copyFile(join(ABSTRACTIONS, `${module}.ts`), join(target, `${module}.ts`))
   }
+  await cutPublishing(target)
+  expect(await readFile(join(target, 'tracing.ts'), 'utf8')).not.toContain('hasSubscribers')
+  const hub = await readFile(join(target, 'event-hub.ts'), 'utf8')
+  expect(hub).toMatch(/hears\([^{]*\{ return false;/)
+  expect(hub).toMatch(/emit<[^{]*\{ return;/)
 })
 
 it('refuses a module in which the text has vanished', () => {

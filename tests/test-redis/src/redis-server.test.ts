@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TestProcess } from 'test-process'
@@ -59,19 +59,15 @@ describe('startRedis', () => {
   })
 
   it('takes users from a file', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'test-redis-acl-'))
-    try {
-      const aclFile = join(dir, 'users.acl')
-      await writeFile(aclFile, 'user default on nopass ~* &* +@all\nuser reader on >secret ~* +get +ping\n')
-      const server = await start({ aclFile })
-      await server.cli('set', 'key', '1')
-      await withClient(`redis://reader:secret@127.0.0.1:${server.port}`, async (client) => {
-        expect(await client.get('key')).toBe('1')
-        await expect(client.set('key', '2')).rejects.toThrow('NOPERM')
-      })
-    } finally {
-      await rm(dir, { recursive: true })
-    }
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'test-redis-acl-'))
+    const aclFile = join(folder.path, 'users.acl')
+    await writeFile(aclFile, 'user default on nopass ~* &* +@all\nuser reader on >secret ~* +get +ping\n')
+    const server = await start({ aclFile })
+    await server.cli('set', 'key', '1')
+    await withClient(`redis://reader:secret@127.0.0.1:${server.port}`, async (client) => {
+      expect(await client.get('key')).toBe('1')
+      await expect(client.set('key', '2')).rejects.toThrow('NOPERM')
+    })
   })
 
   it('says what to install when there is no server program, also when REDIS_URL is set', async () => {
@@ -142,17 +138,14 @@ describe('RedisServer', () => {
   })
 
   it('leaves a folder alone that it was given', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'test-redis-own-'))
-    try {
-      const server = await start({ dir, appendOnly: true })
-      await server.cli('set', 'key', '1')
-      await server.cleanUp()
-      const next = await start({ dir, appendOnly: true })
-      expect(await next.cli('get', 'key')).toBe('1')
-      await next.cleanUp()
-    } finally {
-      await rm(dir, { recursive: true })
-    }
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'test-redis-own-'))
+    const { path: dir } = folder
+    const server = await start({ dir, appendOnly: true })
+    await server.cli('set', 'key', '1')
+    await server.cleanUp()
+    const next = await start({ dir, appendOnly: true })
+    expect(await next.cli('get', 'key')).toBe('1')
+    await next.cleanUp()
   })
 
   it('dies with the process that started it, and so does its folder', async () => {

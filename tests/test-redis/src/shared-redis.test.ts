@@ -1,4 +1,4 @@
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -45,27 +45,24 @@ describe('provideRedis', () => {
   })
 
   it('installs redis-server where it may, and goes on without Docker when that fails', async () => {
-    const bin = await mkdtemp(join(tmpdir(), 'test-redis-bin-'))
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'test-redis-bin-'))
+    const bin = folder.path
     const script = (name: string, body: string) => writeFile(join(bin, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 })
-    try {
-      for (const program of ['/usr/bin/env', '/bin/ln', '/bin/sh'])
-        await symlink(program, join(bin, program.split('/').at(-1)!))
-      await script('sudo', 'shift; exec "$@"')
-      await script('apt-get', `[ "$1" = install ] && ln -s "${findRedisServer()}" "${bin}/redis-server"; exit 0`)
-      vi.mocked(isDockerRunning).mockResolvedValue(true)
-      vi.mocked(startDockerRedis).mockRejectedValue(new Error('no such image'))
-      vi.stubEnv('REDIS_URL', '')
-      vi.stubEnv('PATH', bin)
-      vi.stubEnv('CI', 'true')
-      vi.spyOn(console, 'info').mockReturnValue()
+    for (const program of ['/usr/bin/env', '/bin/ln', '/bin/sh'])
+      await symlink(program, join(bin, program.split('/').at(-1)!))
+    await script('sudo', 'shift; exec "$@"')
+    await script('apt-get', `[ "$1" = install ] && ln -s "${findRedisServer()}" "${bin}/redis-server"; exit 0`)
+    vi.mocked(isDockerRunning).mockResolvedValue(true)
+    vi.mocked(startDockerRedis).mockRejectedValue(new Error('no such image'))
+    vi.stubEnv('REDIS_URL', '')
+    vi.stubEnv('PATH', bin)
+    vi.stubEnv('CI', 'true')
+    vi.spyOn(console, 'info').mockReturnValue()
 
-      const redis = await provideRedis()
-      expect(await withClient(redis.url, (client) => client.ping())).toBe('PONG')
-      await redis.stop()
-      expect(vi.mocked(console.info).mock.calls.flat().at(-1)).toContain('apt-get install')
-    } finally {
-      await rm(bin, { recursive: true })
-    }
+    const redis = await provideRedis()
+    expect(await withClient(redis.url, (client) => client.ping())).toBe('PONG')
+    await redis.stop()
+    expect(vi.mocked(console.info).mock.calls.flat().at(-1)).toContain('apt-get install')
   })
 
   it('says what to install when there is no other way', async () => {
