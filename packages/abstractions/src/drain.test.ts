@@ -50,13 +50,16 @@ describe('drain', () => {
     const deaf = createWork('deaf', { runId: 'deaf.1' })
     const plain = createWork('plain')
     let abandoned: unknown
-    void drain([ended, heeding, deaf, plain], 5_000, clock).then((left) => {
+    const abortsWhenPassed: number[] = []
+    const deadlinePassed = () => void abortsWhenPassed.push(heeding.aborts + deaf.aborts)
+    void drain([ended, heeding, deaf, plain], 5_000, clock, deadlinePassed).then((left) => {
       abandoned = left
     })
     ended.end()
     await clock.advance(4_999)
-    expect(deaf.aborts).toBe(0)
+    expect([deaf.aborts, ...abortsWhenPassed]).toEqual([0])
     await clock.advance(1)
+    expect(abortsWhenPassed).toEqual([0])
     expect([ended.aborts, heeding.aborts, deaf.aborts, plain.aborts]).toEqual([0, 1, 1, 1])
     await clock.advance(999)
     expect(abandoned).toBeUndefined()

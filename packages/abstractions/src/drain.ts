@@ -16,8 +16,16 @@ export interface StoppingWork {
 /** How long aborted work may take to end before a stop gives up on it. */
 export const ABORT_GRACE_MS = 1_000
 
-/** Waits for all work until the deadline, aborts what is left, waits 1 s more and says what did not end. */
-export async function drain(work: readonly StoppingWork[], timeoutMs: number, clock: Clock): Promise<AbandonedWork[]> {
+/**
+ * Waits for all work until the deadline, aborts what is left, waits 1 s more and says what did not end.
+ * `deadlinePassed` is called before the first abort.
+ */
+export async function drain(
+  work: readonly StoppingWork[],
+  timeoutMs: number,
+  clock: Clock,
+  deadlinePassed: () => void = () => {},
+): Promise<AbandonedWork[]> {
   const pending = new Set(work)
   const all = Promise.all(
     work.map(async (item) => {
@@ -27,6 +35,7 @@ export async function drain(work: readonly StoppingWork[], timeoutMs: number, cl
   )
   await waitFor(all, timeoutMs, clock)
   if (pending.size > 0) {
+    deadlinePassed()
     for (const item of [...pending]) item.abort()
     await waitFor(all, ABORT_GRACE_MS, clock)
   }

@@ -37,11 +37,15 @@ export class WorkerStops {
     void leaving.done.then(() => this.#leaving.delete(leaving))
   }
 
-  /** Waits for runs and workers until the deadline, aborts what is left, and says what did not end. */
+  /**
+   * Waits for runs and workers until the deadline, aborts what is left, and says what did not end. `deadlinePassed` is called
+   * before the first abort.
+   */
   async stopAll(
     runs: readonly StoppableRun[],
     workers: readonly StoppableWorker[],
     timeoutMs: number,
+    deadlinePassed?: () => void,
   ): Promise<AbandonedWork[]> {
     const deadline = new AbortController()
     const work = [
@@ -49,7 +53,7 @@ export class WorkerStops {
       ...workers.map((worker) => stoppingWorker(worker, deadline)),
       ...this.#leaving,
     ]
-    const abandoned = await drain(work, timeoutMs, this.#clock)
+    const abandoned = await drain(work, timeoutMs, this.#clock, deadlinePassed)
     this.#leaving.clear()
     return abandoned
   }

@@ -202,10 +202,12 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
         this.#parts.reports.removed(name, {})
       },
     })
+    const { startTimeoutMs } = this.#parts.options
+    const deadline = performance.now() + startTimeoutMs
     try {
-      await session.open(this.#parts.options.startTimeoutMs)
+      await session.open(startTimeoutMs)
     } catch (error) {
-      await session.close()
+      await session.close(deadline)
       throw error
     }
     this.#session = session
@@ -223,7 +225,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   async #stop(timeoutMs: number): Promise<StopReport> {
     const session = this.#session
     if (!session) return { finished: 0, abandoned: [] }
-    const startedAt = performance.now()
+    const deadline = performance.now() + timeoutMs
     const caller = Run.current()
     // None starts from here on: what is being decided goes back.
     const runs = session.runProcessor.activeRuns().filter((run) => run !== caller)
@@ -233,11 +235,11 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       done: session.runProcessor.jobDone(run.record.runId, run.drained),
     }))
     const workers = [...this.#entries.values()].map((entry) => this.#stoppable(entry))
-    const remainingMs = Math.max(0, Math.round(timeoutMs - (performance.now() - startedAt)))
-    const left = await this.#stops.stopAll(stopping, workers, remainingMs)
+    const remainingMs = Math.max(0, Math.round(deadline - performance.now()))
+    const left = await this.#stops.stopAll(stopping, workers, remainingMs, () => session.askRedis())
     for (const { name } of workers) this.#parts.health.clear('start-failed', name)
     this.#session = undefined
-    await session.close()
+    await session.close(deadline)
     const settled = new Set(runs.filter((run) => run.isSettled).map(({ record }) => record.runId))
     // A run that has ended, but whose job Redis has not taken back, is not abandoned: its outcome is all that may be lost.
     const abandoned = left.filter(({ runId }) => runId === undefined || !settled.has(runId))

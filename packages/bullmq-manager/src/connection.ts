@@ -96,23 +96,24 @@ export class Connection {
   /** Looks whether Redis still answers; a connection that is silent does not close by itself for many minutes. */
   async checkSilence(): Promise<void> {
     if (this.#isClosed || !this.isThere) return
-    let isAnswered = false
-    const answered = this.client.ping().then(
-      () => {
-        isAnswered = true
-      },
-      () => {
-        isAnswered = true
-      },
-    )
-    await waitFor(answered, SILENT_AFTER_MS, systemClock)
-    // A blocked event loop fires its timers before it reads what has arrived.
-    await new Promise((resolve) => setImmediate(resolve))
-    if (isAnswered || this.#isClosed || !this.isThere) return
+    if ((await this.answers(SILENT_AFTER_MS)) || this.#isClosed || !this.isThere) return
     this.#lastError = new Error(`no answer within ${SILENT_AFTER_MS} ms`)
     this.#lost('away')
     // Of a caller's client that is the caller's business.
     if (this.#isOurs) this.client.disconnect(true)
+  }
+
+  /** Whether Redis answers a `PING` within so long; it may answer that it refuses. */
+  async answers(withinMs: number): Promise<boolean> {
+    if (!this.isReady) return false
+    let isAnswered = false
+    const answered = () => {
+      isAnswered = true
+    }
+    await waitFor(this.client.ping().then(answered, answered), withinMs, systemClock)
+    // A blocked event loop fires its timers before it reads what has arrived.
+    await new Promise((resolve) => setImmediate(resolve))
+    return isAnswered && this.isReady
   }
 
   /**

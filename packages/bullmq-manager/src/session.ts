@@ -1,5 +1,6 @@
 import { type RunRecord, systemClock } from '@background-workers/abstractions'
 import {
+  ABORT_GRACE_MS,
   type EventHub,
   type SafeLogger,
   type HealthMonitor,
@@ -34,8 +35,11 @@ import { WorkerControl } from './worker-control.ts'
 import { WorkerReader } from './worker-reader.ts'
 import { WorkerWatch } from './worker-watch.ts'
 
-/** How long closing may take altogether, after the runs, while Redis does not answer; then its connections are cut. */
+/** How long closing may take at most, however far the deadline is. */
 const CLOSE_MS = 5_000
+
+/** How long closing may take where Redis has just answered, though the deadline has passed. */
+const CLOSE_ANSWERED_MS = 1_000
 
 /** What a session needs of its manager, and tells it. */
 export interface SessionParts {
@@ -74,6 +78,7 @@ export class Session {
   readonly #loopWatch: LoopWatch
   readonly #ticking = new Map<string, Promise<void>>()
   #isClosing = false
+  #isAnswering: Promise<boolean> | undefined
 
   constructor(parts: SessionParts) {
     this.#parts = parts
@@ -198,18 +203,29 @@ export class Session {
   /** Takes no new tick and no new run; resolves when the ticks are processed, and what was being decided is. */
   async drain(): Promise<void> {
     this.#isClosing = true
+    this.askRedis()
     this.#heartbeat.stop()
     await Promise.all([this.#workers.drain(), this.runProcessor.drain()])
   }
 
-  /** Closes everything that was opened, within 5 s whether Redis is there or not. Never rejects. */
-  async close(): Promise<void> {
+  /** Finds out whether Redis answers within 1 s: `close` waits for it after the deadline only then. */
+  askRedis(): void {
+    this.#isAnswering = this.connection.answers(ABORT_GRACE_MS)
+  }
+
+  /**
+   * Closes everything that was opened. What is not closed at the deadline (by `performance.now()`), or after 5 s, is cut; where
+   * Redis has answered when it was last asked, 1 s from now at the soonest. Never rejects.
+   */
+  async close(deadline: number): Promise<void> {
     this.#isClosing = true
     this.#heartbeat.stop()
     this.#loopWatch.stop()
     this.#leases.close()
     this.runProcessor.close()
-    const endsAt = performance.now() + CLOSE_MS
+    const leastMs = (await this.#isAnswering) ? CLOSE_ANSWERED_MS : 0
+    const now = performance.now()
+    const endsAt = Math.min(now + CLOSE_MS, Math.max(now + leastMs, deadline))
     // A run that was abandoned is not waited for.
     const jobsTakenBack = this.runProcessor.activeRuns().length === 0 ? this.#workers.jobsTakenBack() : undefined
     await this.#until(endsAt, Promise.all([this.#heartbeat.underWay, jobsTakenBack]))

@@ -4,7 +4,7 @@ import { Redis as Redis5 } from 'ioredis5'
 import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { describe, it } from 'vitest'
 import {
-  CLOSED_WITHIN_MS,
+  LATE_TIMERS_MS,
   PATIENCE,
   countingWorker,
   faultManager,
@@ -88,7 +88,7 @@ describe.concurrent('a client of the caller', () => {
     proxy.freeze()
     const failed = await outcomeOf(manager.start())
     expect(['start-timeout', 'store-unavailable']).toContain(failed.code)
-    expect(failed.runningMs).toBeLessThan(3_000 + CLOSED_WITHIN_MS)
+    expect(failed.runningMs).toBeLessThan(3_000 + LATE_TIMERS_MS)
     proxy.thaw()
     await passed(Date.now() + 1_000)
     expect(await redis.cli('exists', `{${applicationName}}:instances`)).toBe('0')

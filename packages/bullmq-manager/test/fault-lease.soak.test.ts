@@ -1,7 +1,7 @@
 import { every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
 import { HOUR_MS } from './fixtures/cluster.ts'
-import { CLOSED_WITHIN_MS, PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
+import { LATE_TIMERS_MS, PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
 import { passed } from './fixtures/until.ts'
 
@@ -53,7 +53,7 @@ describe.concurrent('a process that is away for longer than its lease', () => {
         .poll(async () => (await zombie.call('health')).value, PATIENCE)
         .toMatchObject({ instances: [{}, {}] })
       const { runningMs } = await zombie.call('stop', { timeoutMs: 1_000 })
-      expect(runningMs).toBeLessThan(1_000 + CLOSED_WITHIN_MS)
+      expect(runningMs).toBeLessThan(1_000 + LATE_TIMERS_MS)
       expect(await zombie.waitForExit(10_000)).toMatchObject({ code: 0 })
       expect(zombie.errors).toBe('')
     }, 150_000)

@@ -254,6 +254,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async #stop(timeoutMs: number): Promise<StopReport> {
+    const deadline = this.#parts.options.clock.monotonicNow() + timeoutMs
     this.#timetable.close()
     this.#loopWatch.stop()
     this.#steppedAt = undefined
@@ -265,7 +266,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const abandoned = await this.#stops.stopAll(stopping, workers, timeoutMs)
     for (const { name } of workers) this.#parts.health.clear('start-failed', name)
     for (const run of runs) if (!run.isSettled) run.abandon()
-    await this.#runner.stopLocks()
+    await this.#runner.stopLocks(deadline)
     const report = { finished: runs.filter((run) => run.isSettled).length, abandoned }
     this.#parts.reports.managerStopped(report)
     return report

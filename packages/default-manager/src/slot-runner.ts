@@ -116,9 +116,9 @@ export class SlotRunner {
     }
   }
 
-  /** After the runs have settled: waits until their locks are given back. */
-  async stopLocks(): Promise<void> {
-    await this.#locks?.stop()
+  /** After the runs have settled: waits until their locks are given back, not much beyond the deadline of the stop. */
+  async stopLocks(deadline: number): Promise<void> {
+    await this.#locks?.stop(deadline)
   }
 
   #waitForJitter(entry: ManagedPeriodicWorker, slot: Slot, waitMs: number): void {

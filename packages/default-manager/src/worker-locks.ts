@@ -1,5 +1,6 @@
 import type { Clock, IDistributedLock, LockHold, LockRefusal, LockRequest } from '@background-workers/abstractions'
 import {
+  ABORT_GRACE_MS,
   type EventHub,
   type SafeLogger,
   type HealthMonitor,
@@ -63,12 +64,19 @@ export class WorkerLocks {
     })
   }
 
-  /** After the last run: waits until the lock has answered all calls, and forgets that it could not be reached. */
-  async stop(): Promise<void> {
+  /**
+   * After the last run: waits until the lock has answered all calls, and forgets that it could not be reached. It does not wait
+   * beyond the deadline of the stop (by the monotonic clock), or the 1 s after it that what was aborted then has to end. A hold
+   * that comes later is given back all the same.
+   */
+  async stop(deadline: number): Promise<void> {
     const answered = async () => {
       while (this.#calls.size > 0) await Promise.allSettled(this.#calls)
     }
-    if (this.#calls.size > 0) await waitFor(answered(), SILENT_AFTER_MS, this.#parts.clock)
+    const now = this.#parts.clock.monotonicNow()
+    const endsAt = now < deadline ? deadline : deadline + ABORT_GRACE_MS
+    const remainingMs = Math.min(SILENT_AFTER_MS, endsAt - now)
+    if (this.#calls.size > 0 && remainingMs > 0) await waitFor(answered(), remainingMs, this.#parts.clock)
     this.#answered = this.#asked
     this.#clearProbe()
     this.#outage.forget()

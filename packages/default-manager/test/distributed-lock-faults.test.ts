@@ -1,5 +1,5 @@
-import { getEventListeners } from 'node:events'
-import { type LockHold, StoreUnavailableError } from '@background-workers/abstractions'
+import { getEventListeners, once } from 'node:events'
+import { type LockHold, StoreUnavailableError, every, periodicWorker } from '@background-workers/abstractions'
 import { describe, expect, it, vi } from 'vitest'
 import { type LockedInstance, MINUTE_MS, slotId, startInstance } from './fixtures/locked-instance.ts'
 
@@ -220,7 +220,47 @@ describe('a lock that does not answer', () => {
     await stopped
     expect(lock.released).toEqual([slotId(10)])
   })
+
+  it('is not waited for beyond the deadline of a stop, and what it gives later is given back', async () => {
+    const { clock, lock, manager } = await startInstance()
+    lock.mode = 'silent'
+    await clock.advance(10 * MINUTE_MS)
+    const isStopped = settles(manager.stop({ timeoutMs: 2_000 }))
+    await clock.advance(1_999)
+    expect(isStopped()).toBe(false)
+    await clock.advance(1)
+    expect(isStopped()).toBe(true)
+    lock.answer()
+    await clock.settle()
+    expect(lock.released).toEqual([slotId(10)])
+  })
+
+  it.each<[string, (signal: AbortSignal) => Promise<unknown>]>([
+    ['a run that heeds its abort', (signal) => once(signal, 'abort')],
+    ['a run that does not', () => new Promise(() => {})],
+  ])('is waited for by a stop for at most 1 s after its deadline, with %s', async (_, doWork) => {
+    const { clock, lock, manager } = await startInstance({ doWork: ({ signal }) => doWork(signal) })
+    await manager.add(periodicWorker({ name: 'purge', schedule: every('1m', { offset: 0 }), async doWork() {} }))
+    await clock.advance(10 * MINUTE_MS)
+    lock.mode = 'silent'
+    await clock.advance(MINUTE_MS)
+    const isStopped = settles(manager.stop({ timeoutMs: 2_000 }))
+    await clock.advance(2_999)
+    expect(isStopped()).toBe(false)
+    await clock.advance(1)
+    expect(isStopped()).toBe(true)
+    expect(lock.requests.at(-1)?.worker).toBe('purge')
+  })
 })
+
+/** Gives whether it has settled. */
+function settles(promise: Promise<unknown>): () => boolean {
+  let isSettled = false
+  void promise.then(() => {
+    isSettled = true
+  })
+  return () => isSettled
+}
 
 describe('a lock that is broken', () => {
   it.each<[string, () => unknown]>([

@@ -188,8 +188,10 @@ export const mutants: readonly Mutant[] = [
     ],
     'what a lock gives is not looked at': [['checkAnswer(await this.#call(async', '(await this.#call(async']],
     'a stop does not wait for the lock': [
-      ['    if (this.#calls.size > 0) await waitFor', '    if (this.#calls.size < 0) await waitFor'],
+      ['    if (this.#calls.size > 0 && remaining', '    if (this.#calls.size < 0 && remaining'],
     ],
+    'a stop waits for the lock beyond its deadline': [['Math.min(SILENT_AFTER_MS, endsAt - now)', 'SILENT_AFTER_MS']],
+    'a stop waits for the lock 1 s longer always': [['now < deadline ? deadline : deadline +', 'deadline +']],
   }),
   ...mutantsOf(`${defaultManager}/src/lock-wait.ts`, locks, {
     'a lock that comes late is kept': [['      this.#host.release(answer)\n', '']],
