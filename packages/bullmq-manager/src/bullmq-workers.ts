@@ -16,7 +16,12 @@ const TICK_LEASE_MS = 10_000
  */
 const TICKS_AT_ONCE = 24
 
-const STALLED_CHECK_MS = 5_000
+/**
+ * A run whose process died is known to be lost when a look finds it without its lease. Instances share the looks: two of them are
+ * up to twice this apart, so a run is found 28 s after its process died at the latest (a lease of 20 s, and 8 s), and is recorded
+ * as lost by whoever takes it up, or 1 s later while it waits for a place.
+ */
+const STALLED_CHECK_MS = 4_000
 
 /** What BullMQ's workers need of their session, and tell it. */
 export interface BullMqWorkersParts {
@@ -28,6 +33,8 @@ export interface BullMqWorkersParts {
   readonly processRun: (queue: string, fetched: FetchedJob) => Promise<void>
   readonly leasesLost: (runIds: readonly string[]) => void
   readonly leasesRenewed: (runIds: readonly string[]) => void
+  /** A look has found a run without its lease: its job waits to be taken up again. */
+  readonly stalled: (queue: string, runId: string) => void
   /** BullMQ has given up on a run whose process died again and again. */
   readonly stalledTooOften: (job: Job) => void
   /** BullMQ is done with the job of a run. */
@@ -119,7 +126,7 @@ export class BullMqWorkers {
   }
 
   #createRunWorker(queue: string, shared: WorkerOptions): RunWorker {
-    const { options, leasesLost, leasesRenewed, stalledTooOften, jobDone } = this.#parts
+    const { options, leasesLost, leasesRenewed, stalled, stalledTooOften, jobDone } = this.#parts
     const process = (job: Job, token?: string) => this.#parts.processRun(queue, { job, token })
     const { concurrency } = options
     const worker = this.#blockingClients.lend(
@@ -133,6 +140,7 @@ export class BullMqWorkers {
     )
     worker.on('lockRenewalFailed', leasesLost)
     worker.on('locksRenewed', ({ jobIds }) => leasesRenewed(jobIds))
+    worker.on('stalled', (runId) => stalled(queue, runId))
     worker.on('failed', (job) => {
       if (job?.failedReason === 'job stalled more than allowable limit') stalledTooOften(job)
     })

@@ -55,6 +55,18 @@ export class LostRuns {
     return undefined
   }
 
+  /**
+   * A run was found without its lease a while ago. If its job still waits for a place, it is recorded as lost now. One that is to
+   * be run again is recorded then: until then it keeps the guard of its worker, also against a run on another queue.
+   */
+  async noteWaiting(queue: string, runId: string): Promise<void> {
+    const job = await this.#parts.runQueues.getJob(queue, runId)
+    const data = job && readRunJob(job)
+    if (!data || (await job.getState()) !== 'waiting') return
+    const stored = await this.#parts.store.read(data.worker)
+    if (stored.definition?.policy.onCrash !== 'recover') await this.#settle(runId, stored)
+  }
+
   /** BullMQ has given up on a run whose process died again and again. */
   async giveUp(job: Job): Promise<void> {
     const data = readRunJob(job)

@@ -41,6 +41,9 @@ const CLOSE_MS = 5_000
 /** How long closing may take where Redis has just answered, though the deadline has passed. */
 const CLOSE_ANSWERED_MS = 1_000
 
+/** How long a run whose process died may wait for a place before it is recorded as lost all the same. */
+const TAKEN_UP_MS = 1_000
+
 /** What a session needs of its manager, and tells it. */
 export interface SessionParts {
   readonly options: FilledOptions
@@ -149,6 +152,7 @@ export class Session {
         // The runs here may have been cancelled elsewhere; between two beats this is the occasion to look.
         cancelRequests.look().catch(onError)
       },
+      stalled: (queue, runId) => void this.#noteStalled(queue, runId).catch(onError),
       stalledTooOften: (job) => void this.#lostRuns.giveUp(job).catch(onError),
       jobDone: (job) => this.runProcessor.noteJobDone(job),
     })
@@ -258,6 +262,12 @@ export class Session {
       this.#noteError(error)
       throw error
     }
+  }
+
+  /** Most are taken up at once, and so recorded as lost. */
+  async #noteStalled(queue: string, runId: string): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, TAKEN_UP_MS).unref())
+    if (!this.#isClosing) await this.#lostRuns.noteWaiting(queue, runId)
   }
 
   #decideOverdue(worker: string, dueAt: number): void {

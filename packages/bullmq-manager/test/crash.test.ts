@@ -6,8 +6,12 @@ import { FaultProcess } from './fixtures/fault-process.ts'
 import { stoodStillMs } from './fixtures/running-clock.ts'
 import { passed } from './fixtures/until.ts'
 
-/** A lease of 20 s, two looks for runs without one, 5 s apart, and 5 s to take it up and write it. */
-const LOST_WITHIN_MS = 35_000
+/**
+ * A lease of 20 s (LEASE_MS), and less than two looks for runs without one, which are 4 s apart (STALLED_CHECK_MS): a look that comes
+ * too soon after another instance's is left out. That is 28 s. It may wait for a place for 1 s (TAKEN_UP_MS), and 1 s is left for
+ * Redis and the writing.
+ */
+const LOST_WITHIN_MS = 30_000
 
 /** Generous, while LOST_WITHIN_MS is judged by what is recorded. */
 const PATIENCE_FOR_LOST = { ...PATIENCE, timeout: 90_000 }
@@ -54,6 +58,36 @@ describe.concurrent('a process that is killed in mid-run', () => {
         .filter(({ payload }) => (payload as { code?: string } | undefined)?.code === 'lost')
         .map(({ name }) => name)
     await expect.poll(ofLost, PATIENCE).toEqual(['health-reason-added', 'health-reason-cleared'])
+  })
+
+  it('leaves a run that is recorded as lost while no place is free to take its job up', async (test) => {
+    const { expect } = test
+    const { options } = await ownApplication(test)
+    const dying = await FaultProcess.start(test, {
+      options,
+      workers: [{ name: 'mortal', schedule: every(HOUR_MS), work: 'ignore-signal', forMs: HOUR_MS }],
+    })
+    const { value: runId } = await dying.call('trigger', 'mortal')
+    await dying.waitFor((event) => event.event === 'body')
+    const { manager } = faultManager(test, { ...options, concurrency: 1 })
+    const isOver = Promise.withResolvers<void>()
+    const long = countingWorker('long', every(HOUR_MS), () => isOver.promise)
+    const mortal = countingWorker('mortal', every(HOUR_MS))
+    for (const { worker } of [long, mortal]) await manager.add(worker)
+    await manager.start()
+    await manager.trigger('long')
+    await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
+    const [killedAt, stoodStillBefore] = [Date.now(), stoodStillMs()]
+    dying.signal('SIGKILL')
+
+    const lost = async () => (await manager.runs('mortal')).find((run) => run.outcome === 'lost')
+    await expect.poll(lost, PATIENCE_FOR_LOST).toMatchObject({ runId, reason: 'crash' })
+    const lostAfterMs = Number((await lost())?.finishedAt) - killedAt
+    expect(lostAfterMs).toBeLessThan(LOST_WITHIN_MS + stoodStillMs() - stoodStillBefore)
+    isOver.resolve()
+    await expect.poll(() => manager.trigger('mortal').catch(() => undefined), PATIENCE).toBeDefined()
+    await expect.poll(() => mortal.runs.length, PATIENCE).toBe(1)
+    expect((await manager.runs('mortal')).map(({ outcome }) => outcome)).toContain('lost')
   })
 
   it('with onCrash recover is run once more elsewhere', async (test) => {

@@ -102,7 +102,7 @@ const ROUND_MS = 80_000
 /** So long nothing is broken after a round, so that the oracle sees how soon everything is on time again. */
 const LULL_MS = 20_000
 
-/** The longest until the run of a process that is gone is taken over: its lease, two looks for such runs, and 5 s to do it. */
+/** The longest until the run of a process that is gone is taken over: its lease, two looks for such runs, and 7 s to do it. */
 export const TAKE_OVER_MS = 35_000
 
 /** The longest until an emptied Redis is restored: a heartbeat, another instance's write lock, and 5 s to do it. */
