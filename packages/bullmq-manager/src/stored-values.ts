@@ -102,19 +102,60 @@ function readRecord(text: string): RunRecord | undefined {
   }
 }
 
+/** What the code declares of a worker. */
+type Declared = Pick<PeriodicWorkerDefinition, 'schedule' | 'policy'>
+
 /** Reads what was declared of a worker, and by whom. */
 export function parseDefinition(text: string): StoredDefinition | undefined {
-  let definition = knownDefinitions.get(text)
-  if (definition) return definition
-  definition = readDefinition(text)
-  if (knownDefinitions.size >= DEFINITIONS_KEPT) knownDefinitions.clear()
-  if (definition) knownDefinitions.set(text, definition)
+  const [, declaredText = '', release, declaredAt, instanceId = '', since, order] = WRITTEN.exec(text) ?? []
+  const declared = knownDeclared.get(declaredText)
+  if (declared) {
+    const { schedule, policy } = declared
+    return {
+      schedule,
+      policy,
+      release: Number(release),
+      declaredAt: Number(declaredAt),
+      since: Number(since),
+      order: Number(order),
+      instanceId,
+    }
+  }
+  const definition = readDefinition(text)
+  if (definition) noteDeclared(definition)
   return definition
 }
 
-/** A definition is read for each tick and each run, and hardly ever changes; to check one takes 10 µs. About 1 KB each. */
-const knownDefinitions = new Map<string, StoredDefinition>()
-const DEFINITIONS_KEPT = 20_000
+/** The next text that says this of a worker is right, and need not be checked. */
+export function noteDeclared({ schedule, policy }: Declared): void {
+  if (knownDeclared.size >= DECLARED_KEPT) knownDeclared.clear()
+  // As it opens the text of a definition: up to what says who declared it.
+  knownDeclared.set(`{"schedule":${JSON.stringify(schedule)},"policy":${textOf(policy)}`, { schedule, policy })
+}
+
+function textOf(policy: FilledPolicy): string {
+  let text = policyTexts.get(policy)
+  if (text === undefined) {
+    text = JSON.stringify(policy)
+    policyTexts.set(policy, text)
+  }
+  return text
+}
+
+const policyTexts = new WeakMap<FilledPolicy, string>()
+
+/**
+ * By what they say of schedule and policy: the texts that are known to be right. A definition is read for each start, tick and
+ * run, and hardly ever changes: to check one takes 10 µs, to know one 1 µs. About 500 B each.
+ */
+const knownDeclared = new Map<string, Declared>()
+const DECLARED_KEPT = 20_000
+
+/** A definition as it is written here. Anything else that is JSON is read too, but slower. */
+const NUMBER = '(0|[1-9][0-9]{0,14})'
+const WRITTEN = new RegExp(
+  `^(\\{.*\\}),"release":${NUMBER},"declaredAt":${NUMBER},"instanceId":"([\\w-]{1,100})","since":${NUMBER},"order":${NUMBER}\\}$`,
+)
 
 function readDefinition(text: string): StoredDefinition | undefined {
   const value = parseObject(text)

@@ -130,32 +130,42 @@ function parseOutcomes(letters: string): RunOutcome[] {
 /** Says of what is in Redis that it can not be read. */
 export type ReportMalformed = (field: string) => void
 
-/** Sorts the fields of the hash by worker. What does not look like ours is reported and left alone. */
-export function groupByWorker(
-  fields: Readonly<Record<string, string>>,
-  report: ReportMalformed,
-): Map<string, StoredWorker> {
-  const byWorker = new Map<string, Map<string, string>>()
-  for (const [key, value] of Object.entries(fields)) {
+/** Sorts the fields of the hash (field, value, field, …) by worker. What does not look like ours is reported and left alone. */
+export function groupByWorker(flat: readonly string[], report: ReportMalformed): Map<string, StoredWorker> {
+  const byWorker = new Map<string, FieldTexts>()
+  for (let index = 0; index + 1 < flat.length; index += 2) {
+    const key = flat[index] as string
     const colon = key.indexOf(':')
     const field = key.slice(0, colon)
     const worker = key.slice(colon + 1)
-    let values = byWorker.get(worker)
-    if (colon < 0 || !Object.hasOwn(READERS, field) || (!values && isSlug(worker) !== undefined)) {
+    let texts = byWorker.get(worker)
+    if (colon < 0 || !isField(field) || (!texts && isSlug(worker) !== undefined)) {
       report(key)
       continue
     }
-    values ??= new Map()
-    byWorker.set(worker, values.set(field, value))
+    if (!texts) {
+      texts = {}
+      byWorker.set(worker, texts)
+    }
+    texts[field] = flat[index + 1] as string
   }
-  return new Map([...byWorker].map(([worker, values]) => [worker, readWorker(worker, values, report)]))
+  const workers = new Map<string, StoredWorker>()
+  for (const [worker, texts] of byWorker) workers.set(worker, readWorker(worker, texts, report))
+  return workers
+}
+
+/** Some fields of a worker as they are in Redis. */
+export type FieldTexts = { [Field in StoredField]?: string }
+
+function isField(name: string): name is StoredField {
+  return Object.hasOwn(READERS, name)
 }
 
 /** Reads one worker; what is malformed counts as absent. */
-export function readWorker(name: string, values: ReadonlyMap<string, string>, report: ReportMalformed): StoredWorker {
+export function readWorker(name: string, texts: Readonly<FieldTexts>, report: ReportMalformed): StoredWorker {
   const worker: Record<string, unknown> = { name, recentOutcomes: [], consecutiveFailures: 0 }
   for (const field of FIELDS) {
-    const text = values.get(field)
+    const text = texts[field]
     if (text === undefined) continue
     const [key, parse] = READERS[field]
     const value = parseSafely(parse, text)
