@@ -1,8 +1,10 @@
 import type { Job, Queue, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
+import { installed } from '../installed.ts'
 import { CONCURRENCY, type RedisContestant, type RedisJob } from './redis-contestant.ts'
 
 type BullMq = typeof import('bullmq')
+type Abstractions = typeof import('@background-workers/abstractions')
 
 /** `upsertJobScheduler` for each job and one Worker: overlapping runs, no records. Upserts 25 at a time. */
 export const rawBullMq = rawContestant('bullmq', upsertAll(25))
@@ -120,6 +122,85 @@ export const compareFirst = rawContestant('compare first (limit)', async (queue,
   if (changed.length > 0) await client.hset('jobs', new Map(changed.map(([{ name }, text]) => [name, text])))
 })
 
+/**
+ * The floor of a start that keeps the promises, not a peer: each schedule is checked, Redis is checked, the instance says which
+ * workers it has and that it lives, and each definition, its mark, the template of its scheduler and its pending job are looked
+ * at. Nothing is kept of what is read, nothing is repaired but by writing it anew, and nothing is watched.
+ */
+export const startFloor: RedisContestant = {
+  name: 'floor of a start',
+  open: async (jobs, { url, work }) => {
+    const { bullmq, createClient } = await load()
+    const { cron, every } = await installed<Abstractions>('@background-workers/abstractions')
+    let client: Redis
+    let open: (Queue | Worker)[]
+    return {
+      start: async () => {
+        const declared = jobs.map(({ name, schedule }) => ({
+          name,
+          schedule: 'cron' in schedule ? cron(schedule.cron) : every(schedule.everyMs, { offset: schedule.offsetMs }),
+        }))
+        client = createClient(url)
+        const queue = new bullmq.Queue('ticks', { connection: client as never })
+        await Promise.all([client.info(), client.hget('meta', 'version')])
+        const names = JSON.stringify(declared.map(({ name }) => name))
+        await Promise.all([client.hset('instances', 'this', names), client.hset('beats', 'this', Date.now())])
+        const repeat = queue.toKey('repeat')
+        const [flat, answer] = await Promise.all([
+          client.call('HGETALL', 'workers') as Promise<string[]>,
+          client.eval(READ_SCHEDULERS, 1, repeat) as Promise<string>,
+        ])
+        const fields = pairs(flat)
+        const templates = pairs(JSON.parse(answer))
+        const changed = jobs.filter((job, index) => {
+          const isDeclared = fields.get(`definition:${job.name}`) === JSON.stringify(declared[index])
+          const hasMark = Number.isFinite(Number(fields.get(`decided:${job.name}`)))
+          return !isDeclared || !hasMark || templates.get(job.name) !== templateOf(job)
+        })
+        await inParallel(changed, 25, (job) => upsert(queue, job, templateOf(job)))
+        const texts = new Map(declared.map((worker) => [worker.name, JSON.stringify(worker)]))
+        const written = changed.flatMap(({ name }) => [
+          [`definition:${name}`, texts.get(name) as string] as const,
+          [`decided:${name}`, String(Date.now())] as const,
+        ])
+        if (written.length > 0) await client.hset('workers', new Map(written))
+        const options = { connection: client as never, concurrency: CONCURRENCY }
+        const ticks = new bullmq.Worker('ticks', (tick) => work(...readTick(tick)), options)
+        const runs = new bullmq.Worker('runs', (run) => work(run.name, run.data.slot), options)
+        open = [ticks, runs, queue]
+      },
+      stop: async () => {
+        await Promise.all(open.map((object) => object.waitUntilReady()))
+        for (const object of open) await object.close()
+        client.disconnect()
+      },
+    }
+  },
+}
+
+/** The template's data of each scheduler that has its pending job: id, data, id, … */
+const READ_SCHEDULERS = `
+local answer = {}
+local entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+for i = 1, #entries, 2 do
+  local key = KEYS[1] .. ':' .. entries[i]
+  local hasJob = redis.call('EXISTS', key .. ':' .. entries[i + 1]) == 1
+  answer[i] = entries[i]
+  answer[i + 1] = hasJob and redis.call('HGET', key, 'data') or ''
+end
+return #answer == 0 and '[]' or cjson.encode(answer)
+`
+
+function templateOf({ schedule }: RedisJob): string {
+  return JSON.stringify(schedule)
+}
+
+function pairs(flat: readonly string[]): Map<string, string> {
+  const map = new Map<string, string>()
+  for (let index = 0; index + 1 < flat.length; index += 2) map.set(flat[index] as string, flat[index + 1] as string)
+  return map
+}
+
 async function load() {
   const bullmq: BullMq = await import('bullmq')
   const { Redis } = await import('ioredis')
@@ -130,10 +211,11 @@ function upsertAll(atATime: number): Declare {
   return (queue, _client, jobs) => inParallel(jobs, atATime, (job) => upsert(queue, job))
 }
 
-function upsert(queue: Queue, { name, schedule }: RedisJob): Promise<unknown> {
+function upsert(queue: Queue, { name, schedule }: RedisJob, data?: string): Promise<unknown> {
   const repeat =
     'cron' in schedule ? { pattern: schedule.cron, tz: 'UTC' } : { every: schedule.everyMs, offset: schedule.offsetMs }
-  return queue.upsertJobScheduler(name, repeat, { name, opts: { removeOnComplete: true } })
+  const template = data === undefined ? { name } : { name, data: JSON.parse(data) }
+  return queue.upsertJobScheduler(name, repeat, { ...template, opts: { removeOnComplete: true } })
 }
 
 /** `repeat:<name>:<slot>` */

@@ -6,6 +6,7 @@ import {
   rawBullMq,
   rawBullMqAllAtOnce,
   rawBullMqOneByOne,
+  startFloor,
 } from './raw-bullmq.ts'
 import type { RedisContestant } from './redis-contestant.ts'
 
@@ -17,6 +18,7 @@ const all: readonly RedisContestant[] = [
   queuePerWorker,
   bareTwoStage,
   compareFirst,
+  startFloor,
 ]
 
 /** @throws when there is none of that name */

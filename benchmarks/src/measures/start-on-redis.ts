@@ -16,7 +16,7 @@ export function startUnchanged(workers: number): Measure {
     name: `redis-start-${workers}`,
     title: `Start with ${workers.toLocaleString('en')} unchanged cron workers`,
     figures,
-    contestants: ['bullmq-manager', ...loops, 'compare first (limit)'],
+    contestants: ['bullmq-manager', ...loops, 'compare first (limit)', 'floor of a start'],
     goals: [{ contestant: 'bullmq-manager', figure: 'time', beside: loops, atMost: 1 / 6 }],
     needsRedis: true,
     full: { workers },

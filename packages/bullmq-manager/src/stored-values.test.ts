@@ -1,5 +1,7 @@
+import { cron } from '@background-workers/abstractions'
+import { fillPolicy } from '@background-workers/abstractions/for-managers'
 import { describe, expect, it } from 'vitest'
-import { parseRecord } from './stored-values.ts'
+import { noteDeclared, parseDefinition, parseRecord } from './stored-values.ts'
 
 const record = {
   runId: 'digest.1',
@@ -41,4 +43,49 @@ describe('parseRecord', () => {
       expect(parseRecord(JSON.stringify({ ...record, [field]: { name: 1 } }))).toBe(undefined)
     },
   )
+})
+
+describe('parseDefinition', () => {
+  const who = { release: 3, declaredAt: 1_750_000_000_000, instanceId: 'i-1', since: 1_740_000_000_000, order: 0 }
+  const declared = {
+    schedule: cron('7 3 * * *'),
+    policy: fillPolicy({ keepRuns: 7, retry: { attempts: 2, backoffMs: 5 } }),
+  }
+
+  it('gives back what the code declares, where the text says the same', () => {
+    noteDeclared(declared)
+    const definition = parseDefinition(JSON.stringify({ ...declared, ...who }))
+    expect(definition).toEqual({ ...declared, ...who })
+    expect(definition?.schedule).toBe(declared.schedule)
+  })
+
+  it('reads the same from a text that is written in another way', () => {
+    noteDeclared(declared)
+    const turned = Object.fromEntries(Object.entries({ ...declared, ...who }).reverse())
+    expect(parseDefinition(JSON.stringify(turned))).toEqual({ ...declared, ...who })
+    expect(parseDefinition(JSON.stringify({ ...declared, ...who }, undefined, 1))).toEqual({ ...declared, ...who })
+  })
+
+  it.each(['release', 'declaredAt', 'instanceId', 'since', 'order'] as const)(
+    'reads none where %s is of another type, whatever else is known',
+    (field) => {
+      noteDeclared(declared)
+      expect(parseDefinition(JSON.stringify({ ...declared, ...who, [field]: { not: 'it' } }))).toBe(undefined)
+      expect(parseDefinition(JSON.stringify({ ...declared, ...who, [field]: undefined }))).toBe(undefined)
+    },
+  )
+
+  it('refuses what begins like a definition that is known, and is none', () => {
+    noteDeclared(declared)
+    const text = JSON.stringify({ ...declared, ...who })
+    for (const malformed of [
+      `${text} `.replace('"order":0', '"order":00'),
+      text.slice(0, -1),
+      `${text}}`,
+      text.replace('"release":3', '"release":03'),
+    ])
+      expect(() => parseDefinition(malformed)).toThrow(SyntaxError)
+    expect(() => parseDefinition(text.replace('"keepRuns":7', '"keepRuns":0'))).toThrow('keepRuns')
+    expect(() => parseDefinition(text.replace('7 3 * * *', '7 33 * * *'))).toThrow('can not be read')
+  })
 })
