@@ -116,12 +116,7 @@ export function repeatStrategy(millis: number, options: RepeatOptions): number |
   return nextDueAt({ kind: 'cron', expression: pattern, timeZone: tz ?? 'UTC' }, millis)
 }
 
-/** A template's data as it is written here: read three times as fast as other JSON that says the same. */
-const WRITTEN = /^\{"v":1,"fp":"([ !#-[\]-~]{1,500})"\}$/
-
 function readFingerprint(data: string): string | undefined {
-  const [, written] = WRITTEN.exec(data) ?? []
-  if (written !== undefined) return written
   if (data === '' || data.length > 1_000) return undefined
   try {
     const value: unknown = JSON.parse(data)

@@ -69,7 +69,7 @@ export class Store {
   }
 
   async readAll(): Promise<Map<string, StoredWorker>> {
-    // Not `hgetall()`, which makes an object of the answer: with 10,000 workers that takes as long as to read it.
+    // Not `hgetall()`, which makes an object of the answer: that takes a quarter of the time.
     return groupByWorker((await this.#client.call('HGETALL', this.#keys.workers)) as string[], this.#report)
   }
 

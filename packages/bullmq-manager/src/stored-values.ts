@@ -107,18 +107,17 @@ type Declared = Pick<PeriodicWorkerDefinition, 'schedule' | 'policy'>
 
 /** Reads what was declared of a worker, and by whom. */
 export function parseDefinition(text: string): StoredDefinition | undefined {
-  const [, declaredText = '', release, declaredAt, instanceId = '', since, order] = WRITTEN.exec(text) ?? []
-  const declared = knownDeclared.get(declaredText)
-  if (declared) {
-    const { schedule, policy } = declared
+  const written = WRITTEN.exec(text)
+  const declared = written ? knownDeclared.get(written[1] as string) : undefined
+  if (written && declared) {
     return {
-      schedule,
-      policy,
-      release: Number(release),
-      declaredAt: Number(declaredAt),
-      since: Number(since),
-      order: Number(order),
-      instanceId,
+      schedule: declared.schedule,
+      policy: declared.policy,
+      release: Number(written[2]),
+      declaredAt: Number(written[3]),
+      instanceId: written[4] as string,
+      since: Number(written[5]),
+      order: Number(written[6]),
     }
   }
   const definition = readDefinition(text)
