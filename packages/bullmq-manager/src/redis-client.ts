@@ -26,20 +26,31 @@ export function createClient(connection: string | RedisOptions): Redis {
   return writingTogether(disconnectingOnce(new Redis(options)))
 }
 
+/** With more in one piece Redis and Node wait for each other by turns: 2,200 saturated runs/s instead of 3,400. */
+const COMMANDS_AT_ONCE = 8
+
 /**
- * Makes a client write all commands of one turn of the event loop in one piece, in their order. Else each is a system call of its
- * own: under load that takes node 17 % and Redis 6 % more time for a run.
+ * Makes a client write the commands of one turn of the event loop in pieces of a few, in their order. Else each is a system call of
+ * its own: under load that takes node 17 % and Redis 6 % more time for a run.
  */
 function writingTogether(client: Redis): Redis {
   client.on('connect', () => {
     const { stream } = client
     const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
+    let held = 0
+    const send = () => {
+      held = 0
+      stream.uncork()
+    }
     stream.write = (...args: unknown[]) => {
-      if (stream.writableCorked === 0) {
+      if (held++ === 0) {
         stream.cork()
-        process.nextTick(() => stream.uncork())
+        // One that has gone out meanwhile as part of a full piece needs nothing more.
+        process.nextTick(() => held > 0 && send())
       }
-      return write(...args)
+      const isTaken = write(...args)
+      if (held === COMMANDS_AT_ONCE) send()
+      return isTaken
     }
   })
   return client
