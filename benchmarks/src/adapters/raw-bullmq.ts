@@ -75,38 +75,101 @@ export const queuePerWorker: RedisContestant = {
 }
 
 /** A limit, not a peer: ticks that add deduplicated runs, the least that prevents overlap over a cluster; no records. */
-export const bareTwoStage: RedisContestant = {
-  name: 'bare two-stage (limit)',
-  open: async (jobs, { url, work }) => {
-    const { bullmq, createClient } = await load()
-    let client: Redis
-    let open: (Queue | Worker)[]
-    return {
-      start: async () => {
-        client = createClient(url)
-        const options = { connection: client as never, concurrency: CONCURRENCY }
-        const ticks = new bullmq.Queue('ticks', options)
-        const runs = new bullmq.Queue('runs', options)
-        await inParallel(jobs, 25, (job) => upsert(ticks, job))
-        const addRun = async (tick: Job) => {
-          const [name, slot] = readTick(tick)
-          await runs.add(
-            name,
-            { slot },
-            { jobId: `${name}.${slot}`, deduplication: { id: name }, removeOnComplete: true },
-          )
-        }
-        const tickWorker = new bullmq.Worker('ticks', addRun, options)
-        const runWorker = new bullmq.Worker('runs', (run) => work(run.name, run.data.slot), options)
-        open = [tickWorker, runWorker, ticks, runs]
-        await Promise.all(open.map((object) => object.waitUntilReady()))
-      },
-      stop: async () => {
-        for (const object of open) await object.close()
-        client.disconnect()
-      },
-    }
-  },
+export const bareTwoStage = twoStage('bare two-stage (limit)', async () => ({
+  tick: (_name, _slot, addRun) => addRun(),
+  run: (run, work) => work(run.name, run.data.slot),
+}))
+
+/**
+ * A limit, not a peer: the same, and what a run is promised besides. The tick looks whether its worker is paused, and says that the
+ * slot is no longer owed, for its run may have to wait for a place; the run is decided once and recorded before its work, its outcome
+ * after it. No policy, missed slot, lease, crash or event is looked after.
+ */
+export const recordedTwoStage = twoStage('two-stage with records (limit)', async (client) => {
+  const [decide, finish] = (await Promise.all([
+    client.script('LOAD', decideRun),
+    client.script('LOAD', finishRun),
+  ])) as [string, string]
+  return {
+    tick: async (name, slot, addRun) => {
+      const [pause] = await client.hmget('workers', `pause:${name}`, `definition:${name}`)
+      if (pause !== null) return
+      await addRun()
+      await client.hset('workers', `decided:${name}`, slot)
+    },
+    run: async ({ name, data: { slot } }, work) => {
+      const startedAt = Date.now()
+      const record = { runId: `${name}.${slot}`, worker: name, kind: 'scheduled', scheduledFor: slot, startedAt }
+      const keys = ['workers', `records:${name}`, `records:${name}:order`]
+      if ((await client.evalsha(decide, 3, ...keys, name, slot, JSON.stringify(record), startedAt)) !== 1) return
+      await work(name, slot)
+      const finished = { ...record, finishedAt: Date.now(), outcome: 'succeeded' }
+      await client.evalsha(finish, 2, ...keys.slice(0, 2), name, slot, JSON.stringify(finished))
+    },
+  }
+})
+
+/** A run starts only when no later slot has, and its record is one of the last 100. Gives 1 when it may. */
+const decideRun = `
+local name, slot = ARGV[1], ARGV[2]
+local marks = redis.call('HMGET', KEYS[1], 'pause:' .. name, 'started:' .. name)
+if marks[1] or tonumber(marks[2] or 0) >= tonumber(slot) then return 0 end
+redis.call('HSET', KEYS[1], 'started:' .. name, slot, 'active:' .. name, ARGV[3])
+redis.call('HSET', KEYS[2], slot, ARGV[3])
+if redis.call('ZADD', KEYS[3], ARGV[4], slot) == 1 and redis.call('ZCARD', KEYS[3]) > 100 then
+  redis.call('HDEL', KEYS[2], redis.call('ZPOPMIN', KEYS[3])[1])
+end
+return 1
+`
+
+/** The record has its outcome, and the worker its last run, if the run is still the active one. */
+const finishRun = `
+local name, slot = ARGV[1], ARGV[2]
+if not redis.call('HGET', KEYS[1], 'active:' .. name) then return 0 end
+redis.call('HSET', KEYS[2], slot, ARGV[3])
+redis.call('HSET', KEYS[1], 'last:' .. name, ARGV[3])
+redis.call('HDEL', KEYS[1], 'active:' .. name)
+return 1
+`
+
+/** What becomes of a tick and of its run. */
+interface TwoStages {
+  readonly tick: (name: string, slot: number, addRun: () => Promise<unknown>) => Promise<unknown>
+  readonly run: (run: Job, work: (name: string, slot: number) => Promise<void>) => Promise<void>
+}
+
+function twoStage(name: string, stagesOn: (client: Redis) => Promise<TwoStages>): RedisContestant {
+  return {
+    name,
+    open: async (jobs, { url, work }) => {
+      const { bullmq, createClient } = await load()
+      let client: Redis
+      let open: (Queue | Worker)[]
+      return {
+        start: async () => {
+          client = createClient(url)
+          const { tick, run } = await stagesOn(client)
+          const options = { connection: client as never, concurrency: CONCURRENCY }
+          const ticks = new bullmq.Queue('ticks', options)
+          const runs = new bullmq.Queue('runs', options)
+          await inParallel(jobs, 25, (job) => upsert(ticks, job))
+          const processTick = async (job: Job) => {
+            const [worker, slot] = readTick(job)
+            const opts = { jobId: `${worker}.${slot}`, deduplication: { id: worker }, removeOnComplete: true }
+            await tick(worker, slot, () => runs.add(worker, { slot }, opts))
+          }
+          const tickWorker = new bullmq.Worker('ticks', processTick, options)
+          const runWorker = new bullmq.Worker('runs', (job) => run(job, work), options)
+          open = [tickWorker, runWorker, ticks, runs]
+          await Promise.all(open.map((object) => object.waitUntilReady()))
+        },
+        stop: async () => {
+          for (const object of open) await object.close()
+          client.disconnect()
+        },
+      }
+    },
+  }
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   rawBullMq,
   rawBullMqAllAtOnce,
   rawBullMqOneByOne,
+  recordedTwoStage,
   startFloor,
 } from './raw-bullmq.ts'
 import type { RedisContestant } from './redis-contestant.ts'
@@ -17,6 +18,7 @@ const all: readonly RedisContestant[] = [
   rawBullMqAllAtOnce,
   queuePerWorker,
   bareTwoStage,
+  recordedTwoStage,
   compareFirst,
   startFloor,
 ]

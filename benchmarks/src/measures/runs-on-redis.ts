@@ -11,7 +11,7 @@ interface Run {
   readonly startedAt: number
 }
 
-const contestants = ['bullmq-manager', 'bullmq', 'bare two-stage (limit)']
+const contestants = ['bullmq-manager', 'bullmq', 'bare two-stage (limit)', 'two-stage with records (limit)']
 
 /** What Redis has to do for a run. */
 export const redisCommands: Measure = {
