@@ -91,13 +91,12 @@ export const TICK_FIELDS = [
   'orphaned',
   'decided',
   'started',
-  'raised',
   'active',
   'waiting',
 ] as const satisfies readonly StoredField[]
 
 /** The fields that are read to plan a run. */
-export const RUN_FIELDS = [...TICK_FIELDS, 'success', 'start'] as const satisfies readonly StoredField[]
+export const RUN_FIELDS = [...TICK_FIELDS, 'raised', 'success', 'start'] as const satisfies readonly StoredField[]
 
 /** The name of one field of a worker. */
 export function fieldOf(worker: string, field: StoredField): string {
