@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BackgroundWorkerBase, giveLogger, hasOwnStart } from './background-worker.ts'
+import { BackgroundWorkerBase, giveLogger, startAtOnce } from './background-worker.ts'
 import { InvalidWorkerError } from './errors.ts'
 import { periodicWorker } from './periodic-worker.ts'
 import { every } from './schedule.ts'
@@ -82,11 +82,18 @@ describe('BackgroundWorkerBase', () => {
   })
 })
 
-describe('hasOwnStart', () => {
-  it('is true only for a worker whose start is not the inherited one', () => {
-    expect(hasOwnStart(new Plain())).toBe(false)
-    expect(hasOwnStart(new WithStart())).toBe(true)
-    expect(hasOwnStart({ name: 'a', async start() {}, async stop() {} })).toBe(true)
-    expect(hasOwnStart(periodicWorker({ name: 'a', schedule: every('1m'), doWork() {} }))).toBe(false)
+describe('startAtOnce', () => {
+  it('is all that a worker needs whose start is the inherited one', () => {
+    expect(startAtOnce(new Plain())).toBe(true)
+    expect(startAtOnce(new WithStart())).toBe(false)
+    expect(startAtOnce({ name: 'a', async start() {}, async stop() {} })).toBe(false)
+    expect(startAtOnce(periodicWorker({ name: 'a', schedule: every('1m'), doWork() {} }))).toBe(true)
+  })
+
+  it('renews the stoppingSignal, as start does', async () => {
+    const worker = new Plain()
+    await worker.stop()
+    startAtOnce(worker)
+    expect(worker.signal.aborted).toBe(false)
   })
 })

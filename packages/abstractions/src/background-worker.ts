@@ -18,6 +18,9 @@ export interface IBackgroundWorker {
 /** How a manager gives a worker what it needs. Known by this symbol, so that two copies of the package understand each other. */
 const attachLogger: unique symbol = Symbol.for('background-workers.attach-logger') as never
 
+/** What the inherited `start` does. */
+const renewSignal: unique symbol = Symbol('renew signal')
+
 /**
  * An easy way to make a worker: override `start` and `stop` and use `logger` and `stoppingSignal`.
  * Nothing is read in the constructor, so it fits every DI container. It can be started again after a stop.
@@ -46,15 +49,20 @@ export abstract class BackgroundWorkerBase implements IBackgroundWorker {
 
   /** Override it to begin. Call `super.start()` where you use `stoppingSignal`. */
   async start(_signal?: AbortSignal): Promise<void> {
-    if (!this.#isStopped) return
-    this.#isStopped = false
-    this.#stopping = undefined
+    this[renewSignal]()
   }
 
   /** Override it to end. Call `super.stop()` where you use `stoppingSignal`. */
   async stop(_signal?: AbortSignal): Promise<void> {
     this.#isStopped = true
     this.#stopping?.abort()
+  }
+
+  /** @internal */
+  [renewSignal](): void {
+    if (!this.#isStopped) return
+    this.#isStopped = false
+    this.#stopping = undefined
   }
 
   /** @internal Called by the manager in `add`. */
@@ -83,7 +91,13 @@ export function giveLogger(worker: IBackgroundWorker, createLogger: (worker: str
   }
 }
 
-/** Whether the worker has a `start` of its own that must have ended before its first run. */
-export function hasOwnStart(worker: IBackgroundWorker): boolean {
-  return worker.start !== BackgroundWorkerBase.prototype.start
+/**
+ * Starts a worker that has only the inherited `start`, which there is nothing to wait for: without its promise. Gives whether
+ * that was all; one with a `start` of its own is left as it is.
+ */
+export function startAtOnce(worker: IBackgroundWorker): boolean {
+  // One that has only borrowed it has nothing to renew, and fails when it is called.
+  if (worker.start !== BackgroundWorkerBase.prototype.start || !(worker instanceof BackgroundWorkerBase)) return false
+  worker[renewSignal]()
+  return true
 }

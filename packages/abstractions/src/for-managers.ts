@@ -1,5 +1,4 @@
 // The building blocks that managers share: what they must agree on is written here, once.
-export { hasOwnStart } from './background-worker.ts'
 export {
   defineWorker,
   type DefinitionRules,

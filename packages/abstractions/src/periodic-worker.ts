@@ -2,7 +2,7 @@ import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worke
 import { checkOptions, isAnything, isFunction, isSlug } from './checks.ts'
 import { InvalidOptionsError } from './errors.ts'
 import type { WorkerLogger } from './logger.ts'
-import type { PeriodicWorkerPolicy } from './policy.ts'
+import { NO_POLICY, type PeriodicWorkerPolicy } from './policy.ts'
 import type { RunKind } from './run-record.ts'
 import type { Schedule } from './schedule.ts'
 import type { ServiceScope } from './service-scope.ts'
@@ -51,7 +51,7 @@ export abstract class AsyncPeriodicBackgroundWorkerBase
   implements IPeriodicBackgroundWorker
 {
   abstract readonly schedule: Schedule
-  readonly policy: PeriodicWorkerPolicy = {}
+  readonly policy: PeriodicWorkerPolicy = NO_POLICY
   abstract doWork(context: PeriodicBackgroundWorkerContext): Promise<void>
 }
 
@@ -93,7 +93,7 @@ class FunctionWorker extends AsyncPeriodicBackgroundWorkerBase {
     super()
     this.name = parts.name
     this.schedule = parts.schedule
-    this.policy = parts.policy ?? {}
+    this.policy = parts.policy ?? NO_POLICY
     this.#doWork = parts.doWork
   }
 

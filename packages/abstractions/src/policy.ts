@@ -77,6 +77,9 @@ export interface FilledPolicy {
   readonly queue: string
 }
 
+/** The policy of a worker that sets nothing: known to be right, so thousands of workers that have it are not checked one by one. */
+export const NO_POLICY: PeriodicWorkerPolicy = Object.freeze({})
+
 const retryChecks: Record<keyof RetryPolicy, Check> = {
   attempts: isWhole(1, 1_000),
   backoffMs: isWhole(0, MAX_DURATION_MS, 'ms'),

@@ -139,6 +139,11 @@ describe('checkSchedule', () => {
     expect(checkSchedule(every(1_000), 'w', 1_000)).toEqual(every(1_000))
   })
 
+  it('gives all workers of a period one schedule, and still refuses it where the smallest period is longer', () => {
+    expect(checkSchedule({ kind: 'every', periodMs: 500 }, 'x')).toBe(every(500))
+    expect(() => checkSchedule(every(500), 'x', 1_000)).toThrow('the period of 500 ms is below the smallest, 1000 ms.')
+  })
+
   it('gives a frozen copy and leaves what it was given as it is', () => {
     const given = { kind: 'every', periodMs: 5_000, offsetMs: undefined }
     const checked = checkSchedule(given, 'w')

@@ -96,8 +96,10 @@ export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 
   }
   if (checkedCrons.has(schedule)) return schedule as CronSchedule
   const given = schedule as Record<string, unknown>
-  switch (readKind(given)) {
+  switch (read(given, 'kind')) {
     case 'every': {
+      const known = knownIntervals.get(read(given, 'periodMs'))
+      if (known === schedule && known.periodMs >= minPeriodMs) return known
       const unknownKey = findProblem(given, intervalChecks)
       if (unknownKey !== undefined) refuse(unknownKey)
       const problem =
@@ -105,7 +107,7 @@ export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 
       if (problem !== undefined) refuse(problem)
       const periodMs = given.periodMs as number
       return given.offsetMs === undefined
-        ? Object.freeze({ kind: 'every', periodMs })
+        ? knownInterval(periodMs)
         : Object.freeze({
             kind: 'every',
             periodMs,
@@ -127,7 +129,7 @@ export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 
       return checked
     }
     default:
-      return refuse(`a schedule of kind ${show(readKind(given))} is not known. Make one with every() or cron().`)
+      return refuse(`a schedule of kind ${show(read(given, 'kind'))} is not known. Make one with every() or cron().`)
   }
 }
 
@@ -135,13 +137,27 @@ export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 
 const checkedCrons = new WeakSet<object>()
 
 /** A getter may throw; then the schedule is refused like any other bad one. */
-function readKind(schedule: Record<string, unknown>): unknown {
+function read(schedule: Record<string, unknown>, part: string): unknown {
   try {
-    return schedule.kind
+    return schedule[part]
   } catch {
     return undefined
   }
 }
+
+/** Thousands of workers have few periods: one schedule for all of a period is checked once, and takes no memory for each. */
+function knownInterval(periodMs: number): IntervalSchedule {
+  const interval = knownIntervals.get(periodMs) ?? Object.freeze({ kind: 'every', periodMs })
+  if (knownIntervals.size >= KNOWN_INTERVALS) knownIntervals.clear()
+  knownIntervals.set(periodMs, interval)
+  return interval
+}
+
+/** By period. */
+const knownIntervals = new Map<unknown, IntervalSchedule>()
+
+/** So many at most. */
+const KNOWN_INTERVALS = 1_000
 
 const intervalChecks = { kind: isAnything, periodMs: isAnything, offsetMs: isAnything } satisfies Record<
   keyof IntervalSchedule,

@@ -1,7 +1,7 @@
 import { isSlug, show } from './checks.ts'
 import { InvalidWorkerError } from './errors.ts'
 import type { IPeriodicBackgroundWorker } from './periodic-worker.ts'
-import { type FilledPolicy, type PeriodicWorkerPolicy, checkPolicy, fillPolicy } from './policy.ts'
+import { type FilledPolicy, NO_POLICY, type PeriodicWorkerPolicy, checkPolicy, fillPolicy } from './policy.ts'
 import { type Schedule, checkSchedule } from './schedule.ts'
 import type { ScheduleOverride } from './schedule-override.ts'
 
@@ -64,13 +64,8 @@ export function defineWorker(worker: unknown, rules: DefinitionRules): WorkerDef
   const problem = name === undefined ? 'must be given.' : isSlug(name)
   if (problem !== undefined) throw new InvalidWorkerError(`add: a worker's name ${problem}`)
   const subject = `Worker "${name as string}"`
-  for (const [method, value] of [
-    ['start', start],
-    ['stop', stop],
-  ] as const) {
-    if (typeof value !== 'function')
-      throw new InvalidWorkerError(`${subject}: ${method}() is missing. Extend BackgroundWorkerBase.`)
-  }
+  const missing = typeof start !== 'function' ? 'start' : typeof stop !== 'function' ? 'stop' : undefined
+  if (missing) throw new InvalidWorkerError(`${subject}: ${missing}() is missing. Extend BackgroundWorkerBase.`)
   if (doWork === undefined && schedule === undefined) return { kind: 'plain', name: name as string }
   if (typeof doWork !== 'function') throw new InvalidWorkerError(`${subject}: has a schedule but no doWork().`)
   return {
@@ -82,7 +77,7 @@ export function defineWorker(worker: unknown, rules: DefinitionRules): WorkerDef
 }
 
 function definePolicy(subject: string, policy: unknown, defaultPolicy: FilledPolicy): FilledPolicy {
-  if (policy === undefined) return defaultPolicy
+  if (policy === undefined || policy === NO_POLICY) return defaultPolicy
   checkPolicy(`${subject}: policy`, policy)
   return fillPolicy(policy as PeriodicWorkerPolicy, defaultPolicy)
 }

@@ -1,4 +1,4 @@
-import { hasOwnStart, type IBackgroundWorker } from './background-worker.ts'
+import { type IBackgroundWorker, startAtOnce } from './background-worker.ts'
 import { type Clock, setLongTimer } from './clock.ts'
 import { ManagerStoppedError, StartTimeoutError } from './errors.ts'
 import type { FilledManagerOptions } from './manager-options.ts'
@@ -10,7 +10,10 @@ export interface StarterHost {
   readonly options: Pick<FilledManagerOptions, 'startTimeoutMs'>
   /** Told when its `start` failed or is silent for too long, and when its `stop` failed. */
   readonly reports: Pick<WorkerReports, 'startFailed' | 'stopFailed'>
-  /** The worker's `start` has resolved, late ones included: it may run now. May not throw. */
+  /**
+   * The worker's own `start` has resolved, late ones included: it may run now. (One without is ready when it was started.)
+   * May not throw.
+   */
   workerReady(worker: IBackgroundWorker, name: string): void
 }
 
@@ -47,12 +50,10 @@ export class WorkerStarter {
     return this.#state === 'failed'
   }
 
+  /** A worker without a `start` of its own is ready when this returns. */
   start(): void {
-    if (!hasOwnStart(this.#worker)) {
-      // The inherited start only renews a signal, so the worker is ready at once.
+    if (startAtOnce(this.#worker)) {
       this.#state = 'ready'
-      this.#worker.start().catch((error) => this.#fail(error))
-      this.#host.workerReady(this.#worker, this.#name)
       return
     }
     const abort = new AbortController()

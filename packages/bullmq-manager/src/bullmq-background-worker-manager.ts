@@ -30,7 +30,6 @@ import {
   checkName,
   createManagerParts,
   createWorkerEntry,
-  hasOwnStart,
   healthReport,
   isPeriodic,
   waitFor,
@@ -268,7 +267,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
 
   #workerReady(worker: IBackgroundWorker, name: string): void {
     const entry = this.#entries.get(name)
-    if (!hasOwnStart(worker) || entry?.worker !== worker) return
+    if (entry?.worker !== worker) return
     this.#parts.reports.started(name)
     void this.#session?.requestStartRuns([entry])
   }

@@ -97,7 +97,7 @@ export class Timetable<T extends Appointment> {
     if (isNew) this.#place(item, dueAt, this.#heap.length)
     this.#rise(item, dueAt)
     if (!isNew) this.#sink(item, dueAt)
-    if (dueAt < this.#alarmAt && !this.#isRinging) this.#arm()
+    if (dueAt < this.#alarmAt && this.#isOpen && !this.#isRinging) this.#arm()
   }
 
   /** Looks at the clock now. Also what the alarm does. */

@@ -388,7 +388,9 @@ export const mutants: readonly Mutant[] = [
     ],
     'a schedule is the same in two zones': [[' && one.timeZone === other.timeZone', '']],
     'an offset may be a whole period': [['offsetMs >= periodMs)', 'offsetMs > periodMs)']],
-    'a schedule can be changed': [["? Object.freeze({ kind: 'every', periodMs })", "? { kind: 'every', periodMs }"]],
+    'a schedule can be changed': [
+      ["?? Object.freeze({ kind: 'every', periodMs })", "?? ({ kind: 'every', periodMs } as const)"],
+    ],
   }),
   ...ownMutants('stable-hash', {
     'every offset and jitter moves': [['0x9747b28c', '0x9747b28d']],
