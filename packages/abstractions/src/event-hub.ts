@@ -32,7 +32,7 @@ export class EventHub {
 
   /** Whether anybody listens. Ask before you make a payload that many events would need. */
   hears(event: ManagerEventName): boolean {
-    return (this.#listeners.get(event)?.size ?? 0) > 0
+    return this.#listeners.size > 0 && (this.#listeners.get(event)?.size ?? 0) > 0
   }
 
   emit<Name extends ManagerEventName>(event: Name, payload: ManagerEvents[Name]): void {

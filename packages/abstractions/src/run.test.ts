@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, expect, it } from 'vitest'
 import { thenable, unreadable } from '../test/hostile-values.ts'
 import { RunHarness } from '../test/run-harness.ts'
@@ -291,6 +292,34 @@ describe('Run', () => {
     expect(seen).toEqual([one, two, one, two])
     expect(Run.current()).toBeUndefined()
   })
+
+  it.each(['scheduled', 'manual'] as const)(
+    'starts many that are %s, each in the context of the call',
+    async (kind) => {
+      const request = new AsyncLocalStorage<string>()
+      const harness = new RunHarness()
+      const seen: unknown[] = []
+      const look = async () => {
+        const own = Run.current()
+        seen.push(request.getStore())
+        await harness.clock.settle()
+        seen.push(request.getStore(), Run.current() === own)
+      }
+      const runs = [1, 2].map(() => harness.createRun(look, { plan: { kind } }))
+      request.run('mine', () => {
+        Run.startMany(() => {
+          for (const run of runs) {
+            run.start()
+            seen.push(Run.current(), request.getStore())
+          }
+        })
+        seen.push(Run.current(), request.getStore())
+      })
+      await Promise.all(runs.map((run) => run.drained))
+      const calls = ['mine', undefined, 'mine', 'mine', undefined, 'mine']
+      expect(seen).toEqual([...calls, undefined, 'mine', 'mine', true, 'mine', true])
+    },
+  )
 
   it('is drained at once when its own doWork waits for the stop', async () => {
     const harness = new RunHarness()

@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { type Clock, setLongTimer } from './clock.ts'
 import { LeaseLostError, type ManagerStoppedError, RunCancelledError, RunTimeoutError } from './errors.ts'
 import type { SafeLogger } from './safe-logger.ts'
@@ -14,6 +14,7 @@ import {
   type RunRecord,
   type Reason,
   type StartedRun,
+  isSlotRun,
   startedRecord,
 } from './run-record.ts'
 import type { ServiceScopeFactory } from './service-scope.ts'
@@ -76,6 +77,20 @@ export class Run implements StartedRun {
   static outside(callback: () => void): void {
     if (activeRun.getStore() === undefined) callback()
     else activeRun.run(undefined, callback)
+  }
+
+  /**
+   * Calls `callback`, which starts the runs of many slots: each comes back to the context of this call. `AsyncLocalStorage.run`
+   * makes a map to come back to, for each of them anew, which is an eighth of what a run costs.
+   */
+  static startMany(callback: () => void): void {
+    const outer = startingMany
+    startingMany = new AsyncResource('background-workers:slots', { requireManualDestroy: true })
+    try {
+      callback()
+    } finally {
+      startingMany = outer
+    }
   }
 
   readonly plan: RunPlan
@@ -169,6 +184,7 @@ export class Run implements StartedRun {
       this.#clearTimeout = setLongTimer(this.#host.clock, timedOut, timeoutMs)
     }
     if (isRunTraced()) traceRun(this.#trace(), () => this.#callTraced())
+    else if (startingMany && isSlotRun(this.plan)) startingMany.runInAsyncScope(this.#enter, this)
     else this.#call()
   }
 
@@ -205,6 +221,12 @@ export class Run implements StartedRun {
 
   #call(): void {
     void activeRun.run(this, () => this.#runAttempts())
+  }
+
+  /** Leaves the context changed, which whoever calls it takes back. */
+  #enter(): void {
+    activeRun.enterWith(this)
+    void this.#runAttempts()
   }
 
   #callTraced(): Promise<RunRecord> {
@@ -331,6 +353,9 @@ export class Run implements StartedRun {
 }
 
 const activeRun = new AsyncLocalStorage<Run | undefined>()
+
+/** Set while `startMany` calls. */
+let startingMany: AsyncResource | undefined
 
 function isPast(timeMs: number | undefined, now: number): boolean {
   return timeMs !== undefined && timeMs <= now

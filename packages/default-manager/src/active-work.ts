@@ -14,9 +14,11 @@ import {
   type SafeLogger,
   Run,
   type RunHost,
+  type RunPlan,
   type WorkerReports,
   cancelledBeforeStart,
   effectiveSchedule,
+  slotRunId,
 } from '@background-workers/abstractions/for-managers'
 import type { ManagedPeriodicWorker } from './managed-worker.ts'
 import type { FilledOptions } from './options.ts'
@@ -53,7 +55,8 @@ type Work =
 
 /** What a run needs to be started, besides its worker. */
 export interface RunStart {
-  readonly runId: string
+  /** That of its slot, if it is not given. */
+  readonly runId?: string
   readonly kind: RunKind
   readonly scheduledForMs?: number
   readonly lateByMs?: number
@@ -135,23 +138,7 @@ export class ActiveWork {
    * active.
    */
   start(entry: ManagedPeriodicWorker, what: RunStart, now: number, hold?: LockHold): void {
-    const run = new Run(
-      {
-        worker: entry.work,
-        policy: entry.definition.policy,
-        runId: what.runId,
-        kind: what.kind,
-        scheduledForMs: what.scheduledForMs ?? now,
-        lateByMs: what.lateByMs ?? 0,
-        missedSlots: what.missedSlots ?? 0,
-        nextDueAtMs: what.nextDueAtMs ?? nextDueAt(effectiveSchedule(entry), now, entry.name),
-        lastSucceededAtMs: entry.hasHistory ? entry.history.lastSucceededAtMs : undefined,
-        by: what.by,
-        cause: what.cause,
-      },
-      this.#host,
-      now,
-    )
+    const run = new Run(new Plan(entry, what, now), this.#host, now)
     this.#active.set(entry.name, { kind: 'run', entry, run, giveBack: hold && this.#watch(run, hold) })
     entry.history.begin(run, entry.definition.policy.keepRuns)
     if (this.#parts.events.hears('run-started')) this.#parts.events.emit('run-started', run.record)
@@ -241,6 +228,40 @@ export class ActiveWork {
     else this.#active.delete(name)
     active.giveBack?.()
     this.#parts.reports.runSettled(name)
+  }
+}
+
+class Plan implements RunPlan {
+  readonly worker: RunPlan['worker']
+  readonly policy: RunPlan['policy']
+  readonly kind: RunKind
+  readonly scheduledForMs: number
+  readonly lateByMs: number
+  readonly missedSlots: number
+  readonly nextDueAtMs: number | undefined
+  readonly lastSucceededAtMs: number | undefined
+  readonly by: string | undefined
+  readonly cause: string | undefined
+  #runId: string | undefined
+
+  constructor(entry: ManagedPeriodicWorker, what: RunStart, now: number) {
+    this.worker = entry.work
+    this.policy = entry.definition.policy
+    this.kind = what.kind
+    this.scheduledForMs = what.scheduledForMs ?? now
+    this.lateByMs = what.lateByMs ?? 0
+    this.missedSlots = what.missedSlots ?? 0
+    this.nextDueAtMs = what.nextDueAtMs ?? nextDueAt(effectiveSchedule(entry), now, entry.name)
+    this.lastSucceededAtMs = entry.hasHistory ? entry.history.lastSucceededAtMs : undefined
+    this.by = what.by
+    this.cause = what.cause
+    this.#runId = what.runId
+  }
+
+  /** That of a slot is made when it is asked for: 0.1 µs of each run that nobody asks about. */
+  get runId(): string {
+    this.#runId ??= slotRunId(this.worker.name, { dueAt: this.scheduledForMs })
+    return this.#runId
   }
 }
 

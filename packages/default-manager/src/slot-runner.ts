@@ -79,7 +79,7 @@ export class SlotRunner {
     const activeRunId = this.work.runIdOf(entry.name)
     if (activeRunId !== undefined) throw new WorkerBusyError(entry.name, activeRunId)
     const runId = manualRunId(entry.name)
-    const start: RunStart = {
+    const start: RunStart & { readonly runId: string } = {
       runId,
       kind: 'manual',
       cause: causeOfTrigger(entry.name),
@@ -92,7 +92,7 @@ export class SlotRunner {
 
   /** The run of `runOnStart`; skipped if a run is active. */
   runOnStart(entry: ManagedPeriodicWorker): void {
-    const start: RunStart = { runId: startRunId(entry.name, crypto.randomUUID()), kind: 'start' }
+    const start = { runId: startRunId(entry.name, crypto.randomUUID()), kind: 'start' } as const
     const now = this.#clock.now()
     const record = this.#records.unstarted(entry, start.runId, 'start', now)
     const blockedBy = this.work.runIdOf(entry.name)
@@ -175,7 +175,7 @@ export class SlotRunner {
         const now = this.#clock.now()
         const decision = this.#decideAfterWait(entry, slot, now)
         if (decision.kind === 'run') {
-          this.work.start(entry, slotStart(entry, slot, decision), now, hold)
+          this.work.start(entry, slotStart(slot, decision), now, hold)
         } else {
           locks.release(hold)
           this.#carryOut(entry, slot, decision, now)
@@ -191,7 +191,11 @@ export class SlotRunner {
     })
   }
 
-  #triggerLocked(locks: WorkerLocks, entry: ManagedPeriodicWorker, start: RunStart): Promise<string> {
+  #triggerLocked(
+    locks: WorkerLocks,
+    entry: ManagedPeriodicWorker,
+    start: RunStart & { readonly runId: string },
+  ): Promise<string> {
     const { name } = entry
     const { runId, kind, by } = start
     const { promise, resolve, reject } = Promise.withResolvers<string>()
@@ -223,7 +227,7 @@ export class SlotRunner {
         return
       case 'run':
         if (this.#locks) this.#waitForSlotLock(this.#locks, entry, slot)
-        else this.work.start(entry, slotStart(entry, slot, decision), now)
+        else this.work.start(entry, slotStart(slot, decision), now)
         return
       case 'skip':
       case 'miss':
@@ -237,9 +241,8 @@ export class SlotRunner {
   }
 }
 
-function slotStart({ name }: ManagedPeriodicWorker, slot: Slot, { runKind, lateByMs }: RunDecision): RunStart {
+function slotStart(slot: Slot, { runKind, lateByMs }: RunDecision): RunStart {
   return {
-    runId: slotRunId(name, slot),
     kind: runKind,
     scheduledForMs: slot.dueAt,
     lateByMs,

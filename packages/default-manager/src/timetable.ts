@@ -112,7 +112,10 @@ export class Timetable<T extends Appointment> {
       if (isSetBack) this.#host.steppedBack()
       const first = this.#heap[0]
       if (first !== undefined && now - dueAtOf(first) > OVERDUE_AFTER_MS) this.#host.overdue(first)
-      for (const { item, dueAt } of this.#takeDue(now)) this.#host.due(item, dueAt)
+      const due = this.#takeDue(now)
+      Run.startMany(() => {
+        for (const { item, dueAt } of due) this.#host.due(item, dueAt)
+      })
     } finally {
       this.#isRinging = false
       this.#arm()
