@@ -184,7 +184,7 @@ export class Run implements StartedRun {
       this.#clearTimeout = setLongTimer(this.#host.clock, timedOut, timeoutMs)
     }
     if (isRunTraced()) traceRun(this.#trace(), () => this.#callTraced())
-    else if (startingMany && isSlotRun(this.plan)) startingMany.runInAsyncScope(this.#enter, this)
+    else if (startingMany && isSlotRun(this.plan)) startingMany.runInAsyncScope(() => this.#enter())
     else this.#call()
   }
 
