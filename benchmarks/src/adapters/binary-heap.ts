@@ -1,4 +1,4 @@
-import { type Job, type MemoryContestant, periodOf } from './memory-contestant.ts'
+import { type MemoryContestant, periodOf } from './memory-contestant.ts'
 
 /** A limit, not a peer: a binary heap of due times that calls plain functions, with one timer and nothing else. */
 export const binaryHeap: MemoryContestant = {
@@ -8,7 +8,8 @@ export const binaryHeap: MemoryContestant = {
     return {
       start: () => {
         const now = Date.now()
-        for (const job of jobs) heap.add(job, now + periodOf(job))
+        for (const job of jobs)
+          heap.add({ due: () => void job.work(), periodMs: periodOf(job), dueAt: now + periodOf(job) })
         heap.arm()
       },
       stop: () => heap.close(),
@@ -17,17 +18,18 @@ export const binaryHeap: MemoryContestant = {
 }
 
 interface Entry {
-  readonly job: Job
+  readonly due: (dueAt: number) => void
   readonly periodMs: number
   dueAt: number
 }
 
-class Heap {
+/** Due times in order, and one timer for the first. */
+export class Heap {
   readonly #entries: Entry[] = []
   #timer: NodeJS.Timeout | undefined
 
-  add(job: Job, dueAt: number): void {
-    this.#entries.push({ job, periodMs: periodOf(job), dueAt })
+  add(entry: Entry): void {
+    this.#entries.push(entry)
     let index = this.#entries.length - 1
     while (index > 0) {
       const parent = (index - 1) >> 1
@@ -49,9 +51,10 @@ class Heap {
   #ring(): void {
     const now = Date.now()
     for (let first = this.#at(0); first.dueAt <= now; first = this.#at(0)) {
+      const { dueAt } = first
       first.dueAt += first.periodMs
       this.#sinkFirst()
-      void first.job.work()
+      first.due(dueAt)
     }
     this.arm()
   }

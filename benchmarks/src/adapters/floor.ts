@@ -1,5 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import type { AwilixContainer } from 'awilix'
+import { Heap } from './binary-heap.ts'
 import { type Job, type MemoryContestant, periodOf } from './memory-contestant.ts'
 
 /** What every run is promised, and then what a worker may use: each floor does this and all that stands before it. */
@@ -10,6 +11,7 @@ const STEPS = [
   '+ the record',
   '+ run and context',
   '+ the calling run',
+  '+ the slot',
   '+ an awilix scope',
   '+ a signal',
 ] as const
@@ -20,7 +22,7 @@ export const FLOORS: readonly string[] = STEPS.map(nameOf)
 
 /**
  * Limits, not peers: they do, as directly as it can be written, what the contract promises of a run and nothing else (no
- * schedules, no events, no health, no stop). Nothing that keeps the promises costs less. One bare timer calls the workers,
+ * other schedules, no events, no stop). Nothing that keeps the promises costs less. One bare timer calls the workers,
  * spread over the period as those of the default manager are.
  */
 export const floors: readonly MemoryContestant[] = STEPS.map((step, last) => ({
@@ -31,7 +33,8 @@ export const floors: readonly MemoryContestant[] = STEPS.map((step, last) => ({
     container.register({ repository: asFunction(() => ({})).scoped() })
     const does = (other: Step) => STEPS.indexOf(other) <= last
     const workers = jobs.map((job) => new FloorWorker(job, does, container))
-    return spread(workers, periodOf(jobs[0] as Job))
+    const periodMs = periodOf(jobs[0] as Job)
+    return does('+ the slot') ? timed(workers, periodMs) : spread(workers, periodMs)
   },
 }))
 
@@ -47,25 +50,51 @@ function spread(workers: readonly FloorWorker[], periodMs: number) {
   const ring = () => {
     const now = Date.now()
     next = Math.max(next, now - periodMs + 1)
-    for (; next <= now; next++) for (const worker of groups[next % periodMs] as FloorWorker[]) void worker.run()
+    // One for all: `AsyncLocalStorage.run` would make a map to come back to for each.
+    const context = new AsyncResource('ring')
+    for (; next <= now; next++) {
+      for (const worker of groups[next % periodMs] as FloorWorker[]) worker.run(context, next, next + periodMs)
+    }
     timer = setTimeout(ring, 1)
   }
   return { start: ring, stop: () => clearTimeout(timer) }
 }
 
+/** The same, in the order of a timetable. */
+function timed(workers: readonly FloorWorker[], periodMs: number) {
+  let context = new AsyncResource('ring')
+  let ringMs = 0
+  const heap = new Heap()
+  const now = Date.now()
+  workers.forEach((worker, index) => {
+    const due = (dueAt: number) => {
+      if (ringMs !== dueAt) context = new AsyncResource('ring')
+      ringMs = dueAt
+      worker.run(context, dueAt, dueAt + periodMs)
+    }
+    heap.add({ due, periodMs, dueAt: now + (index % periodMs) })
+  })
+  return { start: () => heap.arm(), stop: () => heap.close() }
+}
+
 const callingRun = new AsyncLocalStorage<FloorRun>()
 
-/** Records are numbers, as those of the default manager are: when, how late and how long, of the last 100 runs. */
-const RECORD_WIDTH = 4
+/** Records are numbers, as those of the default manager are, of the last 100 runs: slot, start, end, duration, lateness, number. */
+const RECORD_WIDTH = 6
 const RECORDS_KEPT = 100
 
 class FloorWorker {
   readonly #job: Job
   readonly #container: AwilixContainer
-  readonly #has: Readonly<Record<'guard' | 'clock' | 'record' | 'context' | 'calling' | 'scope' | 'signal', boolean>>
+  readonly #has: Readonly<
+    Record<'guard' | 'clock' | 'record' | 'context' | 'calling' | 'slot' | 'scope' | 'signal', boolean>
+  >
   readonly #records: number[] = []
   #recorded = 0
   #isActive = false
+  #isPaused = false
+  #failures = 0
+  #isUnhealthy = false
 
   constructor(job: Job, does: (step: Step) => boolean, container: AwilixContainer) {
     this.#job = job
@@ -76,43 +105,65 @@ class FloorWorker {
       record: does('+ the record'),
       context: does('+ run and context'),
       calling: does('+ the calling run'),
+      slot: does('+ the slot'),
       scope: does('+ an awilix scope'),
       signal: does('+ a signal'),
     }
   }
 
-  run(): Promise<void> | undefined {
+  run(context: AsyncResource, dueAt: number, nextDueAt: number): void {
     if (this.#has.guard) {
-      if (this.#isActive) return undefined
+      if (this.#isActive) return
       this.#isActive = true
     }
+    const startedAt = this.#has.clock ? Date.now() : 0
+    if (this.#has.slot && !this.#runs(dueAt, nextDueAt, startedAt)) return
     const run = this.#has.context ? new FloorRun(this.#job, this.#container) : undefined
-    return run && this.#has.calling ? callingRun.run(run, () => this.#attempt(run)) : this.#attempt(run)
+    if (run && this.#has.calling) {
+      context.runInAsyncScope(() => {
+        callingRun.enterWith(run)
+        void this.#attempt(run, dueAt, startedAt)
+      })
+    } else {
+      void this.#attempt(run, dueAt, startedAt)
+    }
   }
 
-  async #attempt(run: FloorRun | undefined): Promise<void> {
-    const startedAt = this.#has.clock ? Date.now() : 0
+  /** What is decided of a slot: whether it is due, not paused, and not too late; and whether all is well with it. */
+  #runs(dueAt: number, nextDueAt: number, now: number): boolean {
+    this.#isUnhealthy = now - nextDueAt > 10_000 || this.#failures >= 3
+    const isInWindow = now >= dueAt && now - dueAt <= Math.max(1, (nextDueAt - dueAt) / 2)
+    if (isInWindow && !this.#isPaused) return true
+    this.#isActive = false
+    return false
+  }
+
+  async #attempt(run: FloorRun | undefined, dueAt: number, startedAt: number): Promise<void> {
     const startedAtMonotonic = this.#has.clock ? performance.now() : 0
     try {
       if (this.#has.scope) run?.context.services.resolve('repository')
       if (this.#has.signal) run?.context.signal.throwIfAborted()
       await this.#job.work()
     } catch (error) {
+      this.#failures++
       console.error(error)
     }
     if (this.#has.scope) await run?.end()
     const durationMs = this.#has.clock ? performance.now() - startedAtMonotonic : 0
     const finishedAt = this.#has.clock ? Date.now() : 0
-    if (this.#has.record) this.#keep(startedAt, finishedAt, durationMs)
+    if (this.#has.record) this.#keep(dueAt, startedAt, finishedAt, durationMs)
+    if (this.#isUnhealthy) this.#isUnhealthy = false
     this.#isActive = false
   }
 
-  #keep(startedAt: number, finishedAt: number, durationMs: number): void {
+  #keep(dueAt: number, startedAt: number, finishedAt: number, durationMs: number): void {
     const at = (this.#recorded++ % RECORDS_KEPT) * RECORD_WIDTH
-    this.#records[at] = startedAt
-    this.#records[at + 1] = finishedAt
-    this.#records[at + 2] = durationMs
-    this.#records[at + 3] = this.#recorded
+    this.#records[at] = dueAt
+    this.#records[at + 1] = startedAt
+    this.#records[at + 2] = finishedAt
+    this.#records[at + 3] = durationMs
+    this.#records[at + 4] = startedAt - dueAt
+    this.#records[at + 5] = this.#recorded
   }
 }
 

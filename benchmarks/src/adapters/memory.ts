@@ -1,4 +1,5 @@
 import { binaryHeap } from './binary-heap.ts'
+import { checkedAdd } from './checked-add.ts'
 import { cron } from './cron.ts'
 import { croner } from './croner.ts'
 import {
@@ -28,6 +29,7 @@ const all: readonly MemoryContestant[] = [
   nodeCron,
   cron,
   binaryHeap,
+  checkedAdd,
   ...floors,
 ]
 

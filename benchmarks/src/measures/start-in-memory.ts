@@ -14,7 +14,14 @@ export const startIntervals: Measure = {
   name: 'start-intervals',
   title: 'Add and start 100,000 interval workers: per worker, besides the worker object',
   figures,
-  contestants: ['default-manager', 'setInterval', 'toad-scheduler', '@nestjs/schedule', 'binary heap (limit)'],
+  contestants: [
+    'default-manager',
+    'setInterval',
+    'toad-scheduler',
+    '@nestjs/schedule',
+    'binary heap (limit)',
+    'checked add (limit)',
+  ],
   goals: figures.map(({ key }) => ({
     contestant: 'default-manager',
     figure: key,
