@@ -242,13 +242,15 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       return
     }
     const entries = [...this.#entries.values()]
+    const runningOnStart: ManagedPeriodicWorker[] = []
     for (const entry of entries) {
       // A worker's start may remove another.
       if (entry.isAdded) this.#startWorker(entry)
+      if (isPeriodic(entry) && entry.definition.policy.runOnStart) runningOnStart.push(entry)
     }
     this.#timetable.open()
     this.#loopWatch.start()
-    for (const entry of entries) this.#runOnStart(entry)
+    for (const entry of runningOnStart) this.#runOnStart(entry)
     this.#parts.reports.managerStarted({ workers: entries.length, instanceId: this.#parts.instanceId })
   }
 
