@@ -60,9 +60,9 @@ interface Entry {
 }
 
 function checked(worker: Worker): Entry {
-  const { name, schedule, policy, start, stop, doWork } = worker
+  const { name, schedule, policy } = worker
   if (!/^[a-z0-9][a-z0-9._-]{0,99}$/.test(name)) throw new Error('The name is wrong.')
-  if (typeof start !== 'function' || typeof stop !== 'function' || typeof doWork !== 'function')
+  if (typeof worker.start !== 'function' || typeof worker.stop !== 'function' || typeof worker.doWork !== 'function')
     throw new Error('A method is missing.')
   const { kind, periodMs } = schedule
   if (kind !== 'every' || !Number.isInteger(periodMs) || periodMs < 1) throw new Error('The schedule is wrong.')
