@@ -81,7 +81,7 @@ export class Run implements StartedRun {
 
   /**
    * Calls `callback`, which starts the runs of many slots: each comes back to the context of this call. `AsyncLocalStorage.run`
-   * makes a map to come back to, for each of them anew, which is an eighth of what a run costs.
+   * makes a map to come back to, for each of them anew: 200 ns for each, and so 45.
    */
   static startMany(callback: () => void): void {
     const outer = startingMany

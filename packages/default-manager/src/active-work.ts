@@ -258,7 +258,7 @@ class Plan implements RunPlan {
     this.#runId = what.runId
   }
 
-  /** That of a slot is made when it is asked for: 0.1 µs of each run that nobody asks about. */
+  /** That of a slot is made when it is asked for: nobody asks for most. */
   get runId(): string {
     this.#runId ??= slotRunId(this.worker.name, { dueAt: this.scheduledForMs })
     return this.#runId
