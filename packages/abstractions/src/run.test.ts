@@ -293,33 +293,24 @@ describe('Run', () => {
     expect(Run.current()).toBeUndefined()
   })
 
-  it.each(['scheduled', 'manual'] as const)(
-    'starts many that are %s, each in the context of the call',
-    async (kind) => {
-      const request = new AsyncLocalStorage<string>()
-      const harness = new RunHarness()
-      const seen: unknown[] = []
-      const look = async () => {
-        const own = Run.current()
-        seen.push(request.getStore())
-        await harness.clock.settle()
-        seen.push(request.getStore(), Run.current() === own)
-      }
-      const runs = [1, 2].map(() => harness.createRun(look, { plan: { kind } }))
-      request.run('mine', () => {
-        Run.startMany(() => {
-          for (const run of runs) {
-            run.start()
-            seen.push(Run.current(), request.getStore())
-          }
-        })
-        seen.push(Run.current(), request.getStore())
-      })
-      await Promise.all(runs.map((run) => run.drained))
-      const calls = ['mine', undefined, 'mine', 'mine', undefined, 'mine']
-      expect(seen).toEqual([...calls, undefined, 'mine', 'mine', true, 'mine', true])
-    },
-  )
+  it('has nothing of the context of its start, and leaves that as it was', async () => {
+    const request = new AsyncLocalStorage<string>()
+    const harness = new RunHarness()
+    const seen: unknown[] = []
+    const enter = async () => {
+      seen.push(request.getStore())
+      request.enterWith('a run')
+      await harness.clock.settle()
+      seen.push(request.getStore())
+    }
+    const runs = request.run('a request', () => {
+      const started = [harness.start(enter), harness.start(enter)]
+      seen.push(Run.current(), request.getStore())
+      return started
+    })
+    await Promise.all(runs.map((run) => run.drained))
+    expect(seen).toEqual([undefined, undefined, undefined, 'a request', 'a run', 'a run'])
+  })
 
   it('is drained at once when its own doWork waits for the stop', async () => {
     const harness = new RunHarness()

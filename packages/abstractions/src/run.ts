@@ -1,6 +1,7 @@
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Clock, setLongTimer } from './clock.ts'
 import { LeaseLostError, type ManagerStoppedError, RunCancelledError, RunTimeoutError } from './errors.ts'
+import { inOwnContext } from './own-context.ts'
 import type { SafeLogger } from './safe-logger.ts'
 import type { IPeriodicBackgroundWorker } from './periodic-worker.ts'
 import type { FilledPolicy } from './policy.ts'
@@ -14,7 +15,6 @@ import {
   type RunRecord,
   type Reason,
   type StartedRun,
-  isSlotRun,
   startedRecord,
 } from './run-record.ts'
 import type { ServiceScopeFactory } from './service-scope.ts'
@@ -73,24 +73,9 @@ export class Run implements StartedRun {
     return activeRun.getStore()
   }
 
-  /** Calls `callback` as if no run were calling: a timer that was set inside a run must not count as that run. */
+  /** Calls `callback` as if no run were calling, and nobody else: a timer that was set inside a run must not count as that run. */
   static outside(callback: () => void): void {
-    if (activeRun.getStore() === undefined) callback()
-    else activeRun.run(undefined, callback)
-  }
-
-  /**
-   * Calls `callback`, which starts the runs of many slots: each comes back to the context of this call. `AsyncLocalStorage.run`
-   * makes a map to come back to, for each of them anew: 200 ns for each, and so 45.
-   */
-  static startMany(callback: () => void): void {
-    const outer = startingMany
-    startingMany = new AsyncResource('background-workers:slots', { requireManualDestroy: true })
-    try {
-      callback()
-    } finally {
-      startingMany = outer
-    }
+    inOwnContext(callback)
   }
 
   readonly plan: RunPlan
@@ -183,9 +168,10 @@ export class Run implements StartedRun {
       const timedOut = () => this.abort(new RunTimeoutError(worker.name, runId, timeoutMs))
       this.#clearTimeout = setLongTimer(this.#host.clock, timedOut, timeoutMs)
     }
-    if (isRunTraced()) traceRun(this.#trace(), () => this.#callTraced())
-    else if (startingMany && isSlotRun(this.plan)) startingMany.runInAsyncScope(() => this.#enter())
-    else this.#call()
+    inOwnContext(() => {
+      if (isRunTraced()) traceRun(this.#trace(), () => this.#callTraced())
+      else this.#call()
+    })
   }
 
   /** Aborts the signal and fixes the outcome. Gives `false` when the outcome was fixed before. */
@@ -219,12 +205,8 @@ export class Run implements StartedRun {
     this.#clearTimers()
   }
 
+  /** In a context of its own, so there is none to come back to: `AsyncLocalStorage.run` would make a map for that (200 ns, and so 45). */
   #call(): void {
-    void activeRun.run(this, () => this.#runAttempts())
-  }
-
-  /** Leaves the context changed, which whoever calls it takes back. */
-  #enter(): void {
     activeRun.enterWith(this)
     void this.#runAttempts()
   }
@@ -353,9 +335,6 @@ export class Run implements StartedRun {
 }
 
 const activeRun = new AsyncLocalStorage<Run | undefined>()
-
-/** Set while `startMany` calls. */
-let startingMany: AsyncResource | undefined
 
 function isPast(timeMs: number | undefined, now: number): boolean {
   return timeMs !== undefined && timeMs <= now

@@ -113,9 +113,7 @@ export class Timetable<T extends Appointment> {
       const first = this.#heap[0]
       if (first !== undefined && now - dueAtOf(first) > OVERDUE_AFTER_MS) this.#host.overdue(first)
       const due = this.#takeDue(now)
-      Run.startMany(() => {
-        for (const { item, dueAt } of due) this.#host.due(item, dueAt)
-      })
+      for (const { item, dueAt } of due) this.#host.due(item, dueAt)
     } finally {
       this.#isRinging = false
       this.#arm()

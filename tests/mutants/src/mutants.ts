@@ -63,6 +63,11 @@ export const mutants: readonly Mutant[] = [
       'a slot that is known is given for any earlier time': [['known && afterMs >= known.afterMs && ', 'known && ']],
     },
   ),
+  ...mutantsOf(`${abstractions}/own-context.ts`, [`${abstractions}/own-context.test.ts`, contract], {
+    'runs are called in the context of whoever calls': [
+      ['? (callback) => empty.runInAsyncScope(callback)', '? (callback) => callback()'],
+    ],
+  }),
   ...mutantsOf(
     `${abstractions}/retry-delay.ts`,
     [`${abstractions}/retry-delay.test.ts`, `${abstractions}/run-retry.test.ts`],

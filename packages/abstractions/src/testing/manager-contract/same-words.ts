@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { type RunRecord, isSlotRun } from '../../run-record.ts'
+import { every } from '../../schedule.ts'
 import { RUN_CHANNEL_NAME, type RunTrace, TRIGGER_CHANNEL_NAME, type TriggerTrace } from '../../tracing.ts'
 import type { ContractGroup } from '../contract-suite.ts'
 import { PlainProbe } from './probe-worker.ts'
@@ -232,6 +233,30 @@ export const sameWords: ContractGroup<TestApplication> = {
       } finally {
         start.unsubscribe(setContext)
       }
+    },
+
+    async 'calls a run in the context of nobody who has triggered, resumed or rescheduled its worker'(app) {
+      const request = new AsyncLocalStorage<string>()
+      const seen = new Map<string, unknown>()
+      const worker = app.frequentWorker({
+        doWork: ({ runId }) => {
+          seen.set(runId, request.getStore())
+          // What a run enters is its own.
+          request.enterWith('a run')
+        },
+      })
+      const other = app.rareWorker({ doWork: ({ runId }) => void seen.set(runId, request.getStore()) })
+      const manager = await app.start([worker, other])
+      await manager.pause('frequent')
+      const { runId } = await request.run('a request', async () => {
+        await manager.resume('frequent')
+        await manager.reschedule('rare', every(86_400_000))
+        return app.run(manager, 'rare')
+      })
+      const { length } = worker.calls
+      await app.untilCalled(worker, length + 2)
+      assert.equal(seen.has(runId), true)
+      assert.deepEqual([...new Set(seen.values())], [undefined])
     },
 
     async 'hands over to a run what a subscriber says of its trigger'(app) {

@@ -1,0 +1,24 @@
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+
+const create = () => new AsyncResource('background-workers', { requireManualDestroy: true })
+
+/** Made when this is imported, so nothing of a request or of a run is in it. */
+const empty = create()
+
+/** What a callback enters (`AsyncLocalStorage.enterWith`) ends with it in Node 24; before, the resource kept it for the next one. */
+function isLeftEmpty(): boolean {
+  const storage = new AsyncLocalStorage<boolean>()
+  const probe = create()
+  probe.runInAsyncScope(() => storage.enterWith(true))
+  const isEmpty = probe.runInAsyncScope(() => storage.getStore() === undefined)
+  storage.disable()
+  return isEmpty
+}
+
+/**
+ * Calls `callback` in an asynchronous context that has nothing of the caller's, of any `AsyncLocalStorage`: what works again and
+ * again belongs to no request that has once triggered, resumed or rescheduled it.
+ */
+export const inOwnContext: (callback: () => void) => void = isLeftEmpty()
+  ? (callback) => empty.runInAsyncScope(callback)
+  : (callback) => empty.runInAsyncScope(create).runInAsyncScope(callback)
