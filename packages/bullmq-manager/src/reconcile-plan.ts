@@ -7,6 +7,7 @@ import {
 import { DEAD_AFTER_MS, type Instance } from './instances.ts'
 import { type TickScheduler, fingerprintOf } from './schedulers.ts'
 import type { Declaration } from './store.ts'
+import { policyText } from './stored-values.ts'
 import type { StoredWorker } from './stored-worker.ts'
 
 /** A worker that no instance in force has declared for so long is orphaned. */
@@ -143,7 +144,7 @@ function declare(
 }
 
 function isSamePolicy(one: FilledPolicy, other: FilledPolicy): boolean {
-  return one === other || JSON.stringify(one) === JSON.stringify(other)
+  return one === other || policyText(one) === policyText(other)
 }
 
 /** Changed code drops an override. */
