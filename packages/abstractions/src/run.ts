@@ -39,19 +39,19 @@ export interface RunPlan {
 }
 
 /** What a run needs of its manager, and tells it. None of these may throw. */
-export interface RunHost {
+export interface RunHost<Plan extends RunPlan = RunPlan> {
   readonly clock: Clock
   readonly instanceId: string
   readonly scopeFactory: ServiceScopeFactory | undefined
   /** The manager's. */
   readonly logger: SafeLogger
   /** The outcome is fixed; `doWork` may still be running after an abort. */
-  runFinished(run: Run): void
-  runRetrying(run: Run, failedAttempt: number, error: unknown, retryAtMs: number): void
+  runFinished(run: Run<Plan>): void
+  runRetrying(run: Run<Plan>, failedAttempt: number, error: unknown, retryAtMs: number): void
   /** `doWork` has returned and its scope is disposed: the worker may run again. */
-  runSettled(run: Run): void
+  runSettled(run: Run<Plan>): void
   /** The signal was aborted 30 s ago and `doWork` has not settled. */
-  runStuck(run: Run): void
+  runStuck(run: Run<Plan>): void
 }
 
 /** Why a run may be aborted; becomes the reason of its signal. */
@@ -66,8 +66,10 @@ export const STUCK_AFTER_MS = 30_000
  *     running -> (failed, attempts left) -> waiting -> running …
  *     running or waiting -> finished: the outcome is fixed, by doWork or by an abort
  *     finished -> settled: doWork has returned and its scope is disposed; only now may the worker run again
+ *
+ * A manager may keep in the plan what it needs itself when the run ends.
  */
-export class Run implements StartedRun {
+export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
   /** The run whose `doWork` is calling, if any: `stop` must not wait for it. */
   static current(): Run | undefined {
     return activeRun.getStore()
@@ -78,9 +80,9 @@ export class Run implements StartedRun {
     inOwnContext(callback)
   }
 
-  readonly plan: RunPlan
+  readonly plan: Plan
   readonly startedAtMs: number
-  readonly #host: RunHost
+  readonly #host: RunHost<Plan>
   readonly #startedAtMonotonic: number
   #attempt = 0
   #end: RunEnd | undefined
@@ -100,7 +102,7 @@ export class Run implements StartedRun {
   #logger: SafeLogger | undefined
 
   /** `now` is what the clock has just said. */
-  constructor(plan: RunPlan, host: RunHost, now: number = host.clock.now()) {
+  constructor(plan: Plan, host: RunHost<Plan>, now: number = host.clock.now()) {
     this.plan = plan
     this.#host = host
     this.startedAtMs = now

@@ -37,21 +37,20 @@ export interface ActiveWorkParts {
 }
 
 /** What makes a worker active: a slot that waits for its jitter, what waits for a lock, or a run. */
-type Work =
-  | {
-      readonly kind: 'waiting'
-      readonly entry: ManagedPeriodicWorker
-      readonly record: RunRecord
-      /** Ends the wait; whoever waits for it too is told why. */
-      readonly end: (why: BackgroundWorkerError) => void
-    }
-  | {
-      readonly kind: 'run'
-      readonly entry: ManagedPeriodicWorker
-      readonly run: Run
-      /** Gives its lock back, if it has one. */
-      readonly giveBack: (() => void) | undefined
-    }
+type Work = Waiting | Run<Plan>
+
+class Waiting {
+  readonly entry: ManagedPeriodicWorker
+  readonly record: RunRecord
+  /** Ends the wait; whoever waits for it too is told why. */
+  readonly end: (why: BackgroundWorkerError) => void
+
+  constructor(entry: ManagedPeriodicWorker, record: RunRecord, end: (why: BackgroundWorkerError) => void) {
+    this.entry = entry
+    this.record = record
+    this.end = end
+  }
+}
 
 /** What a run needs to be started, besides its worker. */
 export interface RunStart {
@@ -70,7 +69,7 @@ export interface RunStart {
 export class ActiveWork {
   readonly #parts: ActiveWorkParts
   readonly #records: RunRecords
-  readonly #host: RunHost
+  readonly #host: RunHost<Plan>
   /**
    * A worker that has been active keeps its place. A `Map` that is entered and left by every run copies itself again and
    * again, and its old copies hold ended runs until a full garbage collection: that was half of what a run cost.
@@ -85,7 +84,7 @@ export class ActiveWork {
       instanceId: parts.instanceId,
       scopeFactory: parts.options.scopeFactory,
       logger: parts.logger,
-      runFinished: (run) => this.#runFinished(run),
+      runFinished: (run) => this.#records.finish(run.plan.entry, run),
       runRetrying: (run, attempt, error, retryAtMs) => parts.reports.runRetrying(run, attempt, error, retryAtMs),
       runSettled: (run) => this.#runSettled(run),
       runStuck: (run) => parts.reports.runStuck(run),
@@ -94,36 +93,35 @@ export class ActiveWork {
 
   /** The record of the worker's active run, or of what waits for its jitter or its lock. */
   recordOf(name: string): RunRecord | undefined {
-    const active = this.#active.get(name)
-    return active?.kind === 'run' ? active.run.record : active?.record
+    return this.#active.get(name)?.record
   }
 
   /** The id of what makes the worker active; none while nothing does. */
   runIdOf(name: string): string | undefined {
     const active = this.#active.get(name)
-    return active?.kind === 'run' ? active.run.plan.runId : active?.record.runId
+    return active instanceof Run ? active.plan.runId : active?.record.runId
   }
 
   /** The record of what waits for its jitter or its lock; none while the worker runs. */
   waitingRecordOf(name: string): RunRecord | undefined {
     const active = this.#active.get(name)
-    return active?.kind === 'waiting' ? active.record : undefined
+    return active instanceof Waiting ? active.record : undefined
   }
 
   /** The worker's active run; none while it waits. */
   runOf(name: string): Run | undefined {
     const active = this.#active.get(name)
-    return active?.kind === 'run' ? active.run : undefined
+    return active instanceof Run ? active : undefined
   }
 
   /** All active runs. */
   runs(): Run[] {
-    return this.#works().flatMap(([, active]) => (active.kind === 'run' ? [active.run] : []))
+    return this.#works().flatMap(([, active]) => (active instanceof Run ? [active] : []))
   }
 
   /** What waits is active until `waited` is called. `end` ends the wait, and tells whoever waits for it too why. */
   wait(entry: ManagedPeriodicWorker, record: RunRecord, end: (why: BackgroundWorkerError) => void): void {
-    this.#active.set(entry.name, { kind: 'waiting', entry, record, end })
+    this.#active.set(entry.name, new Waiting(entry, record, end))
   }
 
   /** The wait is over by itself. Gives whether anything was active. */
@@ -139,7 +137,8 @@ export class ActiveWork {
    */
   start(entry: ManagedPeriodicWorker, what: RunStart, now: number, hold?: LockHold): void {
     const run = new Run(new Plan(entry, what, now), this.#host, now)
-    this.#active.set(entry.name, { kind: 'run', entry, run, giveBack: hold && this.#watch(run, hold) })
+    this.#active.set(entry.name, run)
+    if (hold) run.plan.giveBack = this.#watch(run, hold)
     entry.history.begin(run, entry.definition.policy.keepRuns)
     if (this.#parts.events.hears('run-started')) this.#parts.events.emit('run-started', run.record)
     run.start()
@@ -148,10 +147,10 @@ export class ActiveWork {
   /** Ends what waits under this id, or aborts the run. Gives whether there was one that could be. */
   cancel(runId: string, by: string | undefined): boolean {
     for (const [name, active] of this.#works()) {
-      if (active.kind === 'run' && active.run.plan.runId === runId) {
-        return active.run.abort(new RunCancelledError(name, runId, by))
+      if (active instanceof Run && active.plan.runId === runId) {
+        return active.abort(new RunCancelledError(name, runId, by))
       }
-      if (active.kind === 'waiting' && active.record.runId === runId) {
+      if (active instanceof Waiting && active.record.runId === runId) {
         this.#endWaiting(name, active, new RunCancelledError(name, runId, by))
         // A trigger that waits for its lock was not accepted: its caller is told, and there is nothing to record.
         if (active.record.kind === 'manual') return true
@@ -169,8 +168,8 @@ export class ActiveWork {
   /** A pause ends what waits: a slot is skipped, a retrying run fails with its last error. A trigger works while paused. */
   pause(name: string): void {
     const active = this.#active.get(name)
-    if (active?.kind === 'run') active.run.endRetries()
-    if (active?.kind !== 'waiting' || active.record.kind === 'manual') return
+    if (active instanceof Run) active.endRetries()
+    if (!(active instanceof Waiting) || active.record.kind === 'manual') return
     this.#endWaiting(name, active, new ManagerStoppedError(`Worker "${name}" is paused.`))
     this.#records.skip(active.entry, {
       ...active.record,
@@ -182,14 +181,14 @@ export class ActiveWork {
   /** A worker that is removed keeps its active run; what waits is forgotten with it. */
   forget(name: string): void {
     const active = this.#active.get(name)
-    if (active?.kind === 'waiting') this.#endWaiting(name, active, new UnknownWorkerError(name))
-    if (active?.kind !== 'run') this.#active.delete(name)
+    if (active instanceof Waiting) this.#endWaiting(name, active, new UnknownWorkerError(name))
+    if (!(active instanceof Run)) this.#active.delete(name)
   }
 
   /** A stop takes no slot that waits, and repeats no run. */
   stopWaiting(): void {
     for (const [name, active] of this.#works()) {
-      if (active.kind === 'run') active.run.endRetries()
+      if (active instanceof Run) active.endRetries()
       else this.#endWaiting(name, active, new ManagerStoppedError(`Worker "${name}" does not run: the manager stops.`))
     }
   }
@@ -199,13 +198,13 @@ export class ActiveWork {
     return [...this.#active].flatMap(([name, active]) => (active ? [[name, active] as const] : []))
   }
 
-  #endWaiting(name: string, active: Extract<Work, { kind: 'waiting' }>, why: BackgroundWorkerError): void {
+  #endWaiting(name: string, active: Waiting, why: BackgroundWorkerError): void {
     this.#active.set(name, undefined)
     active.end(why)
   }
 
   /** Aborts the run when its lock is lost. Gives how to give the lock back. */
-  #watch(run: Run, hold: LockHold): () => void {
+  #watch(run: Run<Plan>, hold: LockHold): () => void {
     const lost = () => run.abort(leaseLost(run, hold))
     hold.signal.addEventListener('abort', lost, { once: true })
     return () => {
@@ -214,24 +213,21 @@ export class ActiveWork {
     }
   }
 
-  #runFinished(run: Run): void {
-    const active = this.#active.get(run.plan.worker.name)
-    if (active?.kind === 'run' && active.run === run) this.#records.finish(active.entry, run)
-  }
-
   /** Only now may the worker run again. */
-  #runSettled(run: Run): void {
-    const name = run.plan.worker.name
-    const active = this.#active.get(name)
-    if (active?.kind !== 'run' || active.run !== run) return
-    if (active.entry.isAdded) this.#active.set(name, undefined)
+  #runSettled({ plan }: Run<Plan>): void {
+    const { entry, giveBack } = plan
+    const { name } = entry
+    if (entry.isAdded) this.#active.set(name, undefined)
     else this.#active.delete(name)
-    active.giveBack?.()
+    giveBack?.()
     this.#parts.reports.runSettled(name)
   }
 }
 
 class Plan implements RunPlan {
+  readonly entry: ManagedPeriodicWorker
+  /** Gives its lock back, if it has one. */
+  giveBack: (() => void) | undefined
   readonly worker: RunPlan['worker']
   readonly policy: RunPlan['policy']
   readonly kind: RunKind
@@ -245,6 +241,7 @@ class Plan implements RunPlan {
   #runId: string | undefined
 
   constructor(entry: ManagedPeriodicWorker, what: RunStart, now: number) {
+    this.entry = entry
     this.worker = entry.work
     this.policy = entry.definition.policy
     this.kind = what.kind

@@ -147,8 +147,8 @@ export const mutants: readonly Mutant[] = [
     ],
     'the guard ends with the outcome': [
       [
-        "if (active?.kind === 'run' && active.run === run) this.#records",
-        "if (active?.kind === 'run' && active.run === run && this.#active.delete(active.entry.name)) this.#records",
+        'runFinished: (run) => this.#records',
+        'runFinished: (run) => this.#active.delete(run.plan.entry.name) && this.#records',
       ],
     ],
     'a pause lets a jittered slot run': [
@@ -468,12 +468,12 @@ export const mutants: readonly Mutant[] = [
     'a cancel does not reach what waits': [['active.record.runId === runId)', "active.record.runId === '')"]],
     'nobody has cancelled what waited': [['cancelledBeforeStart(by)', 'cancelledBeforeStart(undefined)']],
     'a removal leaves a jittered slot waiting': [
-      ["if (active?.kind === 'waiting') this.#endWaiting(name, active, new UnknownWorkerError(name))", ''],
+      ['if (active instanceof Waiting) this.#endWaiting(name, active, new UnknownWorkerError(name))', ''],
     ],
     'a stop lets runs be repeated': [
-      ["if (active.kind === 'run') active.run.endRetries()", "if (active.kind === 'run') continue"],
+      ['if (active instanceof Run) active.endRetries()\n      else', 'if (active instanceof Run) continue\n      else'],
     ],
-    'a pause lets runs be repeated': [["    if (active?.kind === 'run') active.run.endRetries()\n", '']],
+    'a pause lets runs be repeated': [['    if (active instanceof Run) active.endRetries()\n    if', '    if']],
     'a run is told of when it has begun to work': [
       [
         "    if (this.#parts.events.hears('run-started')) this",

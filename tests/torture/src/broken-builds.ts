@@ -89,8 +89,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     file: 'packages/default-manager/src/active-work.ts',
     edits: [
       [
-        "if (active?.kind === 'run' && active.run === run) this.#records.finish(active.entry, run)",
-        "if (active?.kind === 'run' && active.run === run) {\n      active.giveBack?.()\n      this.#records.finish(active.entry, run)\n    }",
+        'runFinished: (run) => this.#records.finish(run.plan.entry, run),',
+        'runFinished: (run) => {\n        run.plan.giveBack?.()\n        this.#records.finish(run.plan.entry, run)\n      },',
       ],
     ],
     faults: [],
