@@ -2,7 +2,7 @@ import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 
 const create = () => new AsyncResource('background-workers', { requireManualDestroy: true })
 
-/** Made when this is imported, so nothing of a request or of a run is in it. */
+/** Has what is there when this is imported: nothing, unless that is done inside of a request. */
 const empty = create()
 
 /** What a callback enters (`AsyncLocalStorage.enterWith`) ends with it in Node 24; before, the resource kept it for the next one. */

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, expect, it } from 'vitest'
-import { thenable, unreadable } from '../test/hostile-values.ts'
+import { promiseWith, thenable, unreadable } from '../test/hostile-values.ts'
 import { RunHarness } from '../test/run-harness.ts'
 import { ManagerStoppedError, LeaseLostError, RunCancelledError, RunTimeoutError } from './errors.ts'
 import type { PeriodicBackgroundWorkerContext } from './periodic-worker.ts'
@@ -291,6 +291,29 @@ describe('Run', () => {
     await Promise.all([one.drained, two.drained])
     expect(seen).toEqual([one, two, one, two])
     expect(Run.current()).toBeUndefined()
+  })
+
+  it.each<[string, (resolve: () => void) => void]>([
+    [
+      'calls back twice',
+      (resolve) => {
+        resolve()
+        resolve()
+      },
+    ],
+    ['never calls back', () => {}],
+    [
+      'throws',
+      () => {
+        throw new Error('trap')
+      },
+    ],
+  ])('settles once when doWork gives a promise whose own then %s', async (_what, then) => {
+    const harness = new RunHarness()
+    const run = harness.start(() => promiseWith(then))
+    await run.drained
+    await harness.clock.settle()
+    expect([harness.settled, run.record.outcome]).toEqual([1, 'succeeded'])
   })
 
   it('has nothing of the context of its start, and leaves that as it was', async () => {

@@ -3,6 +3,11 @@ export function thenable(then: (resolve: () => void, reject: (error: unknown) =>
   return Object.defineProperty({}, 'then', { value: then })
 }
 
+/** A promise that is kept, with a `then` of its own, which `await` does not call. */
+export function promiseWith(then: (resolve: () => void) => void): Promise<void> {
+  return Object.defineProperty(Promise.resolve(), 'then', { value: then })
+}
+
 /** What throws at whoever looks at it. */
 export function unreadable(): object {
   const trap = () => {

@@ -5,7 +5,7 @@ import { type RunRecord, isSlotRun } from '../../run-record.ts'
 import { every } from '../../schedule.ts'
 import { RUN_CHANNEL_NAME, type RunTrace, TRIGGER_CHANNEL_NAME, type TriggerTrace } from '../../tracing.ts'
 import type { ContractGroup } from '../contract-suite.ts'
-import { PlainProbe } from './probe-worker.ts'
+import { PlainProbe, untilAborted } from './probe-worker.ts'
 import type { TestApplication } from './test-application.ts'
 
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/
@@ -246,16 +246,31 @@ export const sameWords: ContractGroup<TestApplication> = {
         },
       })
       const other = app.rareWorker({ doWork: ({ runId }) => void seen.set(runId, request.getStore()) })
-      const manager = await app.start([worker, other])
+      const timed = app.rareWorker({
+        name: 'timed',
+        policy: { timeoutMs: app.periodMs },
+        doWork: async ({ runId, signal }) => {
+          await untilAborted(signal).catch(() => {})
+          seen.set(`${runId} resumed`, request.getStore())
+        },
+      })
+      const manager = await app.start([worker, other, timed])
+      manager.on('run-finished', ({ worker: name, runId }) => {
+        if (name === 'timed') seen.set(`${runId} told`, request.getStore())
+      })
       await manager.pause('frequent')
       const { runId } = await request.run('a request', async () => {
         await manager.resume('frequent')
         await manager.reschedule('rare', every(86_400_000))
+        await manager.trigger('timed')
         return app.run(manager, 'rare')
       })
+      await app.untilRecord(manager, 'timed', { reason: 'timeout' })
+      await app.untilIdle(manager, 'timed')
       const { length } = worker.calls
       await app.untilCalled(worker, length + 2)
       assert.equal(seen.has(runId), true)
+      assert.ok([...seen.keys()].some((key) => key.endsWith(' told')))
       assert.deepEqual([...new Set(seen.values())], [undefined])
     },
 
