@@ -147,7 +147,9 @@ function read(schedule: Record<string, unknown>, part: string): unknown {
 
 /** Thousands of workers have few periods: one schedule for all of a period is checked once, and takes no memory for each. */
 function knownInterval(periodMs: number): IntervalSchedule {
-  const interval = knownIntervals.get(periodMs) ?? Object.freeze({ kind: 'every', periodMs })
+  const known = knownIntervals.get(periodMs)
+  if (known) return known
+  const interval = Object.freeze({ kind: 'every', periodMs } as const)
   if (knownIntervals.size >= KNOWN_INTERVALS) knownIntervals.clear()
   knownIntervals.set(periodMs, interval)
   return interval

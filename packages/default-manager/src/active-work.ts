@@ -42,15 +42,21 @@ type Work = Waiting | Run<Plan>
 class Waiting {
   readonly entry: ManagedPeriodicWorker
   readonly record: RunRecord
+  /** Whether it waits for its lock, and not for its jitter. */
+  readonly isAsking: boolean
   /** Ends the wait; whoever waits for it too is told why. */
   readonly end: (why: BackgroundWorkerError) => void
 
-  constructor(entry: ManagedPeriodicWorker, record: RunRecord, end: (why: BackgroundWorkerError) => void) {
+  constructor({ entry, record, isAsking = false, end }: WaitStart) {
     this.entry = entry
     this.record = record
+    this.isAsking = isAsking
     this.end = end
   }
 }
+
+/** What waits. */
+export type WaitStart = Pick<Waiting, 'entry' | 'record' | 'end'> & Partial<Pick<Waiting, 'isAsking'>>
 
 /** What a run needs to be started, besides its worker. */
 export interface RunStart {
@@ -75,6 +81,8 @@ export class ActiveWork {
    * again, and its old copies hold ended runs until a full garbage collection: that was half of what a run cost.
    */
   readonly #active = new Map<string, Work | undefined>()
+  /** While a stop waits for what asks for its lock: the runs that it is about. */
+  #stopping: Run[] | undefined
 
   constructor(parts: ActiveWorkParts) {
     this.#parts = parts
@@ -120,8 +128,8 @@ export class ActiveWork {
   }
 
   /** What waits is active until `waited` is called. `end` ends the wait, and tells whoever waits for it too why. */
-  wait(entry: ManagedPeriodicWorker, record: RunRecord, end: (why: BackgroundWorkerError) => void): void {
-    this.#active.set(entry.name, new Waiting(entry, record, end))
+  wait(what: WaitStart): void {
+    this.#active.set(what.entry.name, new Waiting(what))
   }
 
   /** The wait is over by itself. Gives whether anything was active. */
@@ -138,6 +146,7 @@ export class ActiveWork {
   start(entry: ManagedPeriodicWorker, what: RunStart, now: number, hold?: LockHold): void {
     const run = new Run(new Plan(entry, what, now), this.#host, now)
     this.#active.set(entry.name, run)
+    this.#stopping?.push(run)
     if (hold) run.plan.giveBack = this.#watch(run, hold)
     entry.history.begin(run, entry.definition.policy.keepRuns)
     if (this.#parts.events.hears('run-started')) this.#parts.events.emit('run-started', run.record)
@@ -185,17 +194,30 @@ export class ActiveWork {
     if (!(active instanceof Run)) this.#active.delete(name)
   }
 
-  /** A stop takes no slot that waits, and repeats no run. */
+  /** A stop takes no slot that waits, and repeats no run. What asks for its lock may have it by now, and is not ended. */
   stopWaiting(): void {
+    this.#stopping = this.runs()
     for (const [name, active] of this.#works()) {
       if (active instanceof Run) active.endRetries()
-      else this.#endWaiting(name, active, new ManagerStoppedError(`Worker "${name}" does not run: the manager stops.`))
+      else if (!active.isAsking) this.#endByStop(name, active)
     }
+  }
+
+  /** What has not got its lock by now does not run. Gives the runs that were active at `stopWaiting`, and those that began since. */
+  stopAsking(): Run[] {
+    for (const [name, active] of this.#works()) if (active instanceof Waiting) this.#endByStop(name, active)
+    const runs = this.#stopping ?? []
+    this.#stopping = undefined
+    return runs
   }
 
   /** All that is active, by the names of the workers. */
   #works(): (readonly [string, Work])[] {
     return [...this.#active].flatMap(([name, active]) => (active ? [[name, active] as const] : []))
+  }
+
+  #endByStop(name: string, active: Waiting): void {
+    this.#endWaiting(name, active, new ManagerStoppedError(`Worker "${name}" does not run: the manager stops.`))
   }
 
   #endWaiting(name: string, active: Waiting, why: BackgroundWorkerError): void {

@@ -255,16 +255,20 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async #stop(timeoutMs: number): Promise<StopReport> {
-    const deadline = this.#parts.options.clock.monotonicNow() + timeoutMs
+    const { clock } = this.#parts.options
+    const deadline = clock.monotonicNow() + timeoutMs
     this.#timetable.close()
     this.#loopWatch.stop()
     this.#steppedAt = undefined
-    this.#runner.work.stopWaiting()
     const caller = Run.current()
-    const runs = this.#runner.work.runs().filter((run) => run !== caller)
+    const runs = (await this.#runner.stopWaiting(timeoutMs)).filter((run) => run !== caller)
     const stopping = runs.map((run) => ({ run, done: run.drained }))
     const workers = [...this.#entries.values()].map((entry) => this.#stoppable(entry))
-    const abandoned = await this.#stops.stopAll(stopping, workers, timeoutMs)
+    const abandoned = await this.#stops.stopAll(
+      stopping,
+      workers,
+      Math.max(0, Math.round(deadline - clock.monotonicNow())),
+    )
     for (const { name } of workers) this.#parts.health.clear('start-failed', name)
     for (const run of runs) if (!run.isSettled) run.abandon()
     await this.#runner.stopLocks(deadline)

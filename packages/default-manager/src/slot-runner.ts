@@ -10,6 +10,7 @@ import {
   nextDueAt,
 } from '@background-workers/abstractions'
 import {
+  type Run,
   type SafeLogger,
   causeOfTrigger,
   effectiveSchedule,
@@ -30,6 +31,9 @@ import { WorkerLocks } from './worker-locks.ts'
 export interface SlotRunnerParts extends RunRecordsParts {
   readonly logger: SafeLogger
 }
+
+/** How long a stop waits for locks that are asked for, at most; that counts towards its deadline. */
+const ASKING_MS = 1_000
 
 type RunDecision = Extract<SlotDecision, { kind: 'run' }>
 
@@ -116,6 +120,16 @@ export class SlotRunner {
     }
   }
 
+  /**
+   * A stop has begun: nothing waits any more for its jitter or a retry. What asks for its lock is waited for, 1 s at most: it may
+   * have claimed its slot, which nobody else runs then, so it runs. Gives all runs that the stop is about.
+   */
+  async stopWaiting(timeoutMs: number): Promise<Run[]> {
+    this.work.stopWaiting()
+    await this.#locks?.answered(Math.min(timeoutMs, ASKING_MS))
+    return this.work.stopAsking()
+  }
+
   /** After the runs have settled: waits until their locks are given back, not much beyond the deadline of the stop. */
   async stopLocks(deadline: number): Promise<void> {
     await this.#locks?.stop(deadline)
@@ -127,7 +141,7 @@ export class SlotRunner {
       const now = this.#clock.now()
       this.#carryOut(entry, slot, this.#decideAfterWait(entry, slot, now), now)
     }
-    this.work.wait(entry, this.#records.ofSlot(entry, slot), setLongTimer(this.#clock, start, waitMs))
+    this.work.wait({ entry, record: this.#records.ofSlot(entry, slot), end: setLongTimer(this.#clock, start, waitMs) })
   }
 
   #decideAfterWait(entry: ManagedPeriodicWorker, slot: Slot, now: number): Exclude<SlotDecision, { kind: 'wait' }> {
@@ -158,7 +172,7 @@ export class SlotRunner {
       endWait()
       ended(why)
     }
-    this.work.wait(entry, record, end)
+    this.work.wait({ entry, record, isAsking: true, end })
   }
 
   #waitForSlotLock(locks: WorkerLocks, entry: ManagedPeriodicWorker, slot: Slot): void {

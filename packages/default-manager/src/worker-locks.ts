@@ -70,16 +70,20 @@ export class WorkerLocks {
    * that comes later is given back all the same.
    */
   async stop(deadline: number): Promise<void> {
-    const answered = async () => {
-      while (this.#calls.size > 0) await Promise.allSettled(this.#calls)
-    }
     const now = this.#parts.clock.monotonicNow()
     const endsAt = now < deadline ? deadline : deadline + ABORT_GRACE_MS
-    const remainingMs = Math.min(SILENT_AFTER_MS, endsAt - now)
-    if (this.#calls.size > 0 && remainingMs > 0) await waitFor(answered(), remainingMs, this.#parts.clock)
+    await this.answered(Math.min(SILENT_AFTER_MS, endsAt - now))
     this.#answered = this.#asked
     this.#clearProbe()
     this.#outage.forget()
+  }
+
+  /** Waits until the lock has answered all calls, or for so long. */
+  async answered(timeoutMs: number): Promise<void> {
+    const answered = async () => {
+      while (this.#calls.size > 0) await Promise.allSettled(this.#calls)
+    }
+    if (this.#calls.size > 0 && timeoutMs > 0) await waitFor(answered(), timeoutMs, this.#parts.clock)
   }
 
   async #ask(request: LockRequest): Promise<LockHold | LockRefusal> {

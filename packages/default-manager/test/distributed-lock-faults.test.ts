@@ -206,19 +206,30 @@ describe('a lock that does not answer', () => {
     expect(runs).toEqual([slotId(20)])
   })
 
-  it('is waited for by a stop for a while, so that no lock is left behind', async () => {
-    const { clock, lock, manager } = await startInstance()
+  it('is waited for by a stop: a slot that it has claimed runs, for no other instance takes it', async () => {
+    const { clock, lock, manager, runs } = await startInstance()
     lock.mode = 'silent'
     await clock.advance(10 * MINUTE_MS)
-    let isStopped = false
-    const stopped = manager.stop().then(() => {
-      isStopped = true
-    })
-    await clock.settle()
-    expect(isStopped).toBe(false)
+    const stopped = manager.stop()
+    const isStopped = settles(stopped)
+    await clock.advance(999)
+    expect(isStopped()).toBe(false)
     lock.answer()
-    await stopped
-    expect(lock.released).toEqual([slotId(10)])
+    expect(await stopped).toEqual({ finished: 1, abandoned: [] })
+    expect([runs, lock.released]).toEqual([[slotId(10)], [slotId(10)]])
+  })
+
+  it('is waited for by a stop for a while longer, so that no lock is left behind', async () => {
+    const { clock, lock, manager, runs } = await startInstance()
+    lock.mode = 'silent'
+    await clock.advance(10 * MINUTE_MS)
+    const stopped = manager.stop()
+    const isStopped = settles(stopped)
+    await clock.advance(1_000)
+    expect(isStopped()).toBe(false)
+    lock.answer()
+    expect(await stopped).toEqual({ finished: 0, abandoned: [] })
+    expect([runs, lock.released]).toEqual([[], [slotId(10)]])
   })
 
   it('is not waited for beyond the deadline of a stop, and what it gives later is given back', async () => {

@@ -157,9 +157,12 @@ export const mutants: readonly Mutant[] = [
         "active.record.kind === 'manual') return\n    void (",
       ],
     ],
-    'a stop leaves a jittered slot waiting': [['      else this.#endWaiting(', '      else void (']],
+    'a stop leaves a jittered slot waiting': [
+      ['      else if (!active.isAsking) this.#endByStop(', '      else void ('],
+    ],
   }),
   ...mutantsOf(`${defaultManager}/src/active-work.ts`, locks, {
+    'a slot that was claimed is lost when its manager stops': [['else if (!active.isAsking) this', 'else this']],
     'a run does not give its lock back': [['      this.#parts.locks?.release(hold)\n', '']],
     'a lost lock aborts nothing': [['() => run.abort(leaseLost(run, hold))', '() => undefined']],
     'a pause ends a trigger that waits for its lock': [[" || active.record.kind === 'manual') return", ') return']],
@@ -193,7 +196,7 @@ export const mutants: readonly Mutant[] = [
     ],
     'what a lock gives is not looked at': [['checkAnswer(await this.#call(async', '(await this.#call(async']],
     'a stop does not wait for the lock': [
-      ['    if (this.#calls.size > 0 && remaining', '    if (this.#calls.size < 0 && remaining'],
+      ['    if (this.#calls.size > 0 && timeoutMs', '    if (this.#calls.size < 0 && timeoutMs'],
     ],
     'a stop waits for the lock beyond its deadline': [['Math.min(SILENT_AFTER_MS, endsAt - now)', 'SILENT_AFTER_MS']],
     'a stop waits for the lock 1 s longer always': [['now < deadline ? deadline : deadline +', 'deadline +']],
@@ -392,7 +395,7 @@ export const mutants: readonly Mutant[] = [
     'a schedule is the same in two zones': [[' && one.timeZone === other.timeZone', '']],
     'an offset may be a whole period': [['offsetMs >= periodMs)', 'offsetMs > periodMs)']],
     'a schedule can be changed': [
-      ["?? Object.freeze({ kind: 'every', periodMs })", "?? ({ kind: 'every', periodMs } as const)"],
+      ["Object.freeze({ kind: 'every', periodMs } as const)", "{ kind: 'every', periodMs } as const"],
     ],
   }),
   ...ownMutants('stable-hash', {
