@@ -60,11 +60,15 @@ export class LostRuns {
    * be run again is recorded then: until then it keeps the guard of its worker, also against a run on another queue.
    */
   async noteWaiting(queue: string, runId: string): Promise<void> {
-    const job = await this.#parts.runQueues.getJob(queue, runId)
+    const { runQueues, store } = this.#parts
+    const job = await runQueues.getJob(queue, runId)
     const data = job && readRunJob(job)
-    if (!data || (await job.getState()) !== 'waiting') return
-    const stored = await this.#parts.store.read(data.worker)
-    if (stored.definition?.policy.onCrash !== 'recover') await this.#settle(runId, stored)
+    if (!data) return
+    const stored = await store.read(data.worker)
+    const isToBeRunAgain =
+      stored.definition?.policy.onCrash === 'recover' && !(await store.hasRecord(data.worker, firstStartOf(runId)))
+    // Last of all: a start that was read before, and whose job waits now, has been cut off.
+    if (!isToBeRunAgain && (await job.getState()) === 'waiting') await this.#settle(runId, stored)
   }
 
   /** BullMQ has given up on a run whose process died again and again. */

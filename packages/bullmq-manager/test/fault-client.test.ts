@@ -76,6 +76,25 @@ describe.concurrent('a client of the caller', () => {
     expect(await client.ping()).toBe('PONG')
   })
 
+  it.for(['legacy', 'resp3'] as const)(
+    'that gives its answers as %s: what is there is read',
+    async (replyMapping, test) => {
+      const { expect } = test
+      const redis = await ownRedis(test)
+      const client = new Redis(redis.url, { maxRetriesPerRequest: null, replyMapping })
+      test.onTestFinished(() => client.disconnect())
+      const { manager, applicationName } = faultManager(test, { connection: client })
+      await manager.add(countingWorker('tidy', every('1h')).worker)
+      await manager.start()
+      const definition = () => redis.cli('hget', `{${applicationName}}:workers`, 'definition:tidy')
+      const before = await definition()
+      await manager.stop()
+      await manager.start()
+      expect(before).toContain('declaredAt')
+      expect(await definition()).toBe(before)
+    },
+  )
+
   it('that is silent at start fails it, and what had been asked for is not done later', async (test) => {
     const { expect } = test
     const redis = await ownRedis(test)
