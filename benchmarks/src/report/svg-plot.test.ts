@@ -49,7 +49,7 @@ describe('renderPlots', () => {
         ],
       },
     ])
-    expect(svg).toContain('a &lt; b')
+    expect(svg).toContain('<title>a &lt; b</title>')
     expect(svg).toContain('<path d="M64 214L510 40"')
     expect(svg.match(/<circle/g)).toHaveLength(3)
     expect(svg).toContain('>ours</text>')

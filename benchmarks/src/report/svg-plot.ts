@@ -22,6 +22,7 @@ export function renderPlots(plots: readonly Plot[]): string {
   const height = plots.length * HEIGHT
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<title>${escapeText(plots.map(({ title }) => title).join('; '))}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     ...plots.map((plot, index) => `<g transform="translate(0 ${index * HEIGHT})">\n${renderPlot(plot)}\n</g>`),
     '</svg>\n',
@@ -82,10 +83,13 @@ export function niceTicks(max: number): number[] {
 }
 
 function text(x: number, y: number, content: string, attributes = ''): string {
-  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-  return `<text x="${round(x)}" y="${round(y)}"${attributes && ` ${attributes}`}>${escaped}</text>`
+  return `<text x="${round(x)}" y="${round(y)}"${attributes && ` ${attributes}`}>${escapeText(content)}</text>`
 }
 
 function round(value: number): number {
   return Math.round(value * 10) / 10
+}
+
+function escapeText(content: string): string {
+  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 }
