@@ -38,7 +38,7 @@ import { WorkerWatch } from './worker-watch.ts'
 /** How long closing may take at most, however far the deadline is. */
 const CLOSE_MS = 5_000
 
-/** How long closing may take where Redis has just answered, though the deadline has passed. */
+/** How long closing may take though the deadline has passed, where Redis answered when it was last asked. */
 const CLOSE_ANSWERED_MS = 1_000
 
 /** How long a run whose process died may wait for a place before it is recorded as lost all the same. */

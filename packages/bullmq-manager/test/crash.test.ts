@@ -1,5 +1,6 @@
 import { type RunRecord, every } from '@background-workers/abstractions'
-import { describe, it } from 'vitest'
+import { type TestContext, describe, it } from 'vitest'
+import type { BullMqBackgroundWorkerManager } from '../src/index.ts'
 import { HOUR_MS } from './fixtures/cluster.ts'
 import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
@@ -35,13 +36,7 @@ describe.concurrent('a process that is killed in mid-run', () => {
     const other = countingWorker('other', every(1_000))
     for (const { worker } of [mortal, other]) await manager.add(worker)
     await manager.start()
-    const [killedAt, stoodStillBefore] = [Date.now(), stoodStillMs()]
-    dying.signal('SIGKILL')
-
-    const lost = async () => (await manager.runs('mortal')).find((run) => run.outcome === 'lost')
-    await expect.poll(lost, PATIENCE_FOR_LOST).toMatchObject({ runId, reason: 'crash' })
-    const lostAfterMs = Number((await lost())?.finishedAt) - killedAt
-    expect(lostAfterMs).toBeLessThan(LOST_WITHIN_MS + stoodStillMs() - stoodStillBefore)
+    await isLostInTime(test, manager, dying, runId)
     await expect.poll(() => mortal.runs.length, PATIENCE).toBeGreaterThan(0)
     expect(mortal.runs.map((run) => run.runId)).not.toContain(runId)
     // Meanwhile its slots met the guard.
@@ -77,13 +72,7 @@ describe.concurrent('a process that is killed in mid-run', () => {
     await manager.start()
     await manager.trigger('long')
     await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
-    const [killedAt, stoodStillBefore] = [Date.now(), stoodStillMs()]
-    dying.signal('SIGKILL')
-
-    const lost = async () => (await manager.runs('mortal')).find((run) => run.outcome === 'lost')
-    await expect.poll(lost, PATIENCE_FOR_LOST).toMatchObject({ runId, reason: 'crash' })
-    const lostAfterMs = Number((await lost())?.finishedAt) - killedAt
-    expect(lostAfterMs).toBeLessThan(LOST_WITHIN_MS + stoodStillMs() - stoodStillBefore)
+    await isLostInTime(test, manager, dying, runId)
     isOver.resolve()
     await expect.poll(() => manager.trigger('mortal').catch(() => undefined), PATIENCE).toBeDefined()
     await expect.poll(() => mortal.runs.length, PATIENCE).toBe(1)
@@ -123,3 +112,18 @@ describe.concurrent('a process that is killed in mid-run', () => {
     await expect.poll(async () => (await manager.get('mortal'))?.state, PATIENCE).toBe('idle')
   })
 })
+
+/** Kills the process of the run of `mortal`, which is then recorded as lost in time. */
+async function isLostInTime(
+  { expect }: TestContext,
+  manager: BullMqBackgroundWorkerManager,
+  dying: FaultProcess,
+  runId: unknown,
+): Promise<void> {
+  const [killedAt, stoodStillBefore] = [Date.now(), stoodStillMs()]
+  dying.signal('SIGKILL')
+  const lost = async () => (await manager.runs('mortal')).find((run) => run.outcome === 'lost')
+  await expect.poll(lost, PATIENCE_FOR_LOST).toMatchObject({ runId, reason: 'crash' })
+  const lostAfterMs = Number((await lost())?.finishedAt) - killedAt
+  expect(lostAfterMs).toBeLessThan(LOST_WITHIN_MS + stoodStillMs() - stoodStillBefore)
+}
