@@ -28,18 +28,6 @@ const latestGaps = new Map<string, { readonly afterMs: number; readonly nextMs: 
 
 /** Says why an expression can not be used, or nothing. */
 export function findCronProblem(expression: string, timeZone: string): string | undefined {
-  const key = `${timeZone} ${expression}`
-  if (knownGood.has(key)) return undefined
-  const problem = lookForProblem(expression, timeZone)
-  if (problem === undefined && knownGood.size < KNOWN_GOOD_KEPT) knownGood.add(key)
-  return problem
-}
-
-/** What a store holds is checked each time it is read, so what has been found good is remembered. About 100 B each. */
-const KNOWN_GOOD_KEPT = 20_000
-const knownGood = new Set<string>()
-
-function lookForProblem(expression: string, timeZone: string): string | undefined {
   const fields = expression.split(' ')
   if (expression.startsWith('@')) {
     if (!NICKNAMES.has(expression.toLowerCase())) {

@@ -144,6 +144,14 @@ describe('checkSchedule', () => {
     expect(() => checkSchedule(every(500), 'x', 1_000)).toThrow('the period of 500 ms is below the smallest, 1000 ms.')
   })
 
+  it('gives all workers of an expression and a zone one schedule', () => {
+    const schedule = cron('4 5 * * *', { timeZone: 'Asia/Tokyo' })
+    expect(cron(' 4  5 * * *', { timeZone: 'Asia/Tokyo' })).toBe(schedule)
+    expect(checkSchedule({ ...schedule }, 'x')).toBe(schedule)
+    expect(cron('4 5 * * *')).toEqual({ ...schedule, timeZone: 'UTC' })
+    expect(() => checkSchedule({ ...schedule, offsetMs: 0 }, 'x')).toThrow('x: unknown option "offsetMs".')
+  })
+
   it('gives a frozen copy and leaves what it was given as it is', () => {
     const given = { kind: 'every', periodMs: 5_000, offsetMs: undefined }
     const checked = checkSchedule(given, 'w')

@@ -45,9 +45,9 @@ export function every(period: number | string, options: { readonly offset?: numb
  * @throws InvalidScheduleError for an expression that can not be read or never fires, or an unknown zone.
  */
 export function cron(expression: string, options: { readonly timeZone?: string } = {}): CronSchedule {
-  const problem = findProblem(options, { timeZone: isText })
+  const problem = findProblem(options, cronOptionChecks)
   if (problem !== undefined) throw new InvalidScheduleError(`cron(${show(expression)}): ${problem}`)
-  return checkSchedule({ kind: 'cron', expression, timeZone: options.timeZone ?? 'UTC' }, 'cron') as CronSchedule
+  return checkCron(expression, options.timeZone ?? 'UTC', 'cron')
 }
 
 /**
@@ -88,23 +88,19 @@ export function isSameSchedule(one: Schedule, other: Schedule): boolean {
  * @throws InvalidScheduleError naming what is wrong and the fix.
  */
 export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 1): Schedule {
-  const refuse = (problem: string): never => {
-    throw new InvalidScheduleError(`${subject}: ${problem}`)
-  }
   if (typeof schedule !== 'object' || schedule === null) {
-    return refuse(`expected a schedule, got ${show(schedule)}. Make one with every() or cron().`)
+    return refuse(subject, `expected a schedule, got ${show(schedule)}. Make one with every() or cron().`)
   }
-  if (checkedCrons.has(schedule)) return schedule as CronSchedule
   const given = schedule as Record<string, unknown>
   switch (read(given, 'kind')) {
     case 'every': {
       const known = knownIntervals.get(read(given, 'periodMs'))
       if (known === schedule && known.periodMs >= minPeriodMs) return known
       const unknownKey = findProblem(given, intervalChecks)
-      if (unknownKey !== undefined) refuse(unknownKey)
+      if (unknownKey !== undefined) refuse(subject, unknownKey)
       const problem =
         findPeriodProblem(given.periodMs, minPeriodMs) ?? findOffsetProblem(given.offsetMs, given.periodMs as number)
-      if (problem !== undefined) refuse(problem)
+      if (problem !== undefined) refuse(subject, problem)
       const periodMs = given.periodMs as number
       return given.offsetMs === undefined
         ? knownInterval(periodMs)
@@ -115,26 +111,67 @@ export function checkSchedule(schedule: unknown, subject: string, minPeriodMs = 
           })
     }
     case 'cron': {
+      const known = knownCrons.get(read(given, 'timeZone'))?.get(read(given, 'expression'))
+      if (known === schedule) return known
       const unknownKey = findProblem(given, cronChecks)
-      if (unknownKey !== undefined) refuse(unknownKey)
-      if (typeof given.expression !== 'string')
-        refuse(`the cron expression must be a text, got ${show(given.expression)}.`)
-      if (typeof given.timeZone !== 'string') refuse(`the time zone must be a text, got ${show(given.timeZone)}.`)
-      const expression = (given.expression as string).trim().replace(/\s+/g, ' ')
-      const timeZone = given.timeZone as string
-      const problem = findCronProblem(expression, timeZone)
-      if (problem !== undefined) refuse(problem)
-      const checked: CronSchedule = Object.freeze({ kind: 'cron', expression, timeZone })
-      checkedCrons.add(checked)
-      return checked
+      if (unknownKey !== undefined) refuse(subject, unknownKey)
+      return checkCron(given.expression, given.timeZone, subject)
     }
     default:
-      return refuse(`a schedule of kind ${show(read(given, 'kind'))} is not known. Make one with every() or cron().`)
+      return refuse(
+        subject,
+        `a schedule of kind ${show(read(given, 'kind'))} is not known. Make one with every() or cron().`,
+      )
   }
 }
 
-/** What `cron()` makes is frozen, so `add` need not check it once more: 1 µs each. */
-const checkedCrons = new WeakSet<object>()
+function refuse(subject: string, problem: string): never {
+  throw new InvalidScheduleError(`${subject}: ${problem}`)
+}
+
+/** Each is checked once; a second one that says the same is the same. */
+function checkCron(givenExpression: unknown, givenZone: unknown, subject: string): CronSchedule {
+  const expression = withSingleSpaces(checkText('expression', givenExpression, 'the cron expression', subject))
+  const timeZone = checkText('timeZone', givenZone, 'the time zone', subject)
+  const known = knownCrons.get(timeZone)?.get(expression)
+  if (known) return known
+  const problem = findCronProblem(expression, timeZone)
+  if (problem !== undefined) refuse(subject, problem)
+  const checked: CronSchedule = Object.freeze({ kind: 'cron', expression, timeZone })
+  keepCron(checked)
+  return checked
+}
+
+function checkText(key: keyof CronSchedule, value: unknown, what: string, subject: string): string {
+  if (value === undefined) refuse(subject, `${what} must be a text, got undefined.`)
+  const problem = isText(value)
+  if (problem !== undefined) refuse(subject, `"${key}" ${problem}`)
+  return value as string
+}
+
+function withSingleSpaces(expression: string): string {
+  // Most are written so; another text of the same takes memory.
+  return /^\s|\s$|\s\s|[^\S ]/.test(expression) ? expression.trim().replace(/\s+/g, ' ') : expression
+}
+
+function keepCron(schedule: CronSchedule): void {
+  if (cronsKept++ === KNOWN_CRONS) {
+    knownCrons.clear()
+    cronsKept = 1
+  }
+  const ofZone = knownCrons.get(schedule.timeZone) ?? new Map<unknown, CronSchedule>()
+  knownCrons.set(schedule.timeZone, ofZone.set(schedule.expression, schedule))
+}
+
+/**
+ * By time zone and expression. What `cron()` makes is frozen, so `add` need not check it once more; nor is what a store says checked
+ * each time it is read.
+ */
+const knownCrons = new Map<unknown, Map<unknown, CronSchedule>>()
+let cronsKept = 0
+
+/** So many at most. */
+const KNOWN_CRONS = 20_000
 
 /** A getter may throw; then the schedule is refused like any other bad one. */
 function read(schedule: Record<string, unknown>, part: string): unknown {
@@ -165,10 +202,11 @@ const intervalChecks = { kind: isAnything, periodMs: isAnything, offsetMs: isAny
   keyof IntervalSchedule,
   Check
 >
-const cronChecks = { kind: isAnything, expression: isText, timeZone: isText } satisfies Record<
+const cronChecks = { kind: isAnything, expression: isAnything, timeZone: isAnything } satisfies Record<
   keyof CronSchedule,
   Check
 >
+const cronOptionChecks = { timeZone: isText }
 
 /** The last time that a `Date` can hold, in ms since the epoch: no slot comes after it. */
 export const MAX_DATE_MS = 8.64e15
