@@ -8,7 +8,7 @@ import { DEAD_AFTER_MS, type Instance } from './instances.ts'
 import { type TickScheduler, fingerprintOf } from './schedulers.ts'
 import type { Declaration } from './store.ts'
 import { policyText } from './stored-values.ts'
-import type { StoredWorker } from './stored-worker.ts'
+import type { KnownWorker, StoredWorker } from './stored-worker.ts'
 
 /** A worker that no instance in force has declared for so long is orphaned. */
 const ORPHANED_AFTER_MS = DEAD_AFTER_MS
@@ -29,7 +29,7 @@ export interface ReconcileFacts {
   /** The highest live release; its instances declare what is in force. */
   readonly releaseInForce: number
   /** The names of the workers that live instances of the release in force declare. */
-  readonly declared: ReadonlySet<string>
+  readonly declared: Pick<ReadonlySet<string>, 'has'>
   /** Since when a stored worker has been declared by none of them. */
   readonly missingSince: ReadonlyMap<string, number>
   /** Whether marks and due times may be ahead of the clock; to look takes about 0.1 ms for each cron worker. */
@@ -154,19 +154,27 @@ function isOverridden(stored: StoredWorker | undefined, declared: Schedule): boo
 }
 
 function planSchedulers(facts: ReconcileFacts, declarations: readonly Declaration[], gone: ReadonlySet<string>) {
-  const { stored, ticks, now, mayBeAhead } = facts
-  const wanted = wantedSchedules(facts, declarations, gone)
+  const { stored, ticks, now, mayBeAhead, declared } = facts
+  const declaring = new Map(declarations.map((declaration) => [declaration.name, declaration]))
   const writes: SchedulerWrite[] = []
   const markRepairs: string[] = []
   const restored: string[] = []
   const foreign: string[] = []
-  for (const [name, schedule] of wanted) {
+  let unwanted = ticks.size
+
+  /** Whether a worker is to have ticks by what is stored of it. */
+  const isWanted = ({ name, definition, orphanedAt, removedAt }: StoredWorker): boolean => {
+    const isGone = gone.has(name) || removedAt !== undefined || (orphanedAt !== undefined && !declared.has(name))
+    return definition !== undefined && !isGone
+  }
+  const planScheduler = (name: string, schedule: Schedule, worker: Partial<StoredWorker> = {}) => {
     const tick = ticks.get(name)
+    if (tick) unwanted--
     if (tick && tick.fingerprint === undefined && !tick.isBare) {
       foreign.push(name)
-      continue
+      return
     }
-    const { decidedUpTo, startedUpTo, definition, orphanedAt } = stored.get(name) ?? {}
+    const { decidedUpTo, startedUpTo, definition, orphanedAt } = worker
     const isAhead = (at: number | undefined) => mayBeAhead && isTooFarAhead(schedule, name, at, now)
     const isTickAhead = isAhead(tick?.nextAt)
     if (isTickAhead || isAhead(decidedUpTo) || isAhead(startedUpTo)) markRepairs.push(name)
@@ -176,28 +184,25 @@ function planSchedulers(facts: ReconcileFacts, declarations: readonly Declaratio
     const isInPlace = tick && !isTickAhead && !isBroken && tick.fingerprint === fingerprintOf(name, schedule)
     if (!isInPlace) writes.push({ name, schedule, isNew: tick === undefined })
   }
-  const removals = [...ticks.values()]
-    .filter(({ id, fingerprint }) => fingerprint !== undefined && !wanted.has(id))
-    .map(({ id }) => id)
-  return { writes, removals, markRepairs, restored, foreign }
-}
-
-/** The schedule in force of each worker that is to have ticks. */
-function wantedSchedules(
-  { stored, declared }: ReconcileFacts,
-  declarations: readonly Declaration[],
-  gone: ReadonlySet<string>,
-): Map<string, Schedule> {
-  const wanted = new Map<string, Schedule>()
-  for (const { name, definition, override, orphanedAt, removedAt } of stored.values()) {
-    const isGone = gone.has(name) || removedAt !== undefined || (orphanedAt !== undefined && !declared.has(name))
-    if (definition && !isGone) wanted.set(name, effectiveSchedule({ definition, override }))
+  for (const worker of stored.values()) {
+    if (isWanted(worker) && !declaring.has(worker.name)) {
+      planScheduler(worker.name, effectiveSchedule(worker as KnownWorker), worker)
+    }
   }
   for (const { name, definition, dropsOverride } of declarations) {
-    const override = dropsOverride ? undefined : stored.get(name)?.override
-    wanted.set(name, effectiveSchedule({ definition, override }))
+    const worker = stored.get(name)
+    planScheduler(
+      name,
+      effectiveSchedule({ definition, override: dropsOverride ? undefined : worker?.override }),
+      worker,
+    )
   }
-  return wanted
+  const isUnwanted = ({ id, fingerprint }: TickScheduler) => {
+    const worker = stored.get(id)
+    return fingerprint !== undefined && !declaring.has(id) && !(worker && isWanted(worker))
+  }
+  const removals = unwanted === 0 ? [] : [...ticks.values()].filter(isUnwanted).map(({ id }) => id)
+  return { writes, removals, markRepairs, restored, foreign }
 }
 
 /** BullMQ goes by the clocks of the machines, so what it writes may be so far ahead of Redis without harm. */

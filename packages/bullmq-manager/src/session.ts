@@ -173,7 +173,9 @@ export class Session {
     const inTime = (work: () => Promise<void>) =>
       this.connection.inTime('start', Math.max(1, Math.round(endsAt - performance.now())), work)
     await this.connection.waitUntilReady(timeoutMs)
-    await inTime(() => checkRedis({ client, keys: this.#keys, options, logger }))
+    await inTime(async () => {
+      await Promise.all([checkRedis({ client, keys: this.#keys, options, logger }), this.clock.measure(client)])
+    })
     await inTime(async () => {
       await Promise.all([this.reconciler.start(), options.isEnabled && this.#schedulers.limitLog()])
     })

@@ -15,7 +15,6 @@ import {
 import { type StoredDefinition, parseRecord } from './stored-values.ts'
 import {
   FIELDS,
-  type FieldTexts,
   OUTCOME_LETTERS,
   type ReportMalformed,
   type StoredField,
@@ -69,18 +68,26 @@ export class Store {
   }
 
   async readAll(): Promise<Map<string, StoredWorker>> {
+    return this.workersOf(await this.readFields())
+  }
+
+  /** All fields of all workers, for `workersOf`: field, value, field, … */
+  async readFields(): Promise<readonly string[]> {
     // Not `hgetall()`, which makes an object of the answer (so does `call` in lower case): that takes a quarter of the time. A client
     // with `replyMapping: 'resp3'` gives one all the same.
     const answer = (await this.#client.call('HGETALL', this.#keys.workers)) as string[] | Record<string, string>
-    return groupByWorker(Array.isArray(answer) ? answer : Object.entries(answer).flat(), this.#report)
+    return Array.isArray(answer) ? answer : Object.entries(answer).flat()
+  }
+
+  /** The workers that these fields are about. */
+  workersOf(fields: readonly string[]): Map<string, StoredWorker> {
+    return groupByWorker(fields, this.#report)
   }
 
   /** Only what these fields say. */
   async read(worker: string, fields: readonly StoredField[] = FIELDS): Promise<StoredWorker> {
     const values = await this.#client.hmget(this.#keys.workers, ...fields.map((field) => fieldOf(worker, field)))
-    const texts: FieldTexts = {}
-    for (const [index, field] of fields.entries()) if (values[index] != null) texts[field] = values[index]
-    return readWorker(worker, texts, this.#report)
+    return readWorker(worker, fields, values, this.#report)
   }
 
   /** Writes definitions; for each that is new, changed or back, its slots count from `decidedUpTo`. */

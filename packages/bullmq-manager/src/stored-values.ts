@@ -107,28 +107,12 @@ type Declared = Pick<PeriodicWorkerDefinition, 'schedule' | 'policy'>
 
 /** Reads what was declared of a worker, and by whom. */
 export function parseDefinition(text: string): StoredDefinition | undefined {
-  const written = WRITTEN.exec(text) as WrittenDefinition | null
-  const schedule = written && knownSchedules.get(written[1])
-  const policy = written && knownPolicies.get(written[2])
-  if (written && schedule && policy) {
-    // A part of a text keeps all of it in memory; most definitions are of one instance.
-    if (written[5] !== latestInstanceId) latestInstanceId = written[5]
-    return {
-      schedule,
-      policy,
-      release: Number(written[3]),
-      declaredAt: Number(written[4]),
-      instanceId: latestInstanceId,
-      since: Number(written[6]),
-      order: Number(written[7]),
-    }
-  }
+  const written = readWritten(text)
+  if (written) return written
   const definition = readDefinition(text)
   if (definition) noteDeclared(definition)
   return definition
 }
-
-let latestInstanceId = ''
 
 /** The next text that says this of a worker is right, and need not be checked. */
 export function noteDeclared({ schedule, policy }: Declared): void {
@@ -161,12 +145,47 @@ function keep<T>(known: Map<string, T>, text: string, value: T): void {
   known.set(text, value)
 }
 
-/** A definition as it is written here. Anything else that is JSON is read too, but slower. */
+/**
+ * A definition as it is written here, of which schedule and policy are known. Anything else that is JSON is read too, but slower.
+ * One expression for all of it, and a look-up of each part, would take twice as long.
+ */
+function readWritten(text: string): StoredDefinition | undefined {
+  const sharedAt = text.indexOf(SHARED)
+  const orderAt = text.lastIndexOf(ORDER)
+  const schedule = knownSchedules.get(text.slice(SCHEDULE.length, sharedAt))
+  const shared = readShared(text.slice(sharedAt, orderAt))
+  const order = text.slice(orderAt + ORDER.length, -1)
+  const isComplete = text.startsWith(SCHEDULE) && text.endsWith('}') && ORDER_NUMBER.test(order)
+  if (!schedule || !shared || !isComplete) return undefined
+  const { policy, release, declaredAt, instanceId, since } = shared
+  return { schedule, policy, release, declaredAt, instanceId, since, order: Number(order) }
+}
+
+/** What many workers have in common: those of one policy that were declared together. */
+type Shared = Omit<StoredDefinition, 'schedule' | 'order'>
+
+function readShared(text: string): Shared | undefined {
+  if (text === latestShared?.text) return latestShared.shared
+  const [, policyText, release, declaredAt, id, since] = WRITTEN_SHARED.exec(text) ?? []
+  const policy = policyText && knownPolicies.get(policyText)
+  if (!policy || id === undefined) return undefined
+  // A part of a text keeps all of it in memory; most definitions are of one instance.
+  const instanceId = id === latestShared?.shared.instanceId ? latestShared.shared.instanceId : id
+  const shared = { policy, release: Number(release), declaredAt: Number(declaredAt), instanceId, since: Number(since) }
+  latestShared = { text, shared }
+  return shared
+}
+
+let latestShared: { readonly text: string; readonly shared: Shared } | undefined
+
+const SCHEDULE = '{"schedule":'
+const SHARED = ',"policy":'
+const ORDER = ',"order":'
 const NUMBER = '(0|[1-9][0-9]{0,14})'
-const WRITTEN = new RegExp(
-  `^\\{"schedule":(\\{[^{}]*\\}),"policy":(\\{.*\\}),"release":${NUMBER},"declaredAt":${NUMBER},"instanceId":"([\\w-]{1,100})","since":${NUMBER},"order":${NUMBER}\\}$`,
+const WRITTEN_SHARED = new RegExp(
+  `^,"policy":(\\{.*\\}),"release":${NUMBER},"declaredAt":${NUMBER},"instanceId":"([\\w-]{1,100})","since":${NUMBER}$`,
 )
-type WrittenDefinition = readonly [string, string, string, string, string, string, string, string]
+const ORDER_NUMBER = new RegExp(`^${NUMBER}$`)
 
 function readDefinition(text: string): StoredDefinition | undefined {
   const value = parseObject(text)

@@ -64,11 +64,12 @@ export class WorkerWatch {
   /** Tells of everything that has changed since it last looked. */
   look(seen: WatchedStore): void {
     const { health, reports, entries } = this.#parts
+    const now = this.#parts.clock.now()
     for (const worker of seen.stored.values()) {
       const { name, orphanedAt, definition, consecutiveFailures } = worker
       if (orphanedAt !== undefined || entries.has(name)) this.#handedBack.delete(name)
       const isOutdated = (this.#notedAt.get(name) ?? Number.NEGATIVE_INFINITY) >= seen.readAt
-      const found = this.#findWrong(worker, seen)
+      const found = this.#findWrong(worker, seen, now)
       const findings = isOutdated ? this.#asNoted(name, found) : found
       reports.found(name, findings)
       for (const { code, dueAt } of findings) {
@@ -85,9 +86,10 @@ export class WorkerWatch {
   /** All that is wrong now, besides what has nothing to do with what Redis holds of the workers. Tells nobody. */
   reasons(seen: Omit<WatchedStore, 'readAt'>): HealthReason[] {
     const others = this.#parts.health.reasons.filter(({ code }) => !WATCHED_CODES.has(code) && code !== 'failing')
+    const now = this.#parts.clock.now()
     const found = [...seen.stored.values()].flatMap((worker): HealthReason[] => {
       const failing = failingReason(worker.name, worker.definition ? worker.consecutiveFailures : 0)
-      const findings = this.#findWrong(worker, seen).map(({ dueAt: _dueAt, ...reason }) => reason)
+      const findings = this.#findWrong(worker, seen, now).map(({ dueAt: _dueAt, ...reason }) => reason)
       return failing ? [failing, ...findings] : findings
     })
     return [...others, ...found]
@@ -123,10 +125,9 @@ export class WorkerWatch {
     return this.#parts.health.has('lost', worker) ? [...others, lostReason(worker)] : others
   }
 
-  #findWrong(worker: StoredWorker, { live, isSettlingIn }: Omit<WatchedStore, 'readAt'>): Finding[] {
+  #findWrong(worker: StoredWorker, { live, isSettlingIn }: Omit<WatchedStore, 'readAt'>, now: number): Finding[] {
     if (!isKnown(worker)) return []
     const { name, definition, paused, orphanedAt, recentOutcomes } = worker
-    const now = this.#parts.clock.now()
     const isTaken = live.some(({ queues }) => queues.includes(definition.policy.queue))
     const isScheduled = paused === undefined && !isSettlingIn
     const found = findWrong(
