@@ -29,20 +29,13 @@ export interface TickScheduler {
 export class TickSchedulers {
   readonly #client: RedisClient
   readonly #keys: Keys
-  readonly #queue: Queue
+  readonly #onError: (error: unknown) => void
+  #opened: Queue | undefined
 
   constructor(client: RedisClient, keys: Keys, onError: (error: unknown) => void) {
     this.#client = client
     this.#keys = keys
-    this.#queue = new Queue(TICK_QUEUE, {
-      connection: client as never,
-      prefix: keys.prefix,
-      skipVersionCheck: true,
-      // Else each start writes them; see limitLog.
-      skipMetasUpdate: true,
-      settings: { repeatStrategy },
-    } as ConstructorParameters<typeof Queue>[1])
-    this.#queue.on('error', onError)
+    this.#onError = onError
   }
 
   /** Limits BullMQ's own log of the queue, unless an earlier start has. */
@@ -73,17 +66,33 @@ export class TickSchedulers {
   /** Writes the scheduler of one worker. `isNew`: there is none of that id. */
   async write(worker: string, schedule: Schedule, isNew: boolean): Promise<void> {
     // Only an unchanged period and offset may be upserted; anything else keeps a stale offset.
-    if (!isNew) await this.#queue.removeJobScheduler(worker)
+    if (!isNew) await this.#queue().removeJobScheduler(worker)
     const template = { name: 'tick', data: { v: 1, fp: fingerprintOf(worker, schedule) }, opts: TEMPLATE_OPTIONS }
-    await this.#queue.upsertJobScheduler(worker, repeatOptionsOf(worker, schedule), template)
+    await this.#queue().upsertJobScheduler(worker, repeatOptionsOf(worker, schedule), template)
   }
 
   async remove(worker: string): Promise<void> {
-    await this.#queue.removeJobScheduler(worker)
+    await this.#queue().removeJobScheduler(worker)
   }
 
   async close(): Promise<void> {
-    await this.#queue.close()
+    await this.#opened?.close()
+  }
+
+  /** Opened when it is first needed: a start that changes nothing has no use for it, and takes 3 ms less. */
+  #queue(): Queue {
+    if (this.#opened) return this.#opened
+    const queue = new Queue(TICK_QUEUE, {
+      connection: this.#client as never,
+      prefix: this.#keys.prefix,
+      skipVersionCheck: true,
+      // Else each start writes them; see limitLog.
+      skipMetasUpdate: true,
+      settings: { repeatStrategy },
+    } as ConstructorParameters<typeof Queue>[1])
+    queue.on('error', this.#onError)
+    this.#opened = queue
+    return queue
   }
 }
 
@@ -118,6 +127,8 @@ export function repeatStrategy(millis: number, options: RepeatOptions): number |
 
 function readFingerprint(data: string): string | undefined {
   if (data === '' || data.length > 1_000) return undefined
+  const written = WRITTEN.exec(data)
+  if (written) return written[1]
   try {
     const value: unknown = JSON.parse(data)
     if (typeof value !== 'object' || value === null) return undefined
@@ -128,6 +139,9 @@ function readFingerprint(data: string): string | undefined {
   }
 }
 
+/** As it is written here; to read all of 10,000 as JSON takes 3 ms more. */
+const WRITTEN = /^\{"v":1,"fp":"([ !#-[\]-~]*)"\}$/
+
 /**
  * All schedulers of the tick queue in one answer, a JSON array: id, next due time, template data, whether its pending job is
  * there (-1: it has lost everything but its id), id, … What is not a hash has no data.
@@ -135,7 +149,7 @@ function readFingerprint(data: string): string | undefined {
  * KEYS schedulers
  */
 const readSchedulers = new LuaScript(`
-local answer = {}
+local answer, jobs = {}, {}
 local entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 for i = 1, #entries, 2 do
   local key = KEYS[1] .. ':' .. entries[i]
@@ -146,7 +160,17 @@ for i = 1, #entries, 2 do
   answer[n + 1] = entries[i]
   answer[n + 2] = entries[i + 1]
   answer[n + 3] = isRead and data or ''
-  answer[n + 4] = isBare and -1 or redis.call('EXISTS', key .. ':' .. entries[i + 1])
+  answer[n + 4] = isBare and -1 or 1
+  jobs[#jobs + 1] = key .. ':' .. entries[i + 1]
+end
+-- Mostly all are there. To ask for each takes Redis a third more time.
+for from = 1, #jobs, 1000 do
+  local to = math.min(from + 999, #jobs)
+  if redis.call('EXISTS', unpack(jobs, from, to)) <= to - from then
+    for i = from, to do
+      if answer[i * 4] == 1 then answer[i * 4] = redis.call('EXISTS', jobs[i]) end
+    end
+  end
 end
 return #answer == 0 and '[]' or cjson.encode(answer)
 `)
