@@ -75,6 +75,20 @@ describe('parseDefinition', () => {
     },
   )
 
+  it('keeps apart those that were declared by others, at other times and with another policy', () => {
+    const other = { schedule: cron('8 3 * * *'), policy: fillPolicy({ keepRuns: 8 }) }
+    const both = [
+      { ...declared, ...who },
+      { ...other, ...who },
+      { ...other, ...who, instanceId: 'i-2', order: 12 },
+      { ...declared, ...who, since: 1_740_000_000_001 },
+      { ...declared, ...who, release: 4 },
+    ]
+    noteDeclared(declared)
+    noteDeclared(other)
+    for (const definition of [...both, ...both]) expect(parseDefinition(JSON.stringify(definition))).toEqual(definition)
+  })
+
   it('refuses what begins like a definition that is known, and is none', () => {
     noteDeclared(declared)
     const text = JSON.stringify({ ...declared, ...who })
