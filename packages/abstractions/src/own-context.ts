@@ -18,7 +18,8 @@ function isLeftEmpty(): boolean {
 /**
  * Calls `callback` in an asynchronous context that has nothing of the caller's, of any `AsyncLocalStorage`: what works again and
  * again belongs to no request that has once triggered, resumed or rescheduled it.
+ * A method is called with its `receiver`, so that a run makes no function for it.
  */
-export const inOwnContext: (callback: () => void) => void = isLeftEmpty()
-  ? (callback) => empty.runInAsyncScope(callback)
-  : (callback) => empty.runInAsyncScope(create).runInAsyncScope(callback)
+export const inOwnContext: <This>(callback: (this: This) => void, receiver?: This) => void = isLeftEmpty()
+  ? (callback, receiver) => empty.runInAsyncScope(callback, receiver)
+  : (callback, receiver) => empty.runInAsyncScope(create).runInAsyncScope(callback, receiver)

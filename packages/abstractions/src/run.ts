@@ -97,8 +97,8 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
   #abortReason: RunAbort | undefined
   #lastError: { readonly error: unknown } | undefined
   #endWait: (() => void) | undefined
-  #clearTimeout: (() => void) | undefined
-  #clearStuckTimer: (() => void) | undefined
+  /** Of its timeout, and after an abort of being stuck. */
+  #clearTimer: (() => void) | undefined
   #logger: SafeLogger | undefined
 
   /** `now` is what the clock has just said. */
@@ -164,11 +164,8 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
       this.#settle()
       return
     }
-    inOwnContext(() => {
-      this.#setTimeout()
-      if (isRunTraced()) traceRun(this.#trace(), () => this.#callTraced())
-      else this.#call()
-    })
+    // oxlint-disable-next-line typescript/unbound-method -- it is called with this run
+    inOwnContext(this.#begin, this)
   }
 
   /** Aborts the signal and fixes the outcome. Gives `false` when the outcome was fixed before. */
@@ -177,7 +174,7 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
     this.#abortReason = reason
     const { outcome, reason: word } = outcomeOfAbort(reason)
     this.#finish(outcome, word, reason)
-    this.#clearStuckTimer = setLongTimer(this.#host.clock, () => this.#host.runStuck(this), STUCK_AFTER_MS)
+    this.#clearTimer = setLongTimer(this.#host.clock, () => this.#host.runStuck(this), STUCK_AFTER_MS)
     this.#controller?.abort(reason)
     this.#endWait?.()
     return true
@@ -199,7 +196,13 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
 
   /** Leaves no timer behind for a run that a stop has given up on. */
   abandon(): void {
-    this.#clearTimers()
+    this.#clearTimer?.()
+  }
+
+  #begin(): void {
+    this.#setTimeout()
+    if (isRunTraced()) traceRun(this.#trace(), () => this.#callTraced())
+    else this.#call()
   }
 
   #setTimeout(): void {
@@ -207,7 +210,7 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
     const { timeoutMs } = policy
     if (timeoutMs === undefined) return
     const timedOut = () => this.abort(new RunTimeoutError(worker.name, runId, timeoutMs))
-    this.#clearTimeout = setLongTimer(this.#host.clock, timedOut, timeoutMs)
+    this.#clearTimer = setLongTimer(this.#host.clock, timedOut, timeoutMs)
   }
 
   /** In a context of its own, so there is none to come back to: `AsyncLocalStorage.run` would make a map for that (200 ns, and so 45). */
@@ -266,7 +269,7 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
 
   #settle(): void {
     this.#isSettled = true
-    this.#clearTimers()
+    this.#clearTimer?.()
     this.#host.runSettled(this)
     this.#drained?.resolve()
   }
@@ -312,8 +315,8 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
   }
 
   #finish(outcome: RunOutcome, reason?: Reason, error?: unknown): void {
-    this.#clearTimeout?.()
-    this.#clearTimeout = undefined
+    this.#clearTimer?.()
+    this.#clearTimer = undefined
     const { clock } = this.#host
     const durationMs = Math.max(0, Math.round(clock.monotonicNow() - this.#startedAtMonotonic))
     const end = { finishedAtMs: clock.now(), durationMs, outcome }
@@ -342,11 +345,6 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
     if (outcome === 'succeeded') logger.debug(data, 'run succeeded')
     else if (outcome === 'failed') logger.error({ err, ...data }, 'run failed')
     else logger.warn({ err, ...data, reason }, 'run aborted')
-  }
-
-  #clearTimers(): void {
-    this.#clearTimeout?.()
-    this.#clearStuckTimer?.()
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type RunKind,
   type RunRecord,
   RunCancelledError,
+  type Slot,
   UnknownWorkerError,
   nextDueAt,
 } from '@background-workers/abstractions'
@@ -20,7 +21,7 @@ import {
   effectiveSchedule,
   slotRunId,
 } from '@background-workers/abstractions/for-managers'
-import type { ManagedPeriodicWorker } from './managed-worker.ts'
+import type { ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'
 import type { FilledOptions } from './options.ts'
 import type { RunRecords } from './run-records.ts'
 import type { WorkerLocks } from './worker-locks.ts'
@@ -38,6 +39,11 @@ export interface ActiveWorkParts {
 
 /** What makes a worker active: a slot that waits for its jitter, what waits for a lock, or a run. */
 type Work = Waiting | Run<Plan>
+
+/** The place of one worker name in the guard. */
+export interface Place {
+  active: Work | undefined
+}
 
 class Waiting {
   readonly entry: ManagedPeriodicWorker
@@ -63,10 +69,9 @@ export interface RunStart {
   /** That of its slot, if it is not given. */
   readonly runId?: string
   readonly kind: RunKind
-  readonly scheduledForMs?: number
+  /** Without one it is taken for due at its start. */
+  readonly slot?: Slot
   readonly lateByMs?: number
-  readonly missedSlots?: number
-  readonly nextDueAtMs?: number | undefined
   readonly by?: string
   readonly cause?: string | undefined
 }
@@ -77,10 +82,11 @@ export class ActiveWork {
   readonly #records: RunRecords
   readonly #host: RunHost<Plan>
   /**
-   * A worker that has been active keeps its place. A `Map` that is entered and left by every run copies itself again and
-   * again, and its old copies hold ended runs until a full garbage collection: that was half of what a run cost.
+   * By name, so that the run of a worker that was removed counts for the one that is added in its place. A worker that has
+   * been active keeps its place. A `Map` that is entered and left by every run copies itself again and again, and its old
+   * copies hold ended runs until a full garbage collection: that was half of what a run cost.
    */
-  readonly #active = new Map<string, Work | undefined>()
+  readonly #places = new Map<string, Place>()
   /** While a stop waits for what asks for its lock: the runs that it is about. */
   #stopping: Run[] | undefined
 
@@ -100,42 +106,43 @@ export class ActiveWork {
   }
 
   /** The record of the worker's active run, or of what waits for its jitter or its lock. */
-  recordOf(name: string): RunRecord | undefined {
-    return this.#active.get(name)?.record
+  recordOf(entry: ManagedWorker): RunRecord | undefined {
+    return this.#activeOf(entry)?.record
   }
 
   /** The id of what makes the worker active; none while nothing does. */
-  runIdOf(name: string): string | undefined {
-    const active = this.#active.get(name)
+  runIdOf(entry: ManagedWorker): string | undefined {
+    const active = this.#activeOf(entry)
     return active instanceof Run ? active.plan.runId : active?.record.runId
   }
 
   /** The record of what waits for its jitter or its lock; none while the worker runs. */
-  waitingRecordOf(name: string): RunRecord | undefined {
-    const active = this.#active.get(name)
+  waitingRecordOf(entry: ManagedWorker): RunRecord | undefined {
+    const active = this.#activeOf(entry)
     return active instanceof Waiting ? active.record : undefined
   }
 
   /** The worker's active run; none while it waits. */
-  runOf(name: string): Run | undefined {
-    const active = this.#active.get(name)
+  runOf(entry: ManagedWorker): Run | undefined {
+    const active = this.#activeOf(entry)
     return active instanceof Run ? active : undefined
   }
 
   /** All active runs. */
   runs(): Run[] {
-    return this.#works().flatMap(([, active]) => (active instanceof Run ? [active] : []))
+    return this.#works().filter((active) => active instanceof Run)
   }
 
   /** What waits is active until `waited` is called. `end` ends the wait, and tells whoever waits for it too why. */
   wait(what: WaitStart): void {
-    this.#active.set(what.entry.name, new Waiting(what))
+    this.#placeOf(what.entry).active = new Waiting(what)
   }
 
   /** The wait is over by itself. Gives whether anything was active. */
-  waited(name: string): boolean {
-    const wasActive = this.#active.get(name) !== undefined
-    this.#active.set(name, undefined)
+  waited(entry: ManagedPeriodicWorker): boolean {
+    const place = this.#placeOf(entry)
+    const wasActive = place.active !== undefined
+    place.active = undefined
     return wasActive
   }
 
@@ -145,7 +152,7 @@ export class ActiveWork {
    */
   start(entry: ManagedPeriodicWorker, what: RunStart, now: number, hold?: LockHold): void {
     const run = new Run(new Plan(entry, what, now), this.#host, now)
-    this.#active.set(entry.name, run)
+    this.#placeOf(entry).active = run
     this.#stopping?.push(run)
     if (hold) run.plan.giveBack = this.#watch(run, hold)
     entry.history.begin(run, entry.definition.policy.keepRuns)
@@ -155,12 +162,12 @@ export class ActiveWork {
 
   /** Ends what waits under this id, or aborts the run. Gives whether there was one that could be. */
   cancel(runId: string, by: string | undefined): boolean {
-    for (const [name, active] of this.#works()) {
+    for (const active of this.#works()) {
       if (active instanceof Run && active.plan.runId === runId) {
-        return active.abort(new RunCancelledError(name, runId, by))
+        return active.abort(new RunCancelledError(active.plan.worker.name, runId, by))
       }
       if (active instanceof Waiting && active.record.runId === runId) {
-        this.#endWaiting(name, active, new RunCancelledError(name, runId, by))
+        this.#endWaiting(active, new RunCancelledError(active.entry.name, runId, by))
         // A trigger that waits for its lock was not accepted: its caller is told, and there is nothing to record.
         if (active.record.kind === 'manual') return true
         this.#records.cancel(active.entry, {
@@ -175,12 +182,12 @@ export class ActiveWork {
   }
 
   /** A pause ends what waits: a slot is skipped, a retrying run fails with its last error. A trigger works while paused. */
-  pause(name: string): void {
-    const active = this.#active.get(name)
+  pause(entry: ManagedPeriodicWorker): void {
+    const active = this.#activeOf(entry)
     if (active instanceof Run) active.endRetries()
     if (!(active instanceof Waiting) || active.record.kind === 'manual') return
-    this.#endWaiting(name, active, new ManagerStoppedError(`Worker "${name}" is paused.`))
-    this.#records.skip(active.entry, {
+    this.#endWaiting(active, new ManagerStoppedError(`Worker "${entry.name}" is paused.`))
+    this.#records.skip(entry, {
       ...active.record,
       outcome: 'skipped',
       reason: 'paused',
@@ -188,40 +195,55 @@ export class ActiveWork {
   }
 
   /** A worker that is removed keeps its active run; what waits is forgotten with it. */
-  forget(name: string): void {
-    const active = this.#active.get(name)
-    if (active instanceof Waiting) this.#endWaiting(name, active, new UnknownWorkerError(name))
-    if (!(active instanceof Run)) this.#active.delete(name)
+  forget(entry: ManagedWorker): void {
+    const active = this.#activeOf(entry)
+    if (active instanceof Waiting) this.#endWaiting(active, new UnknownWorkerError(entry.name))
+    if (!(active instanceof Run)) this.#places.delete(entry.name)
   }
 
   /** A stop takes no slot that waits, and repeats no run. What asks for its lock may have it by now, and is not ended. */
   stopWaiting(): void {
     this.#stopping = this.runs()
-    for (const [name, active] of this.#works()) {
+    for (const active of this.#works()) {
       if (active instanceof Run) active.endRetries()
-      else if (!active.isAsking) this.#endByStop(name, active)
+      else if (!active.isAsking) this.#endByStop(active)
     }
   }
 
   /** What has not got its lock by now does not run. Gives the runs that were active at `stopWaiting`, and those that began since. */
   stopAsking(): Run[] {
-    for (const [name, active] of this.#works()) if (active instanceof Waiting) this.#endByStop(name, active)
+    for (const active of this.#works()) if (active instanceof Waiting) this.#endByStop(active)
     const runs = this.#stopping ?? []
     this.#stopping = undefined
     return runs
   }
 
-  /** All that is active, by the names of the workers. */
-  #works(): (readonly [string, Work])[] {
-    return [...this.#active].flatMap(([name, active]) => (active ? [[name, active] as const] : []))
+  /** All that is active. */
+  #works(): Work[] {
+    return [...this.#places.values()].flatMap(({ active }) => active ?? [])
   }
 
-  #endByStop(name: string, active: Waiting): void {
-    this.#endWaiting(name, active, new ManagerStoppedError(`Worker "${name}" does not run: the manager stops.`))
+  /** Kept with the worker: nearly all that is asked for is found without a look-up by name. */
+  #activeOf({ name, place }: ManagedWorker): Work | undefined {
+    return (place ?? this.#places.get(name))?.active
   }
 
-  #endWaiting(name: string, active: Waiting, why: BackgroundWorkerError): void {
-    this.#active.set(name, undefined)
+  /** Of a worker that becomes active, so the run of a namesake that was removed has left its place. */
+  #placeOf(entry: ManagedPeriodicWorker): Place {
+    if (!entry.place) {
+      entry.place = { active: undefined }
+      this.#places.set(entry.name, entry.place)
+    }
+    return entry.place
+  }
+
+  #endByStop(active: Waiting): void {
+    const why = new ManagerStoppedError(`Worker "${active.entry.name}" does not run: the manager stops.`)
+    this.#endWaiting(active, why)
+  }
+
+  #endWaiting(active: Waiting, why: BackgroundWorkerError): void {
+    this.#placeOf(active.entry).active = undefined
     active.end(why)
   }
 
@@ -239,42 +261,65 @@ export class ActiveWork {
   #runSettled({ plan }: Run<Plan>): void {
     const { entry, giveBack } = plan
     const { name } = entry
-    if (entry.isAdded) this.#active.set(name, undefined)
-    else this.#active.delete(name)
+    this.#placeOf(entry).active = undefined
+    if (!entry.isAdded) this.#places.delete(name)
     giveBack?.()
     this.#parts.reports.runSettled(name)
   }
 }
 
+/** It points to what was decided and copies nothing of it: a run allocated 250 of 1,740 bytes more. */
 class Plan implements RunPlan {
   readonly entry: ManagedPeriodicWorker
+  readonly lastSucceededAtMs: number | undefined
   /** Gives its lock back, if it has one. */
   giveBack: (() => void) | undefined
-  readonly worker: RunPlan['worker']
-  readonly policy: RunPlan['policy']
-  readonly kind: RunKind
-  readonly scheduledForMs: number
-  readonly lateByMs: number
-  readonly missedSlots: number
-  readonly nextDueAtMs: number | undefined
-  readonly lastSucceededAtMs: number | undefined
-  readonly by: string | undefined
-  readonly cause: string | undefined
+  readonly #start: RunStart
+  readonly #slot: Slot
   #runId: string | undefined
 
-  constructor(entry: ManagedPeriodicWorker, what: RunStart, now: number) {
+  constructor(entry: ManagedPeriodicWorker, start: RunStart, now: number) {
     this.entry = entry
-    this.worker = entry.work
-    this.policy = entry.definition.policy
-    this.kind = what.kind
-    this.scheduledForMs = what.scheduledForMs ?? now
-    this.lateByMs = what.lateByMs ?? 0
-    this.missedSlots = what.missedSlots ?? 0
-    this.nextDueAtMs = what.nextDueAtMs ?? nextDueAt(effectiveSchedule(entry), now, entry.name)
     this.lastSucceededAtMs = entry.hasHistory ? entry.history.lastSucceededAtMs : undefined
-    this.by = what.by
-    this.cause = what.cause
-    this.#runId = what.runId
+    this.#start = start
+    this.#slot = start.slot ?? slotAt(entry, now)
+    this.#runId = start.runId
+  }
+
+  get worker(): RunPlan['worker'] {
+    return this.entry
+  }
+
+  get policy(): RunPlan['policy'] {
+    return this.entry.definition.policy
+  }
+
+  get kind(): RunKind {
+    return this.#start.kind
+  }
+
+  get scheduledForMs(): number {
+    return this.#slot.dueAt
+  }
+
+  get lateByMs(): number {
+    return this.#start.lateByMs ?? 0
+  }
+
+  get missedSlots(): number {
+    return this.#slot.missedSlots
+  }
+
+  get nextDueAtMs(): number | undefined {
+    return this.#slot.nextDueAt
+  }
+
+  get by(): string | undefined {
+    return this.#start.by
+  }
+
+  get cause(): string | undefined {
+    return this.#start.cause
   }
 
   /** That of a slot is made when it is asked for: nobody asks for most. */
@@ -282,6 +327,11 @@ class Plan implements RunPlan {
     this.#runId ??= slotRunId(this.worker.name, { dueAt: this.scheduledForMs })
     return this.#runId
   }
+}
+
+/** As if a slot were due now, for what has none. */
+export function slotAt(entry: ManagedPeriodicWorker, now: number): Slot {
+  return { dueAt: now, nextDueAt: nextDueAt(effectiveSchedule(entry), now, entry.name), missedSlots: 0 }
 }
 
 function leaseLost(run: Run, { signal }: LockHold): LeaseLostError {

@@ -143,7 +143,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#entries.delete(name)
     entry.isAdded = false
     this.#parts.health.clearWorker(name)
-    this.#runner.work.forget(name)
+    this.#runner.work.forget(entry)
     if (isPeriodic(entry)) this.#timetable.set(entry, undefined)
     if (entry.hasHistory) this.#keepHistory(name, entry.history)
     this.#stops.letGo(this.#stoppable(entry))
@@ -176,7 +176,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const entry = this.#periodic(name, 'pause')
     entry.paused = pauseInfo(given, entry.paused, this.#clock.now())
     this.#timetable.set(entry, undefined)
-    this.#runner.work.pause(name)
+    this.#runner.work.pause(entry)
     this.#look(entry)
     this.#parts.reports.paused(name, given)
   }
@@ -277,8 +277,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     return report
   }
 
-  #stoppable({ name, starter }: ManagedWorker): StoppableWorker {
-    return { name, starter, run: this.#runner.work.runOf(name) }
+  #stoppable(entry: ManagedWorker): StoppableWorker {
+    const { name, starter } = entry
+    return { name, starter, run: this.#runner.work.runOf(entry) }
   }
 
   /** Its first slot comes after its own `start`, if it has one. */
@@ -410,7 +411,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   #describe(entry: ManagedWorker): WorkerStatus {
     return describeWorker(entry, {
-      activeRun: this.#runner.work.recordOf(entry.name),
+      activeRun: this.#runner.work.recordOf(entry),
       isStuck: this.#parts.health.has('stuck', entry.name),
       isOverdue: this.#isOverdue(entry),
     })

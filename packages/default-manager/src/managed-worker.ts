@@ -1,9 +1,15 @@
-import type { IPeriodicBackgroundWorker, PauseInfo, ScheduleOverride } from '@background-workers/abstractions'
-import type { Periodic, RunPlan, WorkerEntry } from '@background-workers/abstractions/for-managers'
+import type {
+  IPeriodicBackgroundWorker,
+  PauseInfo,
+  PeriodicBackgroundWorkerContext,
+  ScheduleOverride,
+} from '@background-workers/abstractions'
+import type { Periodic, WorkerEntry } from '@background-workers/abstractions/for-managers'
+import type { Place } from './active-work.ts'
 import { RunHistory } from './run-history.ts'
 import type { Appointment } from './timetable.ts'
 
-/** What the manager keeps of a worker. It is its own entry in the timetable. */
+/** What the manager keeps of a worker. It is its own entry in the timetable, and what its runs call. */
 export class ManagedWorker implements WorkerEntry, Appointment {
   readonly worker: WorkerEntry['worker']
   readonly definition: WorkerEntry['definition']
@@ -14,8 +20,9 @@ export class ManagedWorker implements WorkerEntry, Appointment {
   isAdded = true
   dueAt: number | undefined
   heapIndex = -1
+  /** Its place in the guard, since it has first been active. */
+  place: Place | undefined
   #history: RunHistory | undefined
-  #work: RunPlan['worker'] | undefined
 
   constructor({ worker, definition, starter }: WorkerEntry, history?: RunHistory) {
     this.worker = worker
@@ -28,12 +35,8 @@ export class ManagedWorker implements WorkerEntry, Appointment {
     return this.definition.name
   }
 
-  /** What a run takes of it. */
-  get work(): RunPlan['worker'] {
-    const { name } = this
-    const worker = this.worker as IPeriodicBackgroundWorker
-    this.#work ??= { name, doWork: (context) => worker.doWork(context) }
-    return this.#work
+  doWork(context: PeriodicBackgroundWorkerContext): Promise<void> {
+    return (this.worker as IPeriodicBackgroundWorker).doWork(context)
   }
 
   /** Made at the first record. */

@@ -7,13 +7,11 @@ import {
   StoreUnavailableError,
   WorkerBusyError,
   decideSlot,
-  nextDueAt,
 } from '@background-workers/abstractions'
 import {
   type Run,
   type SafeLogger,
   causeOfTrigger,
-  effectiveSchedule,
   manualRunId,
   nonRunOf,
   setLongTimer,
@@ -21,7 +19,7 @@ import {
   startRunId,
   startWindow,
 } from '@background-workers/abstractions/for-managers'
-import { ActiveWork, type RunStart } from './active-work.ts'
+import { ActiveWork, type RunStart, slotAt } from './active-work.ts'
 import type { LockWaiter } from './lock-wait.ts'
 import type { ManagedPeriodicWorker } from './managed-worker.ts'
 import { RunRecords, type RunRecordsParts } from './run-records.ts'
@@ -56,14 +54,14 @@ export class SlotRunner {
 
   /** Whether the slot is the one that was decided last; it may still wait for its jitter or its lock. */
   isDecided(entry: ManagedPeriodicWorker, slotMs: number): boolean {
-    const isWaiting = this.work.waitingRecordOf(entry.name)?.scheduledFor.getTime() === slotMs
+    const isWaiting = this.work.waitingRecordOf(entry)?.scheduledFor.getTime() === slotMs
     return isWaiting || (entry.hasHistory && entry.history.lastSlotMs === slotMs)
   }
 
   /** Decides a slot that has come due, and carries the decision out. */
   decide(entry: ManagedPeriodicWorker, slot: Slot, now: number): void {
     // A clock that was set back makes the slot due again while it still waits or runs.
-    const activeRunId = this.work.runIdOf(entry.name)
+    const activeRunId = this.work.runIdOf(entry)
     if (activeRunId !== undefined && activeRunId === slotRunId(entry.name, slot)) return
     const decision = decideSlot(
       entry.definition,
@@ -80,7 +78,7 @@ export class SlotRunner {
 
   /** @throws WorkerBusyError, and with a lock StoreUnavailableError */
   trigger(entry: ManagedPeriodicWorker, by: string | undefined): string | Promise<string> {
-    const activeRunId = this.work.runIdOf(entry.name)
+    const activeRunId = this.work.runIdOf(entry)
     if (activeRunId !== undefined) throw new WorkerBusyError(entry.name, activeRunId)
     const runId = manualRunId(entry.name)
     const start: RunStart & { readonly runId: string } = {
@@ -99,12 +97,12 @@ export class SlotRunner {
     const start = { runId: startRunId(entry.name, crypto.randomUUID()), kind: 'start' } as const
     const now = this.#clock.now()
     const record = this.#records.unstarted(entry, start.runId, 'start', now)
-    const blockedBy = this.work.runIdOf(entry.name)
+    const blockedBy = this.work.runIdOf(entry)
     if (blockedBy !== undefined) {
       this.#records.skip(entry, { ...record, outcome: 'skipped', reason: 'overlap', blockedBy })
     } else if (this.#locks) {
       // It may wait for a lock for as long as a slot that is due now.
-      const slot = { dueAt: now, nextDueAt: nextDueAt(effectiveSchedule(entry), now, entry.name), missedSlots: 0 }
+      const slot = slotAt(entry, now)
       this.#waitForLock(this.#locks, entry, record, {
         request: { worker: entry.name, runId: start.runId },
         untilMs: startWindow(entry.definition, slot).latestStartAt,
@@ -137,7 +135,7 @@ export class SlotRunner {
 
   #waitForJitter(entry: ManagedPeriodicWorker, slot: Slot, waitMs: number): void {
     const start = () => {
-      this.work.waited(entry.name)
+      this.work.waited(entry)
       const now = this.#clock.now()
       this.#carryOut(entry, slot, this.#decideAfterWait(entry, slot, now), now)
     }
@@ -160,8 +158,7 @@ export class SlotRunner {
     { held, refused, failed, ...asked }: LockWaiter,
     ended: (why: BackgroundWorkerError) => void = () => {},
   ): void {
-    const { name } = entry
-    const noLongerWaiting = () => this.work.waited(name)
+    const noLongerWaiting = () => this.work.waited(entry)
     const endWait = locks.wait({
       ...asked,
       held: (hold) => noLongerWaiting() && held(hold),
@@ -256,11 +253,5 @@ export class SlotRunner {
 }
 
 function slotStart(slot: Slot, { runKind, lateByMs }: RunDecision): RunStart {
-  return {
-    kind: runKind,
-    scheduledForMs: slot.dueAt,
-    lateByMs,
-    missedSlots: slot.missedSlots,
-    nextDueAtMs: slot.nextDueAt,
-  }
+  return { kind: runKind, slot, lateByMs }
 }

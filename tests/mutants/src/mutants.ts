@@ -65,7 +65,7 @@ export const mutants: readonly Mutant[] = [
   ),
   ...mutantsOf(`${abstractions}/own-context.ts`, [`${abstractions}/own-context.test.ts`, contract], {
     'runs are called in the context of whoever calls': [
-      ['? (callback) => empty.runInAsyncScope(callback)', '? (callback) => callback()'],
+      ['=> empty.runInAsyncScope(callback, receiver)', '=> callback.call(receiver as never)'],
     ],
   }),
   ...mutantsOf(
@@ -103,7 +103,7 @@ export const mutants: readonly Mutant[] = [
       'a timeout is an abort': [
         ["return { outcome: 'failed', reason: 'timeout' }", "return { outcome: 'aborted', reason: 'timeout' }"],
       ],
-      'a run that has ended is called stuck': [['    this.#clearStuckTimer?.()\n', '']],
+      'a run that has ended is called stuck': [['= true\n    this.#clearTimer?.()\n', '= true\n']],
       'a record does not count the attempts': [['return this.#end ? this.#attempt :', 'return this.#end ? 1 :']],
     },
   ),
@@ -148,7 +148,7 @@ export const mutants: readonly Mutant[] = [
     'the guard ends with the outcome': [
       [
         'runFinished: (run) => this.#records',
-        'runFinished: (run) => this.#active.delete(run.plan.entry.name) && this.#records',
+        'runFinished: (run) => (this.#placeOf(run.plan.entry).active = undefined) ?? this.#records',
       ],
     ],
     'a pause lets a jittered slot run': [
@@ -220,8 +220,8 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [contract, time], {
     'a pause owes its slots': [
       [
-        '    this.#timetable.set(entry, undefined)\n    this.#runner.work.pause(name)',
-        '    this.#runner.work.pause(name)',
+        '    this.#timetable.set(entry, undefined)\n    this.#runner.work.pause(entry)',
+        '    this.#runner.work.pause(entry)',
       ],
       ['    entry.paused = undefined\n    this.#schedule(entry)\n', '    entry.paused = undefined\n'],
     ],
@@ -471,7 +471,7 @@ export const mutants: readonly Mutant[] = [
     'a cancel does not reach what waits': [['active.record.runId === runId)', "active.record.runId === '')"]],
     'nobody has cancelled what waited': [['cancelledBeforeStart(by)', 'cancelledBeforeStart(undefined)']],
     'a removal leaves a jittered slot waiting': [
-      ['if (active instanceof Waiting) this.#endWaiting(name, active, new UnknownWorkerError(name))', ''],
+      ['if (active instanceof Waiting) this.#endWaiting(active, new UnknownWorkerError(entry.name))', ''],
     ],
     'a stop lets runs be repeated': [
       ['if (active instanceof Run) active.endRetries()\n      else', 'if (active instanceof Run) continue\n      else'],
