@@ -24,7 +24,7 @@ export class HealthMonitor {
 
   /** Whether nothing is wrong with a worker. */
   isFine(worker: string): boolean {
-    return !this.#reasons.has(worker)
+    return this.#reasons.size === 0 || !this.#reasons.has(worker)
   }
 
   /** Gives `false` when that was known. */
@@ -42,6 +42,8 @@ export class HealthMonitor {
 
   /** Gives `false` when there was no such reason. */
   clear(code: HealthCode, worker?: string): boolean {
+    // Asked twice for each run: nearly always there is nothing to look up.
+    if (this.#reasons.size === 0) return false
     const reasons = this.#reasons.get(worker)
     if (!reasons?.delete(code)) return false
     if (reasons.size === 0) this.#reasons.delete(worker)

@@ -15,9 +15,10 @@ export class RunHistory {
   readonly #runs: Kept[] = []
   #packed: PackedRuns | undefined
   readonly #nonRuns: Kept[] = []
-  /** A ring. */
-  readonly #outcomes: RunOutcome[] = []
-  #outcomeCount = 0
+  /** The last ones up to one that is no success. */
+  #outcomes: readonly RunOutcome[] = []
+  /** Runs that have succeeded since. Nearly all do, and a number is the least to write. */
+  #successes = 0
   #keepRuns = 0
   #lastUnpackedSuccess: Kept | undefined
   #lastFailure: Kept | undefined
@@ -45,8 +46,8 @@ export class RunHistory {
   }
 
   get recentOutcomes(): readonly RunOutcome[] {
-    const oldest = this.#outcomeCount % RECENT_OUTCOMES
-    return [...this.#outcomes.slice(oldest), ...this.#outcomes.slice(0, oldest)]
+    const successes = Array.from({ length: Math.min(this.#successes, RECENT_OUTCOMES) }, () => 'succeeded' as const)
+    return [...this.#outcomes, ...successes].slice(-RECENT_OUTCOMES)
   }
 
   /** The slot that was decided last. */
@@ -133,7 +134,12 @@ export class RunHistory {
   }
 
   #noteOutcome(outcome: RunOutcome): void {
-    this.#outcomes[this.#outcomeCount++ % RECENT_OUTCOMES] = outcome
+    if (outcome === 'succeeded') {
+      this.#successes++
+    } else {
+      this.#outcomes = [...this.recentOutcomes, outcome].slice(-RECENT_OUTCOMES)
+      this.#successes = 0
+    }
   }
 
   #noteSlot(run: Pick<RunRecord, 'kind'>, scheduledForMs: number): void {

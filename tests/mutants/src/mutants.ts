@@ -240,12 +240,10 @@ export const mutants: readonly Mutant[] = [
     `${defaultManager}/src/packed-runs.ts`,
     [`${defaultManager}/src/packed-runs.test.ts`, `${defaultManager}/src/run-history.test.ts`],
     {
-      'packed runs pile up': [['(at + WIDTH) % (keepRuns * WIDTH)', 'at + WIDTH']],
-      'too many packed runs are dropped': [
-        ['(at + WIDTH) % (keepRuns * WIDTH)', '(at + WIDTH) % ((keepRuns - 1) * WIDTH)'],
-      ],
+      'packed runs pile up': [['(this.#newest + 1) % keepRuns', 'this.#newest + 1']],
+      'too many packed runs are dropped': [['(this.#newest + 1) % keepRuns', '(this.#newest + 1) % (keepRuns - 1)']],
       'packed runs are listed as they stand': [
-        ['const numbers = this.#oldestFirst()', 'const numbers = this.#numbers'],
+        ['const numbers = this.#oldestFirst()\n    return', 'const numbers = this.#chunks.flat()\n    return'],
       ],
       'a packed catch-up is an ordinary run': [[" && kind === 'scheduled' && missedSlots === 0", '']],
     },
