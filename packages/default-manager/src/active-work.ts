@@ -268,7 +268,7 @@ export class ActiveWork {
   }
 }
 
-/** It points to what was decided and copies nothing of it: a run allocated 250 of 1,740 bytes more. */
+/** It points to what was decided and copies nothing of it: that and one closure less save 250 of the 1,740 bytes of a run. */
 class Plan implements RunPlan {
   readonly entry: ManagedPeriodicWorker
   readonly lastSucceededAtMs: number | undefined
