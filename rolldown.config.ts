@@ -28,6 +28,8 @@ export default defineConfig({
   output: {
     dir: 'dist',
     sourcemap: true,
+    // They are in the declarations and in `src`.
+    comments: false,
     // Shared code is there once: two copies of a class would not know each other's instances.
     codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] },
     chunkFileNames: '[name].js',

@@ -1,4 +1,5 @@
 // The building blocks that managers share: what they must agree on is written here, once.
+// What they need of the contract at run time is here too: they load one entry, not two.
 export {
   defineWorker,
   type DefinitionRules,
@@ -25,11 +26,23 @@ export {
   isWhole,
   show,
 } from './checks.ts'
-export { MAX_TIMER_MS, setLongTimer } from './clock.ts'
-export { nonRunOf, startWindow } from './decide-slot.ts'
+export { MAX_TIMER_MS, setLongTimer, systemClock } from './clock.ts'
+export { decideSlot, nonRunOf, startWindow } from './decide-slot.ts'
 export { ABORT_GRACE_MS, type StoppingWork, drain } from './drain.ts'
 export { latestDueSlot } from './due-slot.ts'
 export { MAX_DURATION_MS } from './duration.ts'
+export {
+  InvalidOptionsError,
+  LeaseLostError,
+  ManagerStoppedError,
+  NotPeriodicError,
+  RunCancelledError,
+  StartTimeoutError,
+  StoreUnavailableError,
+  UnknownWorkerError,
+  WorkerBusyError,
+  WorkerNotReadyError,
+} from './errors.ts'
 export { EventHub } from './event-hub.ts'
 export { SafeLogger, safeLogger } from './safe-logger.ts'
 export { CURED_BY_RESTART, FAILING_AFTER, FINE_AFTER_MS, failingReason, healthReport, healthStatus } from './health.ts'
@@ -67,6 +80,7 @@ export {
   checkSchedule,
   intervalOffset,
   isSameSchedule,
+  nextDueAt,
 } from './schedule.ts'
 export { stableHash } from './stable-hash.ts'
 export { StoreOutage } from './store-outage.ts'

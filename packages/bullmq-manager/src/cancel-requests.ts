@@ -1,5 +1,4 @@
-import { RunCancelledError } from '@background-workers/abstractions'
-import type { Run } from '@background-workers/abstractions/for-managers'
+import { type Run, RunCancelledError } from '@background-workers/abstractions/for-managers'
 import type { Keys } from './keys.ts'
 import type { RedisClient } from './redis-client.ts'
 import type { RedisClock } from './redis-clock.ts'

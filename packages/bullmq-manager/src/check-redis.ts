@@ -1,5 +1,4 @@
-import { StoreUnavailableError } from '@background-workers/abstractions'
-import type { SafeLogger } from '@background-workers/abstractions/for-managers'
+import { type SafeLogger, StoreUnavailableError } from '@background-workers/abstractions/for-managers'
 import type { Keys } from './keys.ts'
 import type { FilledOptions } from './options.ts'
 import type { RedisClient } from './redis-client.ts'

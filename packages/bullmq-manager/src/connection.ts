@@ -1,9 +1,11 @@
-import { StartTimeoutError, StoreUnavailableError, systemClock } from '@background-workers/abstractions'
 import {
   type EventHub,
-  type SafeLogger,
   type HealthMonitor,
+  type SafeLogger,
+  StartTimeoutError,
   StoreOutage,
+  StoreUnavailableError,
+  systemClock,
   waitFor,
 } from '@background-workers/abstractions/for-managers'
 import { type RedisConnection, isClient } from './options.ts'

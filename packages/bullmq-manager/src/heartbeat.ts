@@ -1,4 +1,4 @@
-import { StoreUnavailableError } from '@background-workers/abstractions'
+import { StoreUnavailableError } from '@background-workers/abstractions/for-managers'
 import type { CancelRequests } from './cancel-requests.ts'
 import type { Connection } from './connection.ts'
 import { BEAT_MS, type Reconciler } from './reconciler.ts'

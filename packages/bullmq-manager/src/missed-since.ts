@@ -1,5 +1,5 @@
-import { type Slot, nextDueAt } from '@background-workers/abstractions'
-import { effectiveSchedule, latestDueSlot } from '@background-workers/abstractions/for-managers'
+import type { Slot } from '@background-workers/abstractions'
+import { effectiveSchedule, latestDueSlot, nextDueAt } from '@background-workers/abstractions/for-managers'
 import type { KnownWorker } from './stored-worker.ts'
 
 /**

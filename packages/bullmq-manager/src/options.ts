@@ -1,7 +1,8 @@
-import { InvalidOptionsError, type ManagerOptions } from '@background-workers/abstractions'
+import type { ManagerOptions } from '@background-workers/abstractions'
 import {
   type Check,
   type FilledManagerOptions,
+  InvalidOptionsError,
   MAX_DURATION_MS,
   checkOptions,
   fillManagerOptions,

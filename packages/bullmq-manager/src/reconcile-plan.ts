@@ -1,8 +1,9 @@
-import { type FilledPolicy, type Schedule, nextDueAt } from '@background-workers/abstractions'
+import type { FilledPolicy, Schedule } from '@background-workers/abstractions'
 import {
   type PeriodicWorkerDefinition,
   effectiveSchedule,
   isSameSchedule,
+  nextDueAt,
 } from '@background-workers/abstractions/for-managers'
 import { DEAD_AFTER_MS, type Instance } from './instances.ts'
 import { type TickScheduler, fingerprintOf } from './schedulers.ts'

@@ -1,9 +1,11 @@
-import { type RunKind, decideSlot, nextDueAt } from '@background-workers/abstractions'
+import type { RunKind } from '@background-workers/abstractions'
 import {
   type RunPlan,
+  decideSlot,
   effectiveSchedule,
   isPeriodic,
   isSlotRun,
+  nextDueAt,
   nonRunOf,
 } from '@background-workers/abstractions/for-managers'
 import { type FetchedJob, MAX_HAND_BACKS, handBackMs, handBacksOf, putOff } from './hand-back.ts'

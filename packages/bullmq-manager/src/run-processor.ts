@@ -1,5 +1,5 @@
-import { LeaseLostError, type RunRecord } from '@background-workers/abstractions'
-import { type SafeLogger, Run, type RunHost } from '@background-workers/abstractions/for-managers'
+import type { RunRecord } from '@background-workers/abstractions'
+import { LeaseLostError, Run, type RunHost, type SafeLogger } from '@background-workers/abstractions/for-managers'
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { HAND_BACK_MS, MAX_HAND_BACKS, type FetchedJob, giveBack, isGivenBack, putOff } from './hand-back.ts'
 import type { Leases } from './leases.ts'

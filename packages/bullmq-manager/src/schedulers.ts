@@ -1,5 +1,5 @@
-import { type Schedule, nextDueAt } from '@background-workers/abstractions'
-import { intervalOffset } from '@background-workers/abstractions/for-managers'
+import type { Schedule } from '@background-workers/abstractions'
+import { intervalOffset, nextDueAt } from '@background-workers/abstractions/for-managers'
 import { type JobSchedulerTemplateOptions, Queue, type RepeatOptions } from 'bullmq'
 import type { RedisClient } from './redis-client.ts'
 import { type Keys, TICK_QUEUE } from './keys.ts'

@@ -1,12 +1,13 @@
-import { type RunRecord, systemClock } from '@background-workers/abstractions'
+import type { RunRecord } from '@background-workers/abstractions'
 import {
   ABORT_GRACE_MS,
   type EventHub,
-  type SafeLogger,
   type HealthMonitor,
   LoopWatch,
   type RunHost,
+  type SafeLogger,
   type WorkerReports,
+  systemClock,
   waitFor,
 } from '@background-workers/abstractions/for-managers'
 import { BullMqWorkers } from './bullmq-workers.ts'

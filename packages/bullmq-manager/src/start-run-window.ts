@@ -1,4 +1,5 @@
-import { type Schedule, nextDueAt } from '@background-workers/abstractions'
+import type { Schedule } from '@background-workers/abstractions'
+import { nextDueAt } from '@background-workers/abstractions/for-managers'
 
 const MAX_WINDOW_MS = 600_000
 

@@ -1,5 +1,9 @@
-import { StoreUnavailableError } from '@background-workers/abstractions'
-import { type SafeLogger, isPeriodic, startRunId } from '@background-workers/abstractions/for-managers'
+import {
+  type SafeLogger,
+  StoreUnavailableError,
+  isPeriodic,
+  startRunId,
+} from '@background-workers/abstractions/for-managers'
 import type { Connection } from './connection.ts'
 import { inBatches } from './in-batches.ts'
 import type { ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'

@@ -1,7 +1,9 @@
-import { type RunRecord, type Slot, decideSlot, nextDueAt } from '@background-workers/abstractions'
+import type { RunRecord, Slot } from '@background-workers/abstractions'
 import {
+  decideSlot,
   effectiveSchedule,
   latestDueSlot,
+  nextDueAt,
   nonRunOf,
   slotRunId,
   unstartedRecord,

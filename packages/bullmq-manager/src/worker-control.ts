@@ -1,14 +1,10 @@
+import type { ByOption, PauseOptions, Schedule } from '@background-workers/abstractions'
 import {
-  type ByOption,
-  type PauseOptions,
   RunCancelledError,
-  type Schedule,
   StoreUnavailableError,
   UnknownWorkerError,
   WorkerBusyError,
   WorkerNotReadyError,
-} from '@background-workers/abstractions'
-import {
   causeOfTrigger,
   checkNewSchedule,
   effectiveSchedule,

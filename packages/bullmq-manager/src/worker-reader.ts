@@ -1,11 +1,5 @@
-import {
-  type HealthReason,
-  type InstanceInfo,
-  type RunRecord,
-  UnknownWorkerError,
-  type WorkerStatus,
-} from '@background-workers/abstractions'
-import { type HealthMonitor, describeError } from '@background-workers/abstractions/for-managers'
+import type { HealthReason, InstanceInfo, RunRecord, WorkerStatus } from '@background-workers/abstractions'
+import { type HealthMonitor, UnknownWorkerError, describeError } from '@background-workers/abstractions/for-managers'
 import type { Connection } from './connection.ts'
 import type { Instance } from './instances.ts'
 import type { ManagedWorker } from './managed-worker.ts'

@@ -1,5 +1,10 @@
-import { type WorkerStatus, nextDueAt } from '@background-workers/abstractions'
-import { OVERDUE_AFTER_MS, effectiveSchedule, workerStatus } from '@background-workers/abstractions/for-managers'
+import type { WorkerStatus } from '@background-workers/abstractions'
+import {
+  OVERDUE_AFTER_MS,
+  effectiveSchedule,
+  nextDueAt,
+  workerStatus,
+} from '@background-workers/abstractions/for-managers'
 import type { ManagedWorker } from './managed-worker.ts'
 import type { KnownWorker } from './stored-worker.ts'
 

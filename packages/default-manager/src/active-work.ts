@@ -1,24 +1,18 @@
-import {
-  type BackgroundWorkerError,
-  LeaseLostError,
-  type LockHold,
-  ManagerStoppedError,
-  type RunKind,
-  type RunRecord,
-  RunCancelledError,
-  type Slot,
-  UnknownWorkerError,
-  nextDueAt,
-} from '@background-workers/abstractions'
+import type { BackgroundWorkerError, LockHold, RunKind, RunRecord, Slot } from '@background-workers/abstractions'
 import {
   type EventHub,
-  type SafeLogger,
+  LeaseLostError,
+  ManagerStoppedError,
   Run,
+  RunCancelledError,
   type RunHost,
   type RunPlan,
+  type SafeLogger,
+  UnknownWorkerError,
   type WorkerReports,
   cancelledBeforeStart,
   effectiveSchedule,
+  nextDueAt,
   slotRunId,
 } from '@background-workers/abstractions/for-managers'
 import type { ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'

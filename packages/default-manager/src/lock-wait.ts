@@ -1,11 +1,5 @@
-import {
-  type Clock,
-  type LockHold,
-  type LockRefusal,
-  type LockRequest,
-  StoreUnavailableError,
-} from '@background-workers/abstractions'
-import { setLongTimer } from '@background-workers/abstractions/for-managers'
+import type { Clock, LockHold, LockRefusal, LockRequest } from '@background-workers/abstractions'
+import { StoreUnavailableError, setLongTimer } from '@background-workers/abstractions/for-managers'
 
 /** A lock that has not answered for so long is taken for unreachable. */
 export const SILENT_AFTER_MS = 10_000

@@ -1,4 +1,4 @@
-import { type Clock, type IDistributedLock, type ManagerOptions, systemClock } from '@background-workers/abstractions'
+import type { Clock, IDistributedLock, ManagerOptions } from '@background-workers/abstractions'
 import {
   type Check,
   type FilledManagerOptions,
@@ -6,6 +6,7 @@ import {
   fillManagerOptions,
   hasMethods,
   managerOptionChecks,
+  systemClock,
 } from '@background-workers/abstractions/for-managers'
 
 /** What the default manager takes. */

@@ -1,17 +1,11 @@
-import {
-  type BackgroundWorkerError,
-  type Clock,
-  type RunRecord,
-  type Slot,
-  type SlotDecision,
-  StoreUnavailableError,
-  WorkerBusyError,
-  decideSlot,
-} from '@background-workers/abstractions'
+import type { BackgroundWorkerError, Clock, RunRecord, Slot, SlotDecision } from '@background-workers/abstractions'
 import {
   type Run,
   type SafeLogger,
+  StoreUnavailableError,
+  WorkerBusyError,
   causeOfTrigger,
+  decideSlot,
   manualRunId,
   nonRunOf,
   setLongTimer,
