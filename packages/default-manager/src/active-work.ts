@@ -147,7 +147,10 @@ export class ActiveWork {
   start(entry: ManagedPeriodicWorker, what: RunStart, now: number, hold?: LockHold): void {
     const run = new Run(new Plan(entry, what, now), this.#host, now)
     this.#placeOf(entry).active = run
-    this.#stopping?.push(run)
+    if (this.#stopping) {
+      run.endRetries()
+      this.#stopping.push(run)
+    }
     if (hold) run.plan.giveBack = this.#watch(run, hold)
     entry.history.begin(run, entry.definition.policy.keepRuns)
     if (this.#parts.events.hears('run-started')) this.#parts.events.emit('run-started', run.record)

@@ -219,6 +219,21 @@ describe('a lock that does not answer', () => {
     expect([runs, lock.released]).toEqual([[slotId(10)], [slotId(10)]])
   })
 
+  it('gives a run to a stop that is not repeated, as no run is then', async () => {
+    const doWork = vi.fn(() => Promise.reject(new Error('The disk is full.')))
+    const { clock, lock, manager, records } = await startInstance({
+      doWork,
+      policy: { retry: { attempts: 3, backoffMs: 1_000 } },
+    })
+    lock.mode = 'silent'
+    await clock.advance(10 * MINUTE_MS)
+    const stopped = manager.stop()
+    lock.answer()
+    await clock.advance(MINUTE_MS)
+    expect(await stopped).toEqual({ finished: 1, abandoned: [] })
+    expect([doWork.mock.calls.length, await records()]).toEqual([1, ['scheduled failed']])
+  })
+
   it('is waited for by a stop for a while longer, so that no lock is left behind', async () => {
     const { clock, lock, manager, runs } = await startInstance()
     lock.mode = 'silent'

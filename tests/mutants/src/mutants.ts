@@ -163,6 +163,9 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/active-work.ts`, locks, {
     'a slot that was claimed is lost when its manager stops': [['else if (!active.isAsking) this', 'else this']],
+    'a run that begins while its manager stops is repeated': [
+      ['      run.endRetries()\n      this.#stopping', '      this.#stopping'],
+    ],
     'a run does not give its lock back': [['      this.#parts.locks?.release(hold)\n', '']],
     'a lost lock aborts nothing': [['() => run.abort(leaseLost(run, hold))', '() => undefined']],
     'a pause ends a trigger that waits for its lock': [[" || active.record.kind === 'manual') return", ') return']],
