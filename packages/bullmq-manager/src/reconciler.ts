@@ -59,6 +59,7 @@ export class Reconciler {
   #mayBeAhead = false
   #lastNow = 0
   #beats = 0
+  #hasLeft = false
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts
@@ -126,14 +127,14 @@ export class Reconciler {
 
   /** One heartbeat, and a full check if anything differs from what was seen before. */
   async beat(): Promise<Beat> {
-    const { instances, clock, options, health } = this.#parts
+    const { instances, clock, health } = this.#parts
     const askedAt = performance.now()
-    if (options.isEnabled && this.#writtenNamesVersion !== this.#namesVersion) {
+    if (this.#isDeclaring && this.#writtenNamesVersion !== this.#namesVersion) {
       const version = this.#namesVersion
       await instances.writeNames([...this.#parts.entries.keys()])
       this.#writtenNamesVersion = version
     }
-    const beat = await instances.beat(options.isEnabled ? this.#description() : undefined)
+    const beat = await instances.beat(this.#isDeclaring ? this.#description() : undefined)
     if (!beat.hasNames) this.#writtenNamesVersion = -1
     clock.note(beat.time, askedAt)
     this.#noteTime(clock.now())
@@ -141,13 +142,18 @@ export class Reconciler {
     const skewMs = Math.round(clock.skewMs)
     if (Math.abs(skewMs) > MAX_SKEW_MS) this.#noteSkew(skewMs)
     else health.clear('clock-skew')
-    if (options.isEnabled && this.#mustCheck(beat)) await this.#check(beat)
+    if (this.#isDeclaring && this.#mustCheck(beat)) await this.#check(beat)
     return beat
   }
 
-  /** Leaves no heartbeat behind. */
+  /** Leaves no heartbeat behind; a beat that was given up, and goes on by itself on the caller's client, writes none any more. */
   async leave(): Promise<void> {
+    this.#hasLeft = true
     await this.#parts.instances.forget([this.#parts.instanceId])
+  }
+
+  get #isDeclaring(): boolean {
+    return this.#parts.options.isEnabled && !this.#hasLeft
   }
 
   #description() {

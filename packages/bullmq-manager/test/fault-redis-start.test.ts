@@ -1,6 +1,8 @@
 import { every } from '@background-workers/abstractions'
+import { Redis } from 'ioredis'
 import { type TestContext, describe, it } from 'vitest'
 import type { BullMqBackgroundWorkerManager } from '../src/index.ts'
+import { Keys } from '../src/keys.ts'
 import {
   LATE_TIMERS_MS,
   PATIENCE,
@@ -10,6 +12,7 @@ import {
   ownProxy,
   ownRedis,
 } from './fixtures/fault-manager.ts'
+import { losingRedis } from './fixtures/losing-redis.ts'
 
 describe.concurrent('start while Redis', () => {
   it('is away rejects at the deadline, names host and cause, and works when called again', async (test) => {
@@ -56,7 +59,7 @@ describe.concurrent('start while Redis', () => {
     const { expect } = test
     const redis = await ownRedis(test, { password: 'richtig' })
     const connection = redis.url.replace('richtig', 'falsch')
-    const { manager, logger } = faultManager(test, { connection, startTimeoutMs: 3_000 })
+    const { manager, logger } = faultManager(test, { connection, startTimeoutMs: 5_000 })
     const failed = await outcomeOf(manager.start())
     expect(failed).toMatchObject({ code: 'start-timeout', message: expect.stringContaining('WRONGPASS') })
     expect(failed.message + JSON.stringify(logger.lines)).not.toContain('falsch')
@@ -81,6 +84,24 @@ describe.concurrent('start while Redis', () => {
     await redis.cli('acl', 'setuser', 'reader', '+@write')
     await startAgain(test, manager)
     await expect.poll(() => runs.length, PATIENCE).toBeGreaterThan(0)
+  })
+
+  it('answers too late rejects, and what is answered later on the client of the caller does not declare it', async (test) => {
+    const { expect } = test
+    const { redis, target, hold } = await losingRedis(test)
+    const connection = new Redis(redis, { maxRetriesPerRequest: null })
+    test.onTestFinished(() => connection.disconnect())
+    const { manager, applicationName } = faultManager(test, { connection, startTimeoutMs: 5_000 })
+    await manager.add(countingWorker('tidy', every(1_000)).worker)
+    const held = hold((command) => command.includes(':instances:names'))
+    const starting = outcomeOf(manager.start())
+    const release = await held
+    expect(await starting).toMatchObject({ code: 'store-unavailable' })
+    release()
+    // What was still to be sent for that answer is sent before the second, and a script once more before the third.
+    for (let pings = 0; pings < 3; pings++) await connection.ping()
+    const keys = new Keys(applicationName)
+    expect(await target.cli('exists', keys.instances, keys.instanceNames)).toBe('0')
   })
 
   it('is read-only (a replica) rejects at the deadline, and works when it is a master again', async (test) => {
