@@ -269,6 +269,8 @@ export class Store {
     field: string = record.runId,
   ): Promise<number | undefined> {
     const { worker, startedAt, outcome } = record
+    // Another instance may find it lost in the same millisecond; only a repeat of this call is to get the same answer.
+    const text = JSON.stringify(outcome === 'lost' ? { ...record, finding: randomUUID() } : record)
     const finished = await finishRun.run(
       this.#client,
       [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'runs')],
@@ -276,7 +278,7 @@ export class Store {
         worker,
         field,
         token,
-        JSON.stringify(record),
+        text,
         startedAt?.getTime() ?? 0,
         keepRuns,
         OUTCOME_LETTERS[outcome ?? 'lost'],

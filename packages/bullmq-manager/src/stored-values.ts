@@ -93,7 +93,8 @@ function readRecord(text: string): RunRecord | undefined {
   if (!scheduledFor) return undefined
   const startedAt = parseDate(value.startedAt)
   const finishedAt = parseDate(value.finishedAt)
-  const { startedAt: _startedAt, finishedAt: _finishedAt, ...rest } = value
+  // The finding tells apart those who found the run lost.
+  const { startedAt: _startedAt, finishedAt: _finishedAt, finding: _finding, ...rest } = value
   return {
     ...(rest as unknown as RunRecord),
     scheduledFor,

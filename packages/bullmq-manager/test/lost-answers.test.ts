@@ -1,7 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type RunRecord, every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
-import { TestCluster, rarely } from './fixtures/cluster.ts'
+import { Keys } from '../src/keys.ts'
+import { createClient } from '../src/redis-client.ts'
+import { Store } from '../src/store.ts'
+import { claimedRun } from './fixtures/claimed-run.ts'
+import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
 import { PATIENCE, countingWorker, faultManager, outcomeOf } from './fixtures/fault-manager.ts'
 import { losingRedis, startOnLosingRedis } from './fixtures/losing-redis.ts'
 import { Probe } from './fixtures/probe.ts'
@@ -88,6 +92,32 @@ describe.concurrent('when the connection breaks after Redis has executed a comma
     const now = Date.now()
     expect([await store.remove('tidy', now), await store.remove('tidy', now)]).toEqual([true, false])
     expect((await store.read('tidy')).removedAt).toBe(now)
+  })
+
+  it('a run that was found lost is told', async (test) => {
+    const { redis, lose } = await losingRedis(test)
+    const client = createClient(redis)
+    test.onTestFinished(() => client.disconnect())
+    const store = new Store(client, new Keys('shop'), () => {})
+    const { record, claim } = claimedRun(lastRareSlot())
+    await store.decideRun(record, claim)
+    const answerLost = lose((command) => command.includes('"outcome":"lost"'))
+    const told = store.finishRun({ ...record, outcome: 'lost' }, claim.token, 100, true)
+    await answerLost
+    test.expect(await told).toBe(1)
+  })
+
+  it('a run that another instance finds lost in the same millisecond is told once', async ({ expect }) => {
+    await using cluster = await TestCluster.open()
+    const store = cluster.store()
+    const { record, claim } = claimedRun(lastRareSlot())
+    expect(await store.decideRun(record, claim)).toBe(true)
+    const lost = { ...record, finishedAt: new Date(), outcome: 'lost', reason: 'crash' } as const
+    const finish = () => store.finishRun(lost, claim.token, 100, true)
+    expect([await finish(), await finish()]).toEqual([1, undefined])
+    const { lastRun, consecutiveFailures } = await store.read('digest')
+    expect([lastRun, consecutiveFailures]).toEqual([lost, 1])
+    expect(await store.records('digest', undefined)).toEqual([lost])
   })
 
   it('the lock of those who write schedules is not lost', async (test) => {
