@@ -57,18 +57,15 @@ export class LostRuns {
 
   /**
    * A run was found without its lease a while ago. If its job still waits for a place, it is recorded as lost now. One that is to
-   * be run again is recorded then: until then it keeps the guard of its worker, also against a run on another queue.
+   * be run again keeps the guard of its worker until it is taken up, also against a run on another queue.
    */
   async noteWaiting(queue: string, runId: string): Promise<void> {
-    const { runQueues, store } = this.#parts
-    const job = await runQueues.getJob(queue, runId)
+    const job = await this.#parts.runQueues.getJob(queue, runId)
     const data = job && readRunJob(job)
     if (!data) return
-    const stored = await store.read(data.worker)
-    const isToBeRunAgain =
-      stored.definition?.policy.onCrash === 'recover' && !(await store.hasRecord(data.worker, firstStartOf(runId)))
+    const stored = await this.#parts.store.read(data.worker)
     // Last of all: a start that was read before, and whose job waits now, has been cut off.
-    if (!isToBeRunAgain && (await job.getState()) === 'waiting') await this.#settle(runId, stored)
+    if ((await job.getState()) === 'waiting') await this.#settle(runId, stored, false)
   }
 
   /** BullMQ has given up on a run whose process died again and again. */
@@ -85,14 +82,15 @@ export class LostRuns {
   }
 
   /** The process of the run died: its first start is recorded as lost. Says what is left to do. */
-  async #settle(runId: string, stored: StoredWorker): Promise<EarlierStart> {
+  async #settle(runId: string, stored: StoredWorker, isTakenUp = true): Promise<EarlierStart> {
     const { store, clock, logger } = this.#parts
     const { active, definition, name } = stored
     const isActive = active?.record.runId === runId
     if (!isActive || active.isFinished) {
-      if (isActive) await store.settleRun(name, active.token)
       // Its first start may have been settled before, and its second put off.
-      if (await this.#isToBeRecovered(runId, stored)) return 'to-recover'
+      const isToBeRecovered = await this.#isToBeRecovered(runId, stored)
+      if (isActive && (isTakenUp || !isToBeRecovered)) await store.settleRun(name, active.token)
+      if (isToBeRecovered) return 'to-recover'
       return isActive || (await store.hasRecord(name, runId)) ? 'ended' : 'never-started'
     }
     const lostField = firstStartOf(runId)
@@ -104,12 +102,13 @@ export class LostRuns {
       reason: 'crash',
     }
     const keepRuns = definition?.policy.keepRuns ?? 100
-    const failures = await store.finishRun(lost, active.token, keepRuns, true, mayRecover ? lostField : runId)
-    if (failures !== undefined) {
-      logger.error({ worker: name, runId, instanceId: lost.instanceId }, 'run lost: its process died')
-      this.#parts.runFinished(lost)
-      this.#parts.failuresCounted(lost, failures)
-    }
+    const field = mayRecover ? lostField : runId
+    const failures = await store.finishRun(lost, active.token, keepRuns, isTakenUp || !mayRecover, field)
+    // Another instance was quicker.
+    if (failures === undefined) return (await this.#isToBeRecovered(runId, stored)) ? 'to-recover' : 'ended'
+    logger.error({ worker: name, runId, instanceId: lost.instanceId }, 'run lost: its process died')
+    this.#parts.runFinished(lost)
+    this.#parts.failuresCounted(lost, failures)
     return mayRecover ? 'to-recover' : 'ended'
   }
 }

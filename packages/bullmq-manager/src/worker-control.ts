@@ -109,7 +109,8 @@ export class WorkerControl {
     return connection.send('cancel', async () => {
       const stored = await store.read(name)
       if (stored.active?.record.runId === runId) {
-        if (stored.active.isFinished) return false
+        // One that is lost, and still has the guard, is to be run again.
+        if (stored.active.isFinished && stored.active.record.outcome !== 'lost') return false
         await cancelRequests.send(runId, by)
         return true
       }

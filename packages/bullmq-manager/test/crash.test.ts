@@ -55,29 +55,37 @@ describe.concurrent('a process that is killed in mid-run', () => {
     await expect.poll(ofLost, PATIENCE).toEqual(['health-reason-added', 'health-reason-cleared'])
   })
 
-  it('leaves a run that is recorded as lost while no place is free to take its job up', async (test) => {
-    const { expect } = test
-    const { options } = await ownApplication(test)
-    const dying = await FaultProcess.start(test, {
-      options,
-      workers: [{ name: 'mortal', schedule: every(HOUR_MS), work: 'ignore-signal', forMs: HOUR_MS }],
+  for (const onCrash of ['next-slot', 'recover'] as const) {
+    it(`leaves a run that is recorded as lost while no place is free to take its job up, with onCrash ${onCrash}`, async (test) => {
+      const { expect } = test
+      const { options } = await ownApplication(test)
+      const dying = await FaultProcess.start(test, {
+        options,
+        workers: [
+          { name: 'mortal', schedule: every(HOUR_MS), policy: { onCrash }, work: 'ignore-signal', forMs: HOUR_MS },
+        ],
+      })
+      const { value: runId } = await dying.call('trigger', 'mortal')
+      await dying.waitFor((event) => event.event === 'body')
+      const { manager } = faultManager(test, { ...options, concurrency: 1 })
+      const isOver = Promise.withResolvers<void>()
+      const long = countingWorker('long', every(HOUR_MS), () => isOver.promise)
+      const mortal = countingWorker('mortal', every(HOUR_MS), () => {}, { onCrash })
+      for (const { worker } of [long, mortal]) await manager.add(worker)
+      await manager.start()
+      await manager.trigger('long')
+      await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
+      await isLostInTime(test, manager, dying, runId)
+      // One that is to be run again keeps the guard until then.
+      const { state } = (await manager.get('mortal')) ?? {}
+      expect(state).toBe(onCrash === 'recover' ? 'running' : 'idle')
+      isOver.resolve()
+      if (onCrash === 'next-slot')
+        await expect.poll(() => manager.trigger('mortal').catch(() => undefined), PATIENCE).toBeDefined()
+      await expect.poll(() => mortal.runs.length, PATIENCE).toBe(1)
+      expect((await manager.runs('mortal')).map(({ outcome }) => outcome)).toContain('lost')
     })
-    const { value: runId } = await dying.call('trigger', 'mortal')
-    await dying.waitFor((event) => event.event === 'body')
-    const { manager } = faultManager(test, { ...options, concurrency: 1 })
-    const isOver = Promise.withResolvers<void>()
-    const long = countingWorker('long', every(HOUR_MS), () => isOver.promise)
-    const mortal = countingWorker('mortal', every(HOUR_MS))
-    for (const { worker } of [long, mortal]) await manager.add(worker)
-    await manager.start()
-    await manager.trigger('long')
-    await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
-    await isLostInTime(test, manager, dying, runId)
-    isOver.resolve()
-    await expect.poll(() => manager.trigger('mortal').catch(() => undefined), PATIENCE).toBeDefined()
-    await expect.poll(() => mortal.runs.length, PATIENCE).toBe(1)
-    expect((await manager.runs('mortal')).map(({ outcome }) => outcome)).toContain('lost')
-  })
+  }
 
   it('with onCrash recover is run once more elsewhere', async (test) => {
     const { expect } = test

@@ -1,0 +1,164 @@
+import { silentLogger } from '@background-workers/abstractions'
+import { fillPolicy, safeLogger } from '@background-workers/abstractions/for-managers'
+import { describe, it } from 'vitest'
+import { Keys } from '../src/keys.ts'
+import { LostRuns } from '../src/lost-runs.ts'
+import { RedisClock } from '../src/redis-clock.ts'
+import { RunQueues } from '../src/run-queues.ts'
+import { claimedRun } from './fixtures/claimed-run.ts'
+import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
+
+const SLOT = lastRareSlot()
+const { record: RECORD, claim: CLAIM } = claimedRun(SLOT)
+const { runId: RUN_ID, worker: WORKER } = RECORD
+
+/** The claim of the instance that runs it again. */
+const SECOND_CLAIM = { ...CLAIM, token: 'default/two/1', startedBefore: SLOT, isRecovery: true }
+
+/** A run whose process has died: it has started, and its job waits for a place. */
+async function crashedRun(onCrash: 'next-slot' | 'recover') {
+  const cluster = await TestCluster.open()
+  const store = cluster.store()
+  const runQueues = new RunQueues({
+    client: cluster.redis,
+    keys: new Keys(cluster.applicationName),
+    onError: () => {},
+  })
+  const told: unknown[] = []
+  const lostRuns = new LostRuns({
+    clock: new RedisClock(),
+    store,
+    runQueues,
+    logger: safeLogger(silentLogger),
+    isQueueTaken: () => true,
+    runFinished: ({ runId, outcome }) => told.push([runId, outcome]),
+    failuresCounted: (_record, failures) => told.push(failures),
+  })
+  const definition = {
+    schedule: rarely(),
+    policy: fillPolicy({ onCrash }),
+    release: 0,
+    declaredAt: SLOT,
+    instanceId: 'one',
+    since: SLOT,
+    order: 0,
+  }
+  await store.declare([{ name: WORKER, definition, decidedUpTo: SLOT, dropsOverride: false }])
+  await runQueues.add('default', {
+    runId: RUN_ID,
+    worker: WORKER,
+    kind: 'scheduled',
+    slot: SLOT,
+    missedSlots: 0,
+    delayMs: 0,
+  })
+  await store.decideRun(RECORD, CLAIM)
+  return {
+    cluster,
+    store,
+    runQueues,
+    lostRuns,
+    told,
+    active: async () => (await store.read(WORKER)).active,
+    outcomes: async () => (await store.records(WORKER, undefined)).map(({ outcome }) => outcome ?? 'running'),
+    noteWaiting: () => lostRuns.noteWaiting('default', RUN_ID),
+    /** What another instance finds that takes its job up, which was found without its lease before. */
+    takeUp: async (stored?: Awaited<ReturnType<typeof store.read>>) => {
+      await cluster.redis.hset(cluster.key(`runs.default:${RUN_ID}`), 'stc', 1)
+      const job = await runQueues.getJob('default', RUN_ID)
+      if (!job) throw new Error('Its job is gone.')
+      return lostRuns.earlierStart(job, RUN_ID, stored ?? (await store.read(WORKER)))
+    },
+    async [Symbol.asyncDispose]() {
+      await runQueues.close()
+      await cluster[Symbol.asyncDispose]()
+    },
+  }
+}
+
+describe.concurrent('a run that waits after its process has died', () => {
+  it('is recorded as lost and told once, and its worker may run again', async ({ expect }) => {
+    await using run = await crashedRun('next-slot')
+    await run.noteWaiting()
+    await run.noteWaiting()
+    expect([run.told, await run.outcomes(), await run.active()]).toEqual([[[RUN_ID, 'lost'], 1], ['lost'], undefined])
+    expect(await run.takeUp()).toBe('ended')
+    expect(run.told).toHaveLength(2)
+  })
+
+  it('with onCrash recover is told once too, and keeps the guard until it is started again', async ({ expect }) => {
+    await using run = await crashedRun('recover')
+    await run.noteWaiting()
+    await run.noteWaiting()
+    expect([run.told, await run.outcomes()]).toEqual([[[RUN_ID, 'lost'], 1], ['lost']])
+    expect(await run.active()).toMatchObject({ token: CLAIM.token, record: { runId: RUN_ID } })
+    expect(await run.takeUp()).toBe('to-recover')
+    expect(await run.active()).toBeUndefined()
+    expect(await run.store.decideRun(RECORD, SECOND_CLAIM)).toBe(true)
+    expect((await run.outcomes()).sort()).toEqual(['lost', 'running'])
+    expect(run.told).toHaveLength(2)
+  })
+
+  it('with onCrash recover is started again by an instance that looked before it was recorded', async ({ expect }) => {
+    await using run = await crashedRun('recover')
+    const stored = await run.store.read(WORKER)
+    await run.noteWaiting()
+    expect(await run.takeUp(stored)).toBe('to-recover')
+    expect(run.told).toEqual([[RUN_ID, 'lost'], 1])
+  })
+
+  it('with onCrash recover has ended when its second process has died too', async ({ expect }) => {
+    await using run = await crashedRun('recover')
+    await run.takeUp()
+    await run.store.decideRun({ ...RECORD, instanceId: 'two' }, SECOND_CLAIM)
+    await run.noteWaiting()
+    expect(run.told).toEqual([[RUN_ID, 'lost'], 1, [RUN_ID, 'lost'], 2])
+    expect([await run.outcomes(), await run.active()]).toEqual([['lost', 'lost'], undefined])
+    expect(await run.takeUp()).toBe('ended')
+  })
+
+  it('with onCrash recover can be cancelled before it is started again', async ({ expect }) => {
+    await using run = await crashedRun('recover')
+    await run.noteWaiting()
+    const manager = await run.cluster.start([], { queues: [] })
+    expect(await manager.cancel(RUN_ID)).toBe(true)
+    expect(await run.cluster.redis.hkeys(run.cluster.key('cancels'))).toEqual([RUN_ID])
+  })
+
+  it('is left alone once its job has been taken up', async ({ expect }) => {
+    await using run = await crashedRun('next-slot')
+    const [wait, active] = [run.cluster.key('runs.default:wait'), run.cluster.key('runs.default:active')]
+    expect(await run.cluster.redis.lmove(wait, active, 'LEFT', 'LEFT')).toBe(RUN_ID)
+    await run.noteWaiting()
+    expect([run.told, await run.outcomes()]).toEqual([[], ['running']])
+  })
+
+  it('is left alone when it is taken up and started again just after its job was seen to wait', async ({ expect }) => {
+    await using run = await crashedRun('recover')
+    const getJob = run.runQueues.getJob.bind(run.runQueues)
+    run.runQueues.getJob = async (...which) => {
+      const job = await getJob(...which)
+      const getState = job?.getState.bind(job)
+      if (!job || !getState) return undefined
+      job.getState = async () => {
+        const state = await getState()
+        run.runQueues.getJob = getJob
+        await run.takeUp()
+        await run.store.decideRun({ ...RECORD, instanceId: 'two' }, SECOND_CLAIM)
+        return state
+      }
+      return job
+    }
+    await run.noteWaiting()
+    expect(await run.active()).toMatchObject({ token: SECOND_CLAIM.token, isFinished: false })
+    expect(run.told).toEqual([[RUN_ID, 'lost'], 1])
+  })
+
+  it('that has never started is no loss', async ({ expect }) => {
+    await using run = await crashedRun('next-slot')
+    expect(await run.store.undecideRun(RECORD, CLAIM)).toBe(true)
+    await run.noteWaiting()
+    expect([run.told, await run.outcomes()]).toEqual([[], []])
+    expect(await run.takeUp()).toBe('never-started')
+  })
+})
