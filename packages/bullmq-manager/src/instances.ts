@@ -53,7 +53,7 @@ export class Instances {
   async beat(description: InstanceDescription | undefined): Promise<Beat> {
     const [seconds, micros, instances, version, schedulerCount, firstNextAt, cancels, hasNames] = (await beatScript.run(
       this.#client,
-      [this.#keys.instances, this.#keys.meta, this.#keys.schedulers, this.#keys.cancels, this.#keys.instanceNames],
+      [this.#keys.instances, this.#keys.workers, this.#keys.schedulers, this.#keys.cancels, this.#keys.instanceNames],
       [this.#instanceId, description ? JSON.stringify(description) : ''],
     )) as [string, string, string[], string, number, string, string[], number]
     return {
@@ -140,7 +140,7 @@ function readNames(text: string | null): string[] {
  * Gives Redis time (two parts), all instances (id, 'ms json', …), the version, how many schedulers there are, and when the
  * first of them is due, the runs to be cancelled (run id, 'ms by', …), and whether the worker names of the instance are there.
  *
- * KEYS instances, meta, schedulers, cancels, instance names · ARGV instance, its description or '' to write nothing
+ * KEYS instances, workers, schedulers, cancels, instance names · ARGV instance, its description or '' to write nothing
  */
 const beatScript = new LuaScript(`
 local time = redis.call('TIME')

@@ -2,9 +2,9 @@
 export class Keys {
   /** BullMQ's prefix. */
   readonly prefix: string
-  /** Data version and change counter. */
+  /** The version of the data. */
   readonly meta: string
-  /** One hash for all workers, a few fields each (see store.ts). */
+  /** One hash for all workers, a few fields each (see stored-worker.ts), and the version of what is declared. */
   readonly workers: string
   readonly instances: string
   readonly instanceNames: string

@@ -9,7 +9,7 @@ import type { FilledOptions } from './options.ts'
 import { type ReconcilePlan, isNothing, planReconcile } from './reconcile-plan.ts'
 import type { TickScheduler } from './schedulers.ts'
 import { noteDeclared } from './stored-values.ts'
-import type { StoredWorker } from './stored-worker.ts'
+import { type KnownVersion, type StoredWorker, type StoredWorkers, isKnown } from './stored-worker.ts'
 import type { WorkerWatch } from './worker-watch.ts'
 import { withWriteLock } from './write-lock.ts'
 import { type WritePlanParts, writePlan } from './write-plan.ts'
@@ -46,7 +46,7 @@ export interface ReconcilerParts extends WritePlanParts, RestoreParts {
 export class Reconciler {
   readonly #parts: ReconcilerParts
   /** The last that was read; what is restored into a Redis that was emptied. */
-  #known = new Map<string, StoredWorker>()
+  #known: StoredWorkers = { version: '', workers: new Map() }
   #live: readonly Instance[] = []
   #seen = ''
   #checkedAt = Number.NEGATIVE_INFINITY
@@ -79,6 +79,14 @@ export class Reconciler {
   /** Whether everything that this instance declares is in place. */
   get isSettled(): boolean {
     return (!this.#isStale && this.#checksUnderWay === 0) || !this.#parts.options.isEnabled
+  }
+
+  /** What was read of a worker last, unless it is paused, orphaned or removed. */
+  known(name: string): KnownVersion | undefined {
+    const { version, workers } = this.#known
+    const worker = workers.get(name)
+    if (!worker || !isKnown(worker) || worker.paused || worker.orphanedAt !== undefined) return undefined
+    return { worker, version }
   }
 
   /** A worker was added or removed here. */
@@ -214,20 +222,20 @@ export class Reconciler {
     const mayBeAhead = this.#mayBeAhead
     const readAt = performance.now()
     let { stored, ticks } = await this.#readAll()
-    const plan = await this.#plan(stored, ticks, beat, mayBeAhead)
-    if (isEmptied(stored, this.#known) || !isNothing(plan)) {
+    const plan = await this.#plan(stored.workers, ticks, beat, mayBeAhead)
+    if (isEmptied(stored.workers, this.#known.workers) || !isNothing(plan)) {
       let isWritten = false
       const hadLock = await withWriteLock(client, keys, async () => {
         // Read again: whoever had the lock before may have done it all.
         ;({ stored, ticks } = await this.#readAll())
-        const mustRestore = isEmptied(stored, this.#known)
+        const mustRestore = isEmptied(stored.workers, this.#known.workers)
         if (mustRestore) {
-          await restoreWorkers(this.#known, ticks.size, this.#parts)
+          await restoreWorkers(this.#known.workers, ticks.size, this.#parts)
           stored = await store.readAll()
         }
-        const found = await this.#plan(stored, ticks, beat, mayBeAhead)
+        const found = await this.#plan(stored.workers, ticks, beat, mayBeAhead)
         // What was restored has been announced.
-        isWritten = await writePlan(mustRestore ? { ...found, restored: [] } : found, stored, this.#parts)
+        isWritten = await writePlan(mustRestore ? { ...found, restored: [] } : found, stored.workers, this.#parts)
       })
       if (!hadLock || !isWritten) return false
       stored = await store.readAll()
@@ -235,9 +243,10 @@ export class Reconciler {
     this.#known = stored
     this.#checkedAt = performance.now()
     if (mayBeAhead) this.#mayBeAhead = false
-    this.#dropRemoved(stored)
-    watch.look({ stored, readAt, live: this.#live, isSettlingIn: this.isSettlingIn })
-    for (const { name, paused } of stored.values()) if (paused) this.#parts.workerPaused(name)
+    const { workers } = stored
+    this.#dropRemoved(workers)
+    watch.look({ stored: workers, readAt, live: this.#live, isSettlingIn: this.isSettlingIn })
+    for (const { name, paused } of workers.values()) if (paused) this.#parts.workerPaused(name)
     return true
   }
 

@@ -1,4 +1,4 @@
-import type { RunKind } from '@background-workers/abstractions'
+import type { RunKind, RunRecord } from '@background-workers/abstractions'
 import {
   type RunPlan,
   decideSlot,
@@ -17,7 +17,7 @@ import type { RunJobData, RunQueues } from './run-queues.ts'
 import { startRunWindowMs } from './start-run-window.ts'
 import type { RunClaim, Store } from './store.ts'
 import type { StoredDefinition } from './stored-values.ts'
-import { RUN_FIELDS, type StoredWorker, isKnown } from './stored-worker.ts'
+import { type KnownVersion, RUN_FIELDS, type StoredWorker, declarationOf, isKnown } from './stored-worker.ts'
 import type { UnstartedRun, UnstartedRuns } from './unstarted-runs.ts'
 
 /** How soon a run comes again whose worker is starting. */
@@ -36,6 +36,8 @@ export interface RunPlannerParts {
   readonly instanceId: string
   /** The workers that were added here. */
   readonly entries: ReadonlyMap<string, ManagedWorker>
+  /** What was read of a worker last, and may have changed since. */
+  known(worker: string): KnownVersion | undefined
   /** Whether another live instance that takes this queue says that it has the worker. */
   isDeclaredElsewhere(worker: string, queue: string): Promise<boolean>
   /** A run has come for a worker that is not here; it goes to another instance. */
@@ -49,13 +51,18 @@ export interface RunCase extends FetchedJob {
   readonly data: RunJobData
 }
 
+/** When its worker last succeeded is known once the run is decided. */
+interface UndecidedPlan extends RunPlan {
+  lastSucceededAtMs: number | undefined
+}
+
 /** A run that may start here if the store agrees. */
 export interface PlannedRun {
-  readonly plan: RunPlan
+  readonly plan: UndecidedPlan
   readonly claim: RunClaim
 }
 
-type StoredCase = RunCase & UnstartedRun & { readonly isRecovery: boolean }
+type StoredCase = RunCase & UnstartedRun & { readonly isRecovery: boolean; readonly declaredVersion?: string }
 
 /** Works out whether a run may start on this instance, and how. What may not is recorded, put off or handed back. */
 export class RunPlanner {
@@ -65,31 +72,54 @@ export class RunPlanner {
     this.#parts = parts
   }
 
-  /** @throws DelayedError when the job has gone back. */
-  async plan(runCase: RunCase): Promise<PlannedRun | undefined> {
+  /**
+   * Most runs start, and are planned by what their tick has read and what is known here of their worker: the store starts them only
+   * if that still holds. Otherwise they are planned afresh, by what Redis says now.
+   *
+   * @throws DelayedError when the job has gone back.
+   */
+  async plan(runCase: RunCase, afresh: boolean): Promise<PlannedRun | undefined> {
+    const seenCase = afresh ? undefined : this.#asSeen(runCase)
+    const expected = seenCase && this.#planStart(seenCase)
+    if (typeof expected === 'object') return expected
     const { job, runId, data } = runCase
     const stored = await this.#parts.store.read(data.worker, RUN_FIELDS)
     const earlier = await this.#parts.lostRuns.earlierStart(job, runId, stored)
-    return earlier === 'ended'
-      ? undefined
-      : this.#planStart({ ...runCase, stored, isRecovery: earlier === 'to-recover' })
+    if (earlier === 'ended') return undefined
+    const planned = this.#planStart({ ...runCase, stored, isRecovery: earlier === 'to-recover' })
+    return typeof planned === 'function' ? planned() : planned
   }
 
-  async #planStart(storedCase: StoredCase): Promise<PlannedRun | undefined> {
-    const { runId, stored, isRecovery } = storedCase
+  /** A run as its tick has left it; none that has waited, or was fetched before. */
+  #asSeen(runCase: RunCase): StoredCase | undefined {
+    const { job, data } = runCase
+    const known = job.attemptsStarted === 1 && job.stalledCounter === 0 ? this.#parts.known(data.worker) : undefined
+    if (!known || !data.seen) return undefined
+    const { decidedUpTo, startedUpTo } = data.seen
+    const stored: StoredWorker = {
+      name: data.worker,
+      ...declarationOf(known.worker),
+      decidedUpTo,
+      ...(startedUpTo !== undefined && { startedUpTo }),
+      recentOutcomes: [],
+      consecutiveFailures: 0,
+    }
+    return { ...runCase, stored, isRecovery: false, declaredVersion: known.version }
+  }
+
+  /** Gives how it starts, or what is to be done with it instead. */
+  #planStart(runCase: StoredCase): PlannedRun | (() => Promise<undefined>) {
+    const { runId, data, stored, isRecovery } = runCase
     // A worker that was removed owes nothing.
-    if (!isKnown(stored)) return undefined
+    if (!isKnown(stored)) return nothing
     const { definition, startedUpTo = 0 } = stored
-    const { slot: dueAt, missedSlots: counted } = storedCase.data
     // A slot that this run's tick found undecided may have been decided since.
-    const decided = Math.max(startedUpTo, decidedBefore(stored, dueAt) ?? 0)
-    const missedSlots = missedSince(stored, decided, { dueAt, missedSlots: counted })
-    const runCase = { ...storedCase, data: { ...storedCase.data, missedSlots } }
-    const { data } = runCase
+    const decided = Math.max(startedUpTo, decidedBefore(stored, data.slot) ?? 0)
+    const missedSlots = missedSince(stored, decided, { dueAt: data.slot, missedSlots: data.missedSlots })
     const entry = this.#parts.entries.get(data.worker)
     if (!entry || !isPeriodic(entry) || !entry.starter.isReady)
-      return entry?.starter.isStarting ? putOff(runCase, STARTING_MS) : this.#handBack(runCase)
-    if (data.kind === 'start' && stored.paused) return undefined
+      return () => (entry?.starter.isStarting ? putOff(runCase, STARTING_MS) : this.#handBack(runCase, missedSlots))
+    if (data.kind === 'start' && stored.paused) return nothing
     const schedule = effectiveSchedule(stored)
     const now = this.#parts.clock.now()
     let kind: RunKind = data.kind
@@ -98,38 +128,40 @@ export class RunPlanner {
       const slot = {
         dueAt: data.slot,
         nextDueAt: nextDueAt(schedule, data.slot, data.worker),
-        missedSlots: data.missedSlots,
+        missedSlots,
       }
       const owner = { name: data.worker, policy: definition.policy }
       const decision = decideSlot(owner, { paused: stored.paused !== undefined }, slot, Math.max(now, data.slot))
       // It was waiting, for its jitter or for a place, when the pause came, or it waited for too long.
       if (decision.kind === 'skip' || decision.kind === 'miss') {
-        await this.#parts.unstartedRuns.record(runCase, nonRunOf(decision))
-        return undefined
+        return () => this.#record(runCase, missedSlots, nonRunOf(decision))
       }
       const startAt = decision.kind === 'run' ? decision.startAt : decision.until
       // A clock that is ahead of Redis has brought it early.
-      if (startAt > now) return putOff(runCase, startAt - now)
+      if (startAt > now) return () => putOff(runCase, startAt - now)
       kind = decision.kind === 'run' ? decision.runKind : 'scheduled'
       lateByMs = decision.kind === 'run' ? decision.lateByMs : 0
     }
-    const plan: RunPlan = {
+    const plan: UndecidedPlan = {
       worker: { name: data.worker, doWork: (context) => entry.worker.doWork(context) },
       policy: definition.policy,
       runId,
       kind,
       scheduledForMs: data.slot,
       lateByMs,
-      missedSlots: data.missedSlots,
+      missedSlots,
       nextDueAtMs: nextDueAt(schedule, isSlotRun(data) ? data.slot : now, data.worker),
-      lastSucceededAtMs: stored.lastSuccess?.finishedAt?.getTime(),
+      lastSucceededAtMs: undefined,
       by: data.by,
       cause: data.cause,
     }
     return { plan, claim: this.#claimOf(runCase, definition) }
   }
 
-  #claimOf({ queue, data, stored, isRecovery }: StoredCase, { policy, schedule }: StoredDefinition): RunClaim {
+  #claimOf(
+    { queue, data, stored, isRecovery, declaredVersion }: StoredCase,
+    { policy, schedule }: StoredDefinition,
+  ): RunClaim {
     const { startMark } = data
     const windowMs = startMark?.startsWith('at ')
       ? startRunWindowMs(schedule, data.worker, this.#parts.clock.now())
@@ -142,26 +174,31 @@ export class RunPlanner {
       keepRuns: policy.keepRuns,
       isRecovery,
       wasWaiting: stored.waiting !== undefined,
+      declaredVersion,
       ...(startMark !== undefined && {
         start: { mark: startMark, markBefore: stored.startMark, ...(windowMs !== undefined && { windowMs }) },
       }),
     }
   }
 
-  async #handBack(runCase: StoredCase): Promise<undefined> {
+  async #record(runCase: StoredCase, missedSlots: number, decided: Partial<RunRecord>): Promise<undefined> {
+    await this.#parts.unstartedRuns.record({ ...runCase, data: { ...runCase.data, missedSlots } }, decided)
+  }
+
+  async #handBack(runCase: StoredCase, missedSlots: number): Promise<undefined> {
     const { job, data, runId, stored, queue } = runCase
     const handBacks = handBacksOf(job)
     const isOrphaned = stored.orphanedAt !== undefined
     const isDeclaredElsewhere = !isOrphaned && (await this.#parts.isDeclaredElsewhere(data.worker, queue))
     // Where one instance of many has the worker, it may take more; as long as there is one, the run is not given up.
-    if (isOrphaned || (handBacks >= MAX_HAND_BACKS && !isDeclaredElsewhere)) {
-      await this.#parts.unstartedRuns.record(runCase, { outcome: 'missed', reason: 'no-handler' })
-      return undefined
-    }
+    if (isOrphaned || (handBacks >= MAX_HAND_BACKS && !isDeclaredElsewhere))
+      return this.#record(runCase, missedSlots, { outcome: 'missed', reason: 'no-handler' })
     this.#parts.runHandedBack(data.worker, runId)
     return putOff(runCase, handBackMs(handBacks, isDeclaredElsewhere))
   }
 }
+
+const nothing = async () => undefined
 
 /** Up to where slots were decided before the tick of this one, which may not have raised the mark yet. */
 function decidedBefore({ decidedUpTo, lastRaise }: StoredWorker, slot: number): number | undefined {

@@ -1,6 +1,7 @@
 import type { RunRecord } from '@background-workers/abstractions'
 import { LeaseLostError, Run, type RunHost, type SafeLogger } from '@background-workers/abstractions/for-managers'
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
+import type { DecidedMarks } from './decided-marks.ts'
 import { HAND_BACK_MS, MAX_HAND_BACKS, type FetchedJob, giveBack, isGivenBack, putOff } from './hand-back.ts'
 import type { Leases } from './leases.ts'
 import { withoutCommand } from './redis-error.ts'
@@ -11,6 +12,7 @@ import { type RunClaim, type Store, firstStartOf } from './store.ts'
 /** What the runs of this instance need of their session, and tell it. */
 export interface RunProcessorParts {
   readonly store: Store
+  readonly decidedMarks: DecidedMarks
   readonly planner: RunPlanner
   readonly leases: Leases
   readonly logger: SafeLogger
@@ -131,7 +133,7 @@ export class RunProcessor {
   }
 
   /** Gives the run if it is this instance that may start it. */
-  async #decide(queue: string, fetched: FetchedJob): Promise<ActiveRun | undefined> {
+  async #decide(queue: string, fetched: FetchedJob, afresh = false): Promise<ActiveRun | undefined> {
     const { job, token } = fetched
     const data = readRunJob(job)
     const runId = job.id
@@ -143,14 +145,16 @@ export class RunProcessor {
     if (this.activeRun(runId)?.isSettled === false) return putOff({ job, token }, HAND_BACK_MS)
     // It is not planned: its worker may be stopped already, and would pass for one that was not added here.
     if (this.#isStopping) return giveBack({ job, token })
-    const planned = await this.#parts.planner.plan({ job, token, runId, queue, data })
+    const planned = await this.#parts.planner.plan({ job, token, runId, queue, data }, afresh)
     if (!planned) return undefined
     if (this.#isStopping) return giveBack({ job, token })
     const { plan, claim } = planned
     const run = new Run(plan, this.#host)
-    const isDecidedNow = await this.#parts.store.decideRun(run.record, claim)
-    if (isDecidedNow === undefined) return this.#decide(queue, fetched)
-    if (!isDecidedNow) return undefined
+    const decision = await this.#parts.store.decideRun(run.record, claim)
+    if (decision === 'plan-again') return this.#decide(queue, fetched, true)
+    if (decision === 'refused') return undefined
+    plan.lastSucceededAtMs = decision.lastSucceededAtMs
+    if (claim.slot !== undefined) this.#parts.decidedMarks.delete(data.worker, claim.slot)
     // Redis or this process stood still for so long that somebody else may have the run: the job stays active (this error
     // leaves it alone), and whoever finds it records the run as lost.
     if (!this.#parts.leases.isHeld(runId)) {

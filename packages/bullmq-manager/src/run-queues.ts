@@ -4,6 +4,12 @@ import { type Job, Queue } from 'bullmq'
 import type { RedisClient } from './redis-client.ts'
 import { type Keys, runQueueName } from './keys.ts'
 
+/** The marks of a worker, as its tick has read them. */
+export interface SeenMarks {
+  readonly decidedUpTo: number
+  readonly startedUpTo: number | undefined
+}
+
 /** What a run job is made of. */
 export interface RunRequest {
   readonly runId: string
@@ -18,6 +24,8 @@ export interface RunRequest {
   readonly cause?: string | undefined
   /** For `start`: the release or time it runs for. */
   readonly startMark?: string
+  /** By these it may be planned; none where it waits for its jitter. */
+  readonly seen?: SeenMarks | undefined
 }
 
 /** What is in a run job, read from Redis and checked. */
@@ -49,7 +57,6 @@ export class RunQueues {
       deduplication: { id: data.worker },
       attempts: 1,
       removeOnComplete: true,
-      removeOnFail: { count: 1_000 },
       ...(delayMs > 0 && { delay: delayMs }),
     })
     return job.id === runId ? undefined : (job.id ?? runId)
@@ -124,7 +131,7 @@ export class RunQueues {
 export function readRunJob(job: Job): RunJobData | undefined {
   const data: unknown = job.data
   if (typeof data !== 'object' || data === null) return undefined
-  const { worker, kind, slot, missedSlots, by, cause, startMark } = data as Partial<RunJobData>
+  const { worker, kind, slot, missedSlots, by, cause, startMark, seen } = data as Partial<RunJobData>
   if (isSlug(worker) !== undefined || !job.id?.startsWith(`${worker}.`)) return undefined
   if (kind !== 'scheduled' && kind !== 'catch-up' && kind !== 'start' && kind !== 'manual') return undefined
   if (!Number.isSafeInteger(slot) || !Number.isSafeInteger(missedSlots)) return undefined
@@ -136,5 +143,15 @@ export function readRunJob(job: Job): RunJobData | undefined {
     ...(typeof by === 'string' && { by }),
     cause: readCause(cause),
     ...(typeof startMark === 'string' && { startMark }),
+    seen: readSeen(seen),
   }
+}
+
+function readSeen(seen: unknown): SeenMarks | undefined {
+  if (typeof seen !== 'object' || seen === null) return undefined
+  const { decidedUpTo, startedUpTo } = seen as SeenMarks
+  const isMark = (mark: unknown) => Number.isSafeInteger(mark)
+  return isMark(decidedUpTo) && (startedUpTo === undefined || isMark(startedUpTo))
+    ? { decidedUpTo, startedUpTo }
+    : undefined
 }

@@ -6,16 +6,16 @@ import { LuaScript } from './lua-script.ts'
  * Changes the fields of a worker and raises the version that tells the other instances. Gives 0, and changes nothing,
  * when the field that must be there is not (unless the same call has just deleted it).
  *
- * KEYS workers, meta · ARGV required field or '', how many values to set, field, value, …, fields to delete …
+ * KEYS workers · ARGV step of the version, required field or '', how many values to set, field, value, …, fields to delete …
  */
 export const changeWorker = new LuaScript(`
-local sets = tonumber(ARGV[2])
-if ARGV[1] ~= '' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then
-  return sets > 0 and redis.call('HGET', KEYS[1], ARGV[3]) == ARGV[4] and 1 or 0
+local sets = tonumber(ARGV[3])
+if ARGV[2] ~= '' and redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
+  return sets > 0 and redis.call('HGET', KEYS[1], ARGV[4]) == ARGV[5] and 1 or 0
 end
-for i = 3, 2 + sets * 2, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-for i = 3 + sets * 2, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
-redis.call('HINCRBY', KEYS[2], 'version', 1)
+for i = 4, 3 + sets * 2, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+for i = 4 + sets * 2, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
+redis.call('HINCRBY', KEYS[1], 'version', ARGV[1])
 return 1
 `)
 
@@ -36,40 +36,48 @@ local function is_counted(text, slot, decided)
 end
 `
 
-// Up to where slots were decided before the tick of this one, which may not have raised the mark yet.
-const DECIDED_BEFORE = `
-local function decided_before(slot, decided, raised)
-  if (decided or 0) < slot then return decided end
-  local to, from = string.match(raised or '', '^(%d+) (%d+)$')
+// How a mark was raised to a slot, and from where: up to there slots were decided before the tick of this one.
+const RAISED = `
+local function raised(slot, decided)
+  return slot .. ' ' .. string.format('%d', decided or 0)
+end
+local function raised_from(text, slot)
+  local to, from = string.match(text or '', '^(%d+) (%d+)$')
   if read_mark(to) == slot then return read_mark(from) end
 end
 `
 
 /**
- * Raises the mark up to which slots are decided; it never goes back. Keeps from where it was raised.
+ * Raises the marks up to which slots are decided; they never go back. Keeps from where they were raised.
  *
- * KEYS workers · ARGV worker, slot, record of the slot that waits for its jitter (unless it has started meanwhile) or ''
+ * KEYS workers · ARGV worker, slot, record of the slot that waits for its jitter (unless it has started meanwhile) or '', worker, …
  */
-export const raiseDecided = new LuaScript(`${READ_MARK}
-local marks = redis.call('HMGET', KEYS[1], 'decided:' .. ARGV[1], 'started:' .. ARGV[1])
-local slot = tonumber(ARGV[2])
-if (read_mark(marks[1]) or -1) < slot then
-  local raised = ARGV[2] .. ' ' .. string.format('%d', read_mark(marks[1]) or 0)
-  redis.call('HSET', KEYS[1], 'decided:' .. ARGV[1], ARGV[2], 'raised:' .. ARGV[1], raised)
-  if ARGV[3] ~= '' and (read_mark(marks[2]) or -1) < slot then redis.call('HSET', KEYS[1], 'waiting:' .. ARGV[1], ARGV[3]) end
+export const raiseDecided = new LuaScript(`${READ_MARK}${RAISED}
+for i = 1, #ARGV, 3 do
+  local worker, slot, waiting = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local marks = redis.call('HMGET', KEYS[1], 'decided:' .. worker, 'started:' .. worker, 'removed:' .. worker)
+  local decided = read_mark(marks[1])
+  if (decided or -1) < tonumber(slot) and not marks[3] then
+    redis.call('HSET', KEYS[1], 'decided:' .. worker, slot, 'raised:' .. worker, raised(slot, decided))
+    if waiting ~= '' and (read_mark(marks[2]) or -1) < tonumber(slot) then
+      redis.call('HSET', KEYS[1], 'waiting:' .. worker, waiting)
+    end
+  end
 end
 return 1
 `)
 
 // What follows writes a record into its hash and its order, and drops the oldest. One that is written again keeps its place.
 const KEEP_RECORD = `
-local function keep_record(records, order, field, json, at, most)
-  if redis.call('HSET', records, field, json) == 0 then return end
+local function keep_order(records, order, field, at, most)
   redis.call('ZADD', order, at, field)
   local oldest = redis.call('ZRANGE', order, 0, -most - 1)
   if #oldest == 0 then return end
   for _, old in ipairs(oldest) do redis.call('HDEL', records, old) end
   redis.call('ZREMRANGEBYRANK', order, 0, -most - 1)
+end
+local function keep_record(records, order, field, json, at, most)
+  if redis.call('HSET', records, field, json) == 1 then keep_order(records, order, field, at, most) end
 end
 local function recent(before, letter)
   return string.sub((before or '') .. letter, -60)
@@ -77,45 +85,62 @@ end
 `
 
 /**
- * Decides that a run starts: writes its record, if nobody has decided it and no later slot has started or counts it. Gives 1 to the
- * one that may call doWork, and -1 when its count of missed slots is wrong, since another slot before it was decided meanwhile.
+ * Decides that a run starts: writes its record, if nobody has decided it and no later slot has started or counts it, and raises the
+ * mark up to which slots are decided. Gives to the
+ * one that may call doWork when a run of its worker last succeeded ('' for never), 0 to others, and -1 when its count of missed slots
+ * is wrong, since another slot before it was decided meanwhile, or when what it was planned by no longer holds.
  * The same run may be decided again to recover it (ARGV[8]).
  *
  * KEYS workers, records, order of runs
  * ARGV worker, run id, slot or '', record, at, most, token, '1' to recover, start mark or '', ms that a start mark without release
- *   holds or '', '1' when it waited for its jitter, up to where slots were decided before it, by which it has counted, or ''
+ *   holds or '', '1' when it waited for its jitter, up to where slots were decided before it, by which it has counted, or '', and if
+ *   it was planned by them the version of what is declared or '', the latest slot that had started or ''
  */
-export const decideRun = new LuaScript(`${READ_MARK}${IS_COUNTED}${DECIDED_BEFORE}${KEEP_RECORD}
+export const decideRun = new LuaScript(`${READ_MARK}${RAISED}${IS_COUNTED}${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local active = ARGV[7] .. '\\nrunning\\n' .. ARGV[4]
 local marks = redis.call(
-  'HMGET', KEYS[1], 'started:' .. worker, 'start:' .. worker, 'active:' .. worker, 'decided:' .. worker, 'counted:' .. worker,
-  'raised:' .. worker
+  'HMGET', KEYS[1], 'started:' .. worker, 'active:' .. worker, 'decided:' .. worker, 'success:' .. worker, 'version'
 )
-if marks[3] == active then return 1 end
+local decided = read_mark(marks[3])
+local succeeded_at = string.match(marks[4] or '', '"finishedAt":"([^"]+)"') or ''
+if marks[2] == active then return succeeded_at end
+if ARGV[13] ~= '' and ((marks[5] or '0') ~= ARGV[13] or (marks[1] or '') ~= ARGV[14]) then return -1 end
 if ARGV[8] ~= '1' then
-  if redis.call('HEXISTS', KEYS[2], run) == 1 then return 0 end
   if slot and slot <= (read_mark(marks[1]) or 0) then return 0 end
-  if slot and is_counted(marks[5], slot, read_mark(marks[4])) then return 0 end
-  if ARGV[12] ~= '' and decided_before(slot, read_mark(marks[4]), marks[6]) ~= tonumber(ARGV[12]) then return -1 end
-  if ARGV[9] ~= '' and marks[2] then
+  local decided_before = decided
+  if slot and (decided or 0) >= slot then
+    local later = redis.call('HMGET', KEYS[1], 'counted:' .. worker, 'raised:' .. worker)
+    if is_counted(later[1], slot, decided) then return 0 end
+    decided_before = raised_from(later[2], slot)
+  end
+  if ARGV[12] ~= '' and decided_before ~= tonumber(ARGV[12]) then return -1 end
+  local before = ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'start:' .. worker)
+  if before then
     if ARGV[10] == '' then
-      if marks[2] == ARGV[9] then return 0 end
+      if before == ARGV[9] then return 0 end
     else
-      local before = tonumber(string.match(marks[2], '^at (%d+)$'))
+      local at = tonumber(string.match(before, '^at (%d+)$'))
       local now = tonumber(string.match(ARGV[9], '^at (%d+)$'))
       -- One from the future was written before the clock was set back.
-      if before and math.abs(now - before) < tonumber(ARGV[10]) then return 0 end
+      if at and math.abs(now - at) < tonumber(ARGV[10]) then return 0 end
     end
   end
+  if redis.call('HSETNX', KEYS[2], run, ARGV[4]) == 0 then return 0 end
+  keep_order(KEYS[2], KEYS[3], run, ARGV[5], tonumber(ARGV[6]))
+else
+  keep_record(KEYS[2], KEYS[3], run, ARGV[4], ARGV[5], tonumber(ARGV[6]))
 end
-keep_record(KEYS[2], KEYS[3], run, ARGV[4], ARGV[5], tonumber(ARGV[6]))
 local fields = { 'active:' .. worker, active }
-if slot then fields[#fields + 1] = 'started:' .. worker; fields[#fields + 1] = ARGV[3] end
-if ARGV[9] ~= '' then fields[#fields + 1] = 'start:' .. worker; fields[#fields + 1] = ARGV[9] end
+local function set(field, value) fields[#fields + 1] = field .. ':' .. worker; fields[#fields + 1] = value end
+if slot then
+  set('started', ARGV[3])
+  if (decided or -1) < slot then set('decided', ARGV[3]); set('raised', raised(ARGV[3], decided)) end
+end
+if ARGV[9] ~= '' then set('start', ARGV[9]) end
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[11] == '1' then redis.call('HDEL', KEYS[1], 'waiting:' .. worker) end
-return 1
+return succeeded_at
 `)
 
 /**
@@ -210,8 +235,9 @@ keep_record(KEYS[2], KEYS[3], ARGV[2], ARGV[4], ARGV[5], tonumber(ARGV[6]))
 local fields = { 'last:' .. worker, ARGV[4], 'recent:' .. worker, recent(before[3], ARGV[7]) }
 local function set(field, value) fields[#fields + 1] = field .. ':' .. worker; fields[#fields + 1] = value end
 if ARGV[7] == 's' then
+  set('success', ARGV[4])
+  if failures ~= 0 then set('failures', 0) end
   failures = 0
-  set('success', ARGV[4]); set('failures', failures)
 elseif ARGV[7] == 'f' or ARGV[7] == 'l' then
   failures = failures + 1
   set('failure', ARGV[4]); set('failures', failures)

@@ -14,6 +14,7 @@ import { BullMqWorkers } from './bullmq-workers.ts'
 import { CancelRequests } from './cancel-requests.ts'
 import { checkRedis } from './check-redis.ts'
 import { Connection } from './connection.ts'
+import { DecidedMarks } from './decided-marks.ts'
 import { ErrorLog } from './error-log.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Instances } from './instances.ts'
@@ -45,6 +46,9 @@ const CLOSE_ANSWERED_MS = 1_000
 /** How long a run whose process died may wait for a place before it is recorded as lost all the same. */
 const TAKEN_UP_MS = 1_000
 
+/** A tick that has failed is processed again so much later, or elsewhere where this session closes. */
+const TICK_RETRY_MS = 1_000
+
 /** What a session needs of its manager, and tells it. */
 export interface SessionParts {
   readonly options: FilledOptions
@@ -74,6 +78,7 @@ export class Session {
   readonly #errorLog: ErrorLog
   readonly #schedulers: TickSchedulers
   readonly #runQueues: RunQueues
+  readonly #decidedMarks: DecidedMarks
   readonly #lostRuns: LostRuns
   readonly #unstartedRuns: UnstartedRuns
   readonly #leases: Leases
@@ -81,6 +86,7 @@ export class Session {
   readonly #heartbeat: Heartbeat
   readonly #loopWatch: LoopWatch
   readonly #ticking = new Map<string, Promise<void>>()
+  readonly #closing = Promise.withResolvers<void>()
   #isClosing = false
   #isAnswering: Promise<boolean> | undefined
 
@@ -99,6 +105,7 @@ export class Session {
     const withRedis = { ...parts, connection: this.connection, client, keys: this.#keys, clock: this.clock, onError }
 
     this.store = new Store(client, this.#keys, (field) => this.#errorLog.malformed(field))
+    this.#decidedMarks = new DecidedMarks(this.store, onError)
     this.#schedulers = new TickSchedulers(client, this.#keys, onError)
     this.#runQueues = new RunQueues(withRedis)
     const withStore = { ...withRedis, store: this.store, schedulers: this.#schedulers, runQueues: this.#runQueues }
@@ -118,12 +125,14 @@ export class Session {
     const planner = new RunPlanner({
       ...withRuns,
       isDeclaredElsewhere: (worker, queue) => this.reconciler.isDeclaredElsewhere(worker, queue),
+      known: (worker) => this.reconciler.known(worker),
       runHandedBack: (worker, runId) => watch.noteHandBack(worker, runId),
     })
     this.#leases = new Leases((runIds) => this.runProcessor.loseLeases(runIds))
     this.runProcessor = new RunProcessor({
       ...withStore,
       planner,
+      decidedMarks: this.#decidedMarks,
       leases: this.#leases,
       runStarted: (record) => events.emit('run-started', record),
       runFinished,
@@ -206,12 +215,14 @@ export class Session {
     return requestStartRuns(entries, { ...this.#parts, connection, clock, store, runQueues, unstartedRuns })
   }
 
-  /** Takes no new tick and no new run; resolves when the ticks are processed, and what was being decided is. */
+  /** Takes no new tick and no new run; resolves when the ticks are processed and say so, and what was being decided is. */
   async drain(): Promise<void> {
     this.#isClosing = true
+    this.#closing.resolve()
     this.askRedis()
     this.#heartbeat.stop()
     await Promise.all([this.#workers.drain(), this.runProcessor.drain()])
+    await this.#decidedMarks.written
   }
 
   /** Finds out whether Redis answers within 1 s: `close` waits for it after the deadline only then. */
@@ -225,6 +236,7 @@ export class Session {
    */
   async close(deadline: number): Promise<void> {
     this.#isClosing = true
+    this.#closing.resolve()
     this.#heartbeat.stop()
     this.#loopWatch.stop()
     this.#leases.close()
@@ -254,14 +266,16 @@ export class Session {
         clock: this.clock,
         store: this.store,
         runQueues: this.#runQueues,
+        decidedMarks: this.#decidedMarks,
         instanceId: this.#parts.instanceId,
         ticking: this.#ticking,
         activeElsewhere: (worker) => this.#lostRuns.activeElsewhere(worker),
         slotSkipped: (record) => this.#parts.reports.slotSkipped(record),
       })
     } catch (error) {
-      // BullMQ tries again, and says nothing of it.
       this.#noteError(error)
+      // BullMQ tries again, at once and without a word.
+      await waitFor(this.#closing.promise, TICK_RETRY_MS, systemClock)
       throw error
     }
   }

@@ -12,13 +12,15 @@ import {
   settleRun,
   undecideRun,
 } from './scripts.ts'
-import { type StoredDefinition, parseRecord } from './stored-values.ts'
+import { type StoredDefinition, parseRecord, parseTime } from './stored-values.ts'
 import {
   FIELDS,
   OUTCOME_LETTERS,
   type ReportMalformed,
   type StoredField,
   type StoredWorker,
+  type StoredWorkers,
+  VERSION_FIELD,
   allFieldsOf,
   fieldOf,
   groupByWorker,
@@ -36,6 +38,13 @@ export interface Declaration {
   readonly dropsOverride: boolean
 }
 
+/** A slot up to which a worker's slots are decided; its record where it waits for its jitter. */
+export interface DecidedMark {
+  readonly worker: string
+  readonly slot: number
+  readonly waiting?: RunRecord | undefined
+}
+
 /** How a run is decided. */
 export interface RunClaim {
   /** Of this start of this run by this instance; `finish` needs it. */
@@ -51,8 +60,16 @@ export interface RunClaim {
   readonly isRecovery: boolean
   /** It waited for its jitter. */
   readonly wasWaiting: boolean
+  /** It was planned by what was declared then, and by `startedBefore`, and may start only if both still hold. */
+  readonly declaredVersion?: string | undefined
   /** For `runOnStart`: what it runs for, how long that holds where there is no release, and what had run before it. */
   readonly start?: { readonly mark: string; readonly windowMs?: number; readonly markBefore?: string | undefined }
+}
+
+/** With what a run starts. */
+export interface RunStart {
+  /** Of the last run of its worker that succeeded, in ms since the epoch. */
+  readonly lastSucceededAtMs: number | undefined
 }
 
 /** Our own keys in Redis: definitions, marks and records. BullMQ's keys are not touched here. */
@@ -67,7 +84,7 @@ export class Store {
     this.#report = report
   }
 
-  async readAll(): Promise<Map<string, StoredWorker>> {
+  async readAll(): Promise<StoredWorkers> {
     return this.workersOf(await this.readFields())
   }
 
@@ -80,7 +97,7 @@ export class Store {
   }
 
   /** The workers that these fields are about. */
-  workersOf(fields: readonly string[]): Map<string, StoredWorker> {
+  workersOf(fields: readonly string[]): StoredWorkers {
     return groupByWorker(fields, this.#report)
   }
 
@@ -105,7 +122,7 @@ export class Store {
       .multi()
       .hset(this.#keys.workers, ...(sets as [string, string]))
       .hdel(this.#keys.workers, ...(deletes as [string]))
-      .hincrby(this.#keys.meta, 'version', 1)
+      .hincrby(this.#keys.workers, VERSION_FIELD, versionStep())
       .exec()
   }
 
@@ -161,13 +178,18 @@ export class Store {
       .multi()
       .hdel(this.#keys.workers, ...(allFieldsOf(worker) as [string]))
       .del(this.#keys.records(worker), this.#keys.order(worker, 'runs'), this.#keys.order(worker, 'non-runs'))
-      .hincrby(this.#keys.meta, 'version', 1)
+      .hincrby(this.#keys.workers, VERSION_FIELD, versionStep())
       .exec()
   }
 
   /** `waiting`: the slot waits for its jitter. */
-  async raiseDecided(worker: string, slot: number, waiting?: RunRecord): Promise<void> {
-    await raiseDecided.run(this.#client, [this.#keys.workers], [worker, slot, waiting ? JSON.stringify(waiting) : ''])
+  raiseDecided(worker: string, slot: number, waiting?: RunRecord): Promise<void> {
+    return this.raiseAllDecided([{ worker, slot, waiting }])
+  }
+
+  async raiseAllDecided(marks: readonly DecidedMark[]): Promise<void> {
+    const args = marks.flatMap(({ worker, slot, waiting }) => [worker, slot, waiting ? JSON.stringify(waiting) : ''])
+    await raiseDecided.run(this.#client, [this.#keys.workers], args)
   }
 
   async clearWaiting(worker: string): Promise<void> {
@@ -180,10 +202,15 @@ export class Store {
     await setMarksBack.run(this.#client, [this.#keys.workers, this.#keys.records(worker), ...orders], [worker, now])
   }
 
-  /** Gives whether the caller is the one that may call `doWork`, and `undefined` when its count of missed slots is wrong: plan again. */
-  async decideRun(record: RunRecord, claim: RunClaim): Promise<boolean | undefined> {
+  /**
+   * Decides whether the caller is the one that may call `doWork`.
+   *
+   * @returns `'plan-again'` when what it was planned by no longer holds, or its count of missed slots is wrong
+   */
+  async decideRun(record: RunRecord, claim: RunClaim): Promise<RunStart | 'refused' | 'plan-again'> {
     const { worker, runId, startedAt } = record
-    const { token, slot, decidedBefore, keepRuns, isRecovery, start, wasWaiting } = claim
+    const { token, slot, decidedBefore, startedBefore, keepRuns, isRecovery, start, wasWaiting, declaredVersion } =
+      claim
     const decided = await decideRun.run(
       this.#client,
       [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'runs')],
@@ -200,9 +227,12 @@ export class Store {
         start?.windowMs ?? '',
         wasWaiting ? '1' : '',
         decidedBefore ?? '',
+        declaredVersion ?? '',
+        startedBefore ?? '',
       ],
     )
-    return decided === -1 ? undefined : decided === 1
+    if (decided === -1) return 'plan-again'
+    return typeof decided === 'string' ? { lastSucceededAtMs: parseTime(decided) } : 'refused'
   }
 
   /** Takes back that a run was decided, which has not called `doWork`. Gives `false`, and changes nothing, when it can not. */
@@ -314,8 +344,14 @@ export class Store {
     const pairs = Object.entries(sets).flatMap(([field, value]) => [`${field}:${worker}`, value])
     const changed = await changeWorker.run(
       this.#client,
-      [this.#keys.workers, this.#keys.meta],
-      [fieldOf(worker, 'definition'), pairs.length / 2, ...pairs, ...deletes.map((field) => `${field}:${worker}`)],
+      [this.#keys.workers],
+      [
+        versionStep(),
+        fieldOf(worker, 'definition'),
+        pairs.length / 2,
+        ...pairs,
+        ...deletes.map((field) => `${field}:${worker}`),
+      ],
     )
     return changed === 1
   }
@@ -330,6 +366,11 @@ export class Store {
     this.#report(`records:${worker}`)
     return []
   }
+}
+
+/** Not always 1: a Redis that has lost what was written last must not come to a version that was there before. */
+function versionStep(): number {
+  return 1 + Math.floor(Math.random() * 1_000_000)
 }
 
 function decidedAt(record: RunRecord): number {

@@ -264,6 +264,11 @@ export function parseTombstone(text: string): number | undefined {
   return parseNumber(text.split(' ', 1)[0] as string)
 }
 
+/** Reads a time as it is written in a record; gives it in ms since the epoch. */
+export function parseTime(text: string): number | undefined {
+  return parseDate(text)?.getTime()
+}
+
 function parseDate(value: unknown): Date | undefined {
   if (typeof value !== 'string') return undefined
   const date = new Date(value)

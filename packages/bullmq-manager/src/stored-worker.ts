@@ -54,6 +54,30 @@ export function isKnown(stored: StoredWorker): stored is KnownWorker {
   return stored.definition !== undefined && stored.removedAt === undefined
 }
 
+/** All workers at one moment. */
+export interface StoredWorkers {
+  /** Another one whenever a definition, an override, a pause or the like of any of them changes. */
+  readonly version: string
+  readonly workers: ReadonlyMap<string, StoredWorker>
+}
+
+/** The field of the hash that says the version. */
+export const VERSION_FIELD = 'version'
+
+/** Before anything has changed. */
+const NO_VERSION = '0'
+
+/** What is known of a worker, and of which version that is. */
+export interface KnownVersion {
+  readonly worker: KnownWorker
+  readonly version: string
+}
+
+/** What is declared of a worker, and what was rescheduled. */
+export function declarationOf({ definition, override }: KnownWorker): Pick<KnownWorker, 'definition' | 'override'> {
+  return { definition, ...(override && { override }) }
+}
+
 /** What each field of a worker is called here, and how it is read. */
 const READERS = {
   definition: ['definition', parseDefinition],
@@ -96,7 +120,7 @@ export const TICK_FIELDS = [
 ] as const satisfies readonly StoredField[]
 
 /** The fields that are read to plan a run. */
-export const RUN_FIELDS = [...TICK_FIELDS, 'raised', 'success', 'start'] as const satisfies readonly StoredField[]
+export const RUN_FIELDS = [...TICK_FIELDS, 'raised', 'start'] as const satisfies readonly StoredField[]
 
 /** The name of one field of a worker. */
 export function fieldOf(worker: string, field: StoredField): string {
@@ -130,7 +154,8 @@ function parseOutcomes(letters: string): RunOutcome[] {
 export type ReportMalformed = (field: string) => void
 
 /** Sorts the fields of the hash (field, value, field, …) by worker. What does not look like ours is reported and left alone. */
-export function groupByWorker(flat: readonly string[], report: ReportMalformed): Map<string, StoredWorker> {
+export function groupByWorker(flat: readonly string[], report: ReportMalformed): StoredWorkers {
+  let version = NO_VERSION
   const byWorker = new Map<string, FieldTexts>()
   for (let index = 0; index + 1 < flat.length; index += 2) {
     const key = flat[index] as string
@@ -139,7 +164,8 @@ export function groupByWorker(flat: readonly string[], report: ReportMalformed):
     const worker = key.slice(colon + 1)
     let texts = byWorker.get(worker)
     if (colon < 0 || number === undefined || (!texts && isSlug(worker) !== undefined)) {
-      report(key)
+      if (key === VERSION_FIELD) version = flat[index + 1] as string
+      else report(key)
       continue
     }
     if (!texts) {
@@ -150,7 +176,7 @@ export function groupByWorker(flat: readonly string[], report: ReportMalformed):
   }
   const workers = new Map<string, StoredWorker>()
   for (const [worker, texts] of byWorker) workers.set(worker, readWorker(worker, FIELDS, texts, report))
-  return workers
+  return { version, workers }
 }
 
 const FIELD_NUMBERS: ReadonlyMap<string, number> = new Map(FIELDS.map((field, number) => [field, number]))

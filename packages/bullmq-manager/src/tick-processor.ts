@@ -8,8 +8,9 @@ import {
   slotRunId,
   unstartedRecord,
 } from '@background-workers/abstractions/for-managers'
+import type { DecidedMarks } from './decided-marks.ts'
 import { missedSince } from './missed-since.ts'
-import type { RunQueues } from './run-queues.ts'
+import type { RunQueues, SeenMarks } from './run-queues.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
 import { type KnownWorker, TICK_FIELDS, isKnown } from './stored-worker.ts'
@@ -19,6 +20,7 @@ export interface TickParts {
   readonly clock: RedisClock
   readonly store: Store
   readonly runQueues: RunQueues
+  readonly decidedMarks: DecidedMarks
   readonly instanceId: string
   /** By worker: the latest tick that is being processed here. */
   readonly ticking: Map<string, Promise<void>>
@@ -65,21 +67,21 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
   const now = Math.max(parts.clock.now(), slot.dueAt)
   const owner = { name: tick.worker, policy }
   const decision = decideSlot(owner, { paused: worker.paused !== undefined, activeRunId: activeElsewhere }, slot, now)
+  const runId = slotRunId(tick.worker, slot)
   const recordOf = (missedSlots: number) =>
     unstartedRecord({
-      runId: slotRunId(tick.worker, slot),
+      runId,
       worker: tick.worker,
       kind: 'scheduled',
       scheduledForMs: slot.dueAt,
       missedSlots,
       instanceId: parts.instanceId,
     })
-  const record = recordOf(slot.missedSlots)
-  // Its own tick may have been cut off before it could say that the slot is decided.
-  const waiting = slot.missedSlots > 0 ? await parts.runQueues.guardOf(policy.queue, tick.worker) : undefined
   const skip = async (decided: Partial<RunRecord>) => {
+    const mayWait = decided.blockedBy === undefined && slot.missedSlots > 0
+    const inTheWay = mayWait ? await parts.runQueues.guardOf(policy.queue, tick.worker) : decided.blockedBy
     // A slot whose run is in the way is decided, though no mark says so yet.
-    const blockingSlot = Number((decided.blockedBy ?? waiting)?.slice(worker.name.length + 1)) || 0
+    const blockingSlot = Number(inTheWay?.slice(worker.name.length + 1)) || 0
     const missedSlots = missedSince(worker, blockingSlot, slot)
     const countsAfter = Math.max(worker.decidedUpTo ?? 0, worker.startedUpTo ?? 0, blockingSlot)
     const skipped = { ...recordOf(missedSlots), ...decided, finishedAt: new Date(parts.clock.now()) }
@@ -102,23 +104,28 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
     case 'run': {
       const delayMs = Math.max(0, decision.startAt - parts.clock.now())
       const blockedBy = await parts.runQueues.add(policy.queue, {
-        runId: record.runId,
+        runId,
         worker: tick.worker,
         kind: 'scheduled',
         slot: slot.dueAt,
         missedSlots: slot.missedSlots,
         delayMs,
+        seen: delayMs === 0 ? seenMarks(worker) : undefined,
       })
       // One that is left over belongs to a run that is gone.
       if (blockedBy === undefined && worker.waiting) await parts.store.clearWaiting(tick.worker)
-      if (blockedBy === undefined)
-        await parts.store.raiseDecided(tick.worker, slot.dueAt, delayMs > 0 ? record : undefined)
-      else await skip({ outcome: 'skipped', reason: 'overlap', blockedBy })
+      if (blockedBy !== undefined) await skip({ outcome: 'skipped', reason: 'overlap', blockedBy })
+      else if (delayMs > 0) await parts.store.raiseDecided(tick.worker, slot.dueAt, recordOf(slot.missedSlots))
+      else parts.decidedMarks.add(tick.worker, slot.dueAt)
       return
     }
     default:
       decision satisfies never
   }
+}
+
+function seenMarks({ decidedUpTo, startedUpTo }: KnownWorker): SeenMarks | undefined {
+  return decidedUpTo === undefined ? undefined : { decidedUpTo, startedUpTo }
 }
 
 /** The latest slot that is due and not decided; one that is early by Redis time counts, its run waits the rest. */

@@ -12,7 +12,7 @@ function createReader() {
       readAll: async () => {
         asked.push('workers')
         await answer.promise
-        return new Map()
+        return { version: '0', workers: new Map() }
       },
     },
     reconciler: {

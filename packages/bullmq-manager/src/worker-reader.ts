@@ -6,7 +6,7 @@ import type { ManagedWorker } from './managed-worker.ts'
 import type { Reconciler } from './reconciler.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
-import { type KnownWorker, type StoredWorker, isKnown } from './stored-worker.ts'
+import { type KnownWorker, type StoredWorkers, isKnown } from './stored-worker.ts'
 import { describeLocal, describeStored } from './worker-status.ts'
 import type { WorkerWatch } from './worker-watch.ts'
 
@@ -23,7 +23,7 @@ export interface WorkerReaderParts {
 }
 
 /** All workers in Redis, and the instances that live. */
-type Seen = readonly [stored: ReadonlyMap<string, StoredWorker>, live: readonly Instance[]]
+type Seen = readonly [stored: StoredWorkers, live: readonly Instance[]]
 
 /** What the calls that only look read in Redis. Each rejects with `StoreUnavailableError` when that can not be reached. */
 export class WorkerReader {
@@ -38,8 +38,8 @@ export class WorkerReader {
   /** All workers of the application, and those without a schedule that were added here. */
   async list(): Promise<WorkerStatus[]> {
     const { connection, entries } = this.#parts
-    const [stored, live] = await connection.send('list', () => this.#readAll())
-    const known = [...stored.values()].filter(isKnown).sort(byDeclaration)
+    const [{ workers }, live] = await connection.send('list', () => this.#readAll())
+    const known = [...workers.values()].filter(isKnown).sort(byDeclaration)
     const names = new Set(known.map(({ name }) => name))
     const local = [...entries.values()].filter(({ definition }) => !names.has(definition.name))
     return [...known.map((worker) => this.#describe(worker, live)), ...local.map(describeLocal)]
@@ -71,8 +71,8 @@ export class WorkerReader {
     // A probe must not wait for a Redis that is known to be away.
     if (!connection.isThere) return health.reasons
     try {
-      const [stored, live] = await connection.send('health', () => this.#readAll())
-      return watch.reasons({ stored, live, isSettlingIn: reconciler.isSettlingIn })
+      const [{ workers }, live] = await connection.send('health', () => this.#readAll())
+      return watch.reasons({ stored: workers, live, isSettlingIn: reconciler.isSettlingIn })
     } catch (error) {
       if (health.has('store-lost')) return health.reasons
       return [...health.reasons, { code: 'store-lost', message: describeError(error).message }]

@@ -13,7 +13,7 @@ const ACL_RULES = [
   // scripts and transactions; what they call needs the rights below
   '+eval +evalsha +multi +exec',
   '+exists +get +set +del +incr +persist +pexpire +pttl',
-  '+hset +hmset +hget +hmget +hgetall +hdel +hexists +hincrby +hvals',
+  '+hset +hsetnx +hmset +hget +hmget +hgetall +hdel +hexists +hincrby +hvals',
   '+zadd +zrem +zcard +zscore +zrange +zrevrange +zrangebyscore +zrevrangebyscore',
   '+zremrangebyrank +zremrangebyscore +zpopmin +bzpopmin',
   '+lpush +rpush +lrem +llen +lrange +lpos +ltrim +rpoplpush',

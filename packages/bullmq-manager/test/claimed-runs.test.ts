@@ -17,6 +17,9 @@ import { losingRedis } from './fixtures/losing-redis.ts'
 import { Probe } from './fixtures/probe.ts'
 import { passed } from './fixtures/until.ts'
 
+/** How a run may start whose worker has not succeeded yet. */
+const NEVER_SUCCEEDED = { lastSucceededAtMs: undefined }
+
 describe.concurrent('a run', () => {
   for (const [when, stopTimeoutMs, isBusy] of [
     ['while a stop waits for other runs', 60_000, true],
@@ -71,19 +74,21 @@ describe.concurrent('a run', () => {
       const slot = lastRareSlot()
       const marks = startedBefore ? { 'started:digest': startedBefore, 'start:digest': 'release 1' } : undefined
       if (marks) await cluster.redis.hset(cluster.key('workers'), marks)
+      // As its tick does.
+      await store.raiseDecided('digest', slot)
       const before = await store.read('digest')
       const { record, claim } = claimedRun(slot, {
         startedBefore,
         start: { mark: 'release 2', markBefore: before.startMark },
       })
-      expect(await store.decideRun(record, claim)).toBe(true)
+      expect(await store.decideRun(record, claim)).toEqual(NEVER_SUCCEEDED)
       expect((await store.read('digest')).startedUpTo).toBe(slot)
       expect(await store.undecideRun(record, { ...claim, token: 'default/another/1' })).toBe(false)
       expect((await store.read('digest')).active?.record.runId).toBe(record.runId)
       expect(await store.undecideRun(record, claim)).toBe(true)
       expect(await store.read('digest')).toStrictEqual(before)
       expect(await store.records('digest', undefined)).toEqual([])
-      expect(await store.decideRun(record, { ...claim, token: 'default/one/2' })).toBe(true)
+      expect(await store.decideRun(record, { ...claim, token: 'default/one/2' })).toEqual(NEVER_SUCCEEDED)
     })
   }
 
@@ -92,18 +97,18 @@ describe.concurrent('a run', () => {
     const store = cluster.store()
     const slot = lastRareSlot()
     const one = claimedRun(slot, { keepRuns: 1 })
-    expect(await store.decideRun(one.record, one.claim)).toBe(true)
+    expect(await store.decideRun(one.record, one.claim)).toEqual(NEVER_SUCCEEDED)
     const lost = { ...one.record, startedAt: new Date(slot), outcome: 'lost' } as const
     await store.finishRun(lost, one.claim.token, 1, true, firstStartOf(lost.runId))
     // Its record takes the place of the first start's, without which it would not be recovered again.
     const again = claimedRun(slot, { token: 'default/one/2', keepRuns: 1, startedBefore: slot, isRecovery: true })
     const record = { ...again.record, startedAt: new Date(slot + 1) }
-    expect(await store.decideRun(record, again.claim)).toBe(true)
+    expect(await store.decideRun(record, again.claim)).toEqual(NEVER_SUCCEEDED)
     expect(await store.undecideRun(record, again.claim)).toBe(false)
     expect((await store.read('digest')).active?.token).toBe('default/one/2')
 
     const later = claimedRun(slot + 1, { token: 'default/one/3' })
-    expect(await store.decideRun(later.record, later.claim)).toBe(true)
+    expect(await store.decideRun(later.record, later.claim)).toEqual(NEVER_SUCCEEDED)
     await cluster.redis.hset(cluster.key('workers'), 'started:digest', slot + 2)
     expect(await store.undecideRun(later.record, later.claim)).toBe(false)
     const { active, startedUpTo } = await store.read('digest')
@@ -205,7 +210,7 @@ describe.concurrent('a run', () => {
     const store = cluster.store()
     const slot = Date.now()
     const { record, claim } = claimedRun(slot)
-    expect(await store.decideRun(record, claim)).toBe(true)
+    expect(await store.decideRun(record, claim)).toEqual(NEVER_SUCCEEDED)
     await store.raiseDecided('digest', slot, record)
     const { waiting, decidedUpTo } = await store.read('digest')
     expect([waiting, decidedUpTo]).toEqual([undefined, slot])

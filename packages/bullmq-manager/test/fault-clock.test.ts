@@ -31,7 +31,7 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
             if (mark.includes('next')) await client.zadd(key('ticks:repeat'), 'XX', ahead, name)
           }
           // What raises it outside our own calls: the next full check finds it at the latest after five minutes.
-          await client.hincrby(key('meta'), 'version', 1)
+          await client.hincrby(key('workers'), 'version', 1)
         })
         if (when === 'while the application is down') running = await start()
         await expect.poll(() => running.countEvents('schedules-repaired'), PATIENCE).toBeGreaterThan(0)
@@ -62,7 +62,7 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
       for (let count = 1; count < 300; count++) await keepFailed(`tidy.${from + count * 1_000}`)
       await manager.start()
       await client.hset(key('workers'), 'decided:tidy', from + MONTH_MS)
-      await client.hincrby(key('meta'), 'version', 1)
+      await client.hincrby(key('workers'), 'version', 1)
       await expect.poll(() => countEvents('schedules-repaired'), PATIENCE).toBeGreaterThan(0)
       await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(2)
       expect(new Set(tidy.runs.map(({ slot }) => slot)).size).toBe(tidy.runs.length)
@@ -85,7 +85,7 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
         await client.zrem(key('ticks:delayed'), job)
       }
       // Only now is there something to look at for a running instance.
-      await client.hincrby(key('meta'), 'version', 1)
+      await client.hincrby(key('workers'), 'version', 1)
       await expect.poll(() => countEvents('schedules-repaired'), PATIENCE).toBeGreaterThan(0)
       const next = await client.zscore(key('ticks:repeat'), 'hourly')
       expect(await client.exists(key(`ticks:repeat:hourly:${next}`))).toBe(1)

@@ -111,7 +111,7 @@ describe.concurrent('when the connection breaks after Redis has executed a comma
     await using cluster = await TestCluster.open()
     const store = cluster.store()
     const { record, claim } = claimedRun(lastRareSlot())
-    expect(await store.decideRun(record, claim)).toBe(true)
+    expect(await store.decideRun(record, claim)).toEqual({ lastSucceededAtMs: undefined })
     const lost = { ...record, finishedAt: new Date(), outcome: 'lost', reason: 'crash' } as const
     const finish = () => store.finishRun(lost, claim.token, 100, true)
     expect([await finish(), await finish()]).toEqual([1, undefined])

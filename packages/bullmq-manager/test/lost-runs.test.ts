@@ -94,7 +94,7 @@ describe.concurrent('a run that waits after its process has died', () => {
     expect(await run.active()).toMatchObject({ token: CLAIM.token, record: { runId: RUN_ID } })
     expect(await run.takeUp()).toBe('to-recover')
     expect(await run.active()).toBeUndefined()
-    expect(await run.store.decideRun(RECORD, SECOND_CLAIM)).toBe(true)
+    expect(await run.store.decideRun(RECORD, SECOND_CLAIM)).toEqual({ lastSucceededAtMs: undefined })
     expect((await run.outcomes()).sort()).toEqual(['lost', 'running'])
     expect(run.told).toHaveLength(2)
   })

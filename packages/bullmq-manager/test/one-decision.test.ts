@@ -229,13 +229,13 @@ describe.concurrent('a slot that was decided', () => {
     const { record, claim } = claimedRun(slot, { decidedBefore })
     const decide = () => store.decideRun(record, claim)
     await cluster.setDecided('digest', slot - PERIOD_MS)
-    expect(await decide()).toBe(undefined)
+    expect(await decide()).toBe('plan-again')
     await store.raiseDecided('digest', slot)
-    expect(await decide()).toBe(undefined)
+    expect(await decide()).toBe('plan-again')
     expect(await store.records('digest', undefined)).toEqual([])
     await cluster.setDecided('digest', decidedBefore)
     await store.raiseDecided('digest', slot)
-    expect(await decide()).toBe(true)
+    expect(await decide()).toEqual({ lastSucceededAtMs: undefined })
   })
 
   it('is not counted as missed by a later run whose tick came before it started', async () => {

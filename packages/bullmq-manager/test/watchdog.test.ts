@@ -42,7 +42,7 @@ async function startWatched(cluster: TestCluster, probe: Probe) {
 /** Changes what is stored of the worker as time or an accident would, and lets the instances look at it. */
 async function change(cluster: TestCluster, fields: Record<string, string> = {}): Promise<void> {
   if (Object.keys(fields).length > 0) await cluster.redis.hset(cluster.key('workers'), fields)
-  await cluster.redis.hincrby(cluster.key('meta'), 'version', 1)
+  await cluster.redis.hincrby(cluster.key('workers'), 'version', 1)
 }
 
 /** Lets the instances look, with this change, until something is told: one that has just started does not judge yet. */

@@ -117,7 +117,10 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     manager: 'bullmq',
     file: `${BULLMQ}/run-processor.ts`,
     edits: [
-      ['const isDecidedNow = await this.#parts.store.decideRun(run.record, claim)\n', 'const isDecidedNow = true\n'],
+      [
+        'const decision = await this.#parts.store.decideRun(run.record, claim)\n',
+        'const decision: Awaited<ReturnType<Store["decideRun"]>> = { lastSucceededAtMs: undefined }\n',
+      ],
       [
         'await active.settled.promise\n',
         'await active.settled.promise\n    await this.#parts.store.decideRun(run.record, claim)\n',
