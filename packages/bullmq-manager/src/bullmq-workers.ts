@@ -29,7 +29,7 @@ export interface BullMqWorkersParts {
   readonly instanceId: string
   readonly connection: Connection
   readonly keys: Keys
-  readonly processTick: (jobId: string | undefined) => Promise<void>
+  readonly processTick: (fetched: FetchedJob) => Promise<void>
   readonly processRun: (queue: string, fetched: FetchedJob) => Promise<void>
   readonly leasesLost: (runIds: readonly string[]) => void
   readonly leasesRenewed: (runIds: readonly string[]) => void
@@ -112,7 +112,7 @@ export class BullMqWorkers {
 
   #createTickWorker(shared: WorkerOptions): Worker {
     // With a third parameter, here and below, BullMQ would make an AbortController for each job; our runs have one of their own.
-    const process = (job: Job) => this.#parts.processTick(job.id)
+    const process = (job: Job, token?: string) => this.#parts.processTick({ job, token })
     const settings = { repeatStrategy }
     return this.#blockingClients.lend(
       () =>

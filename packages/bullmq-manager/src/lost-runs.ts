@@ -104,8 +104,11 @@ export class LostRuns {
     const keepRuns = definition?.policy.keepRuns ?? 100
     const field = mayRecover ? lostField : runId
     const failures = await store.finishRun(lost, active.token, keepRuns, isTakenUp || !mayRecover, field)
-    // Another instance was quicker.
-    if (failures === undefined) return (await this.#isToBeRecovered(runId, stored)) ? 'to-recover' : 'ended'
+    // Another instance was quicker, and may have left the guard to it.
+    if (failures === undefined) {
+      if (isTakenUp) await store.settleRun(name, active.token)
+      return (await this.#isToBeRecovered(runId, stored)) ? 'to-recover' : 'ended'
+    }
     logger.error({ worker: name, runId, instanceId: lost.instanceId }, 'run lost: its process died')
     this.#parts.runFinished(lost)
     this.#parts.failuresCounted(lost, failures)

@@ -228,6 +228,7 @@ export class Reconciler {
       const hadLock = await withWriteLock(client, keys, async () => {
         // Read again: whoever had the lock before may have done it all.
         ;({ stored, ticks } = await this.#readAll())
+        if (this.#hasLeft) return
         const mustRestore = isEmptied(stored.workers, this.#known.workers)
         if (mustRestore) {
           await restoreWorkers(this.#known.workers, ticks.size, this.#parts)

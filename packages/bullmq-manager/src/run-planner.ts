@@ -173,7 +173,6 @@ export class RunPlanner {
       startedBefore: stored.startedUpTo,
       keepRuns: policy.keepRuns,
       isRecovery,
-      wasWaiting: stored.waiting !== undefined,
       declaredVersion,
       ...(startMark !== undefined && {
         start: { mark: startMark, markBefore: stored.startMark, ...(windowMs !== undefined && { windowMs }) },

@@ -8,9 +8,6 @@ import { LuaScript } from './lua-script.ts'
 /** The smallest period of a worker, in ms: BullMQ wakes 0 to 100 ms late. */
 export const MIN_PERIOD_MS = 1_000
 
-/** How often a tick is processed that fails each time. */
-const TICK_ATTEMPTS = 5
-
 /** BullMQ's own log of a queue; nothing reads it. */
 const LOG_LENGTH = 1_000
 
@@ -34,6 +31,7 @@ export class TickSchedulers {
   readonly #keys: Keys
   readonly #onError: (error: unknown) => void
   #opened: Queue | undefined
+  #isClosed = false
 
   constructor(client: RedisClient, keys: Keys, onError: (error: unknown) => void) {
     this.#client = client
@@ -79,12 +77,14 @@ export class TickSchedulers {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#opened?.close()
   }
 
   /** Opened when it is first needed: a start that changes nothing has no use for it, and takes 3 ms less. */
   #queue(): Queue {
     if (this.#opened) return this.#opened
+    if (this.#isClosed) throw new Error('The schedulers are closed.')
     const queue = new Queue(TICK_QUEUE, {
       connection: this.#client as never,
       prefix: this.#keys.prefix,
@@ -100,7 +100,7 @@ export class TickSchedulers {
 }
 
 /** Of each tick; an object in it (`backoff`, `removeOnFail`) would take 2 % of what a run takes. */
-const TEMPLATE_OPTIONS: JobSchedulerTemplateOptions = { removeOnComplete: true, attempts: TICK_ATTEMPTS }
+const TEMPLATE_OPTIONS: JobSchedulerTemplateOptions = { removeOnComplete: true }
 
 /** What the scheduler depends on; policy, pause and release do not touch it. */
 export function fingerprintOf(worker: string, schedule: Schedule): string {

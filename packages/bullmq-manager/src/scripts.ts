@@ -86,26 +86,26 @@ end
 
 /**
  * Decides that a run starts: writes its record, if nobody has decided it and no later slot has started or counts it, and raises the
- * mark up to which slots are decided. Gives to the
- * one that may call doWork when a run of its worker last succeeded ('' for never), 0 to others, and -1 when its count of missed slots
- * is wrong, since another slot before it was decided meanwhile, or when what it was planned by no longer holds.
- * The same run may be decided again to recover it (ARGV[8]).
+ * mark up to which slots are decided. Gives to the one that may call doWork when a run of its worker last succeeded ('' for never), in
+ * an array, 0 to others, and -1 when its count of missed slots is wrong, since another slot before it was decided meanwhile, or when
+ * what it was planned by no longer holds. The same run may be decided again to recover it (ARGV[8]).
  *
  * KEYS workers, records, order of runs
  * ARGV worker, run id, slot or '', record, at, most, token, '1' to recover, start mark or '', ms that a start mark without release
- *   holds or '', '1' when it waited for its jitter, up to where slots were decided before it, by which it has counted, or '', and if
- *   it was planned by them the version of what is declared or '', the latest slot that had started or ''
+ *   holds or '', up to where slots were decided before it, by which it has counted, or '', and if it was planned by them the version
+ *   of what is declared or '', the latest slot that had started or ''
  */
 export const decideRun = new LuaScript(`${READ_MARK}${RAISED}${IS_COUNTED}${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local active = ARGV[7] .. '\\nrunning\\n' .. ARGV[4]
 local marks = redis.call(
-  'HMGET', KEYS[1], 'started:' .. worker, 'active:' .. worker, 'decided:' .. worker, 'success:' .. worker, 'version'
+  'HMGET', KEYS[1], 'started:' .. worker, 'active:' .. worker, 'decided:' .. worker, 'success:' .. worker, 'version',
+  'waiting:' .. worker
 )
 local decided = read_mark(marks[3])
-local succeeded_at = string.match(marks[4] or '', '"finishedAt":"([^"]+)"') or ''
-if marks[2] == active then return succeeded_at end
-if ARGV[13] ~= '' and ((marks[5] or '0') ~= ARGV[13] or (marks[1] or '') ~= ARGV[14]) then return -1 end
+local started = { string.match(marks[4] or '', '"finishedAt":"([^"]+)"') or '' }
+if marks[2] == active then return started end
+if ARGV[12] ~= '' and ((marks[5] or '0') ~= ARGV[12] or (marks[1] or '') ~= ARGV[13]) then return -1 end
 if ARGV[8] ~= '1' then
   if slot and slot <= (read_mark(marks[1]) or 0) then return 0 end
   local decided_before = decided
@@ -114,7 +114,7 @@ if ARGV[8] ~= '1' then
     if is_counted(later[1], slot, decided) then return 0 end
     decided_before = raised_from(later[2], slot)
   end
-  if ARGV[12] ~= '' and decided_before ~= tonumber(ARGV[12]) then return -1 end
+  if ARGV[11] ~= '' and decided_before ~= tonumber(ARGV[11]) then return -1 end
   local before = ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'start:' .. worker)
   if before then
     if ARGV[10] == '' then
@@ -139,8 +139,8 @@ if slot then
 end
 if ARGV[9] ~= '' then set('start', ARGV[9]) end
 redis.call('HSET', KEYS[1], unpack(fields))
-if ARGV[11] == '1' then redis.call('HDEL', KEYS[1], 'waiting:' .. worker) end
-return succeeded_at
+if marks[6] then redis.call('HDEL', KEYS[1], 'waiting:' .. worker) end
+return started
 `)
 
 /**
@@ -236,7 +236,7 @@ local fields = { 'last:' .. worker, ARGV[4], 'recent:' .. worker, recent(before[
 local function set(field, value) fields[#fields + 1] = field .. ':' .. worker; fields[#fields + 1] = value end
 if ARGV[7] == 's' then
   set('success', ARGV[4])
-  if failures ~= 0 then set('failures', 0) end
+  if before[2] and before[2] ~= '0' then set('failures', 0) end
   failures = 0
 elseif ARGV[7] == 'f' or ARGV[7] == 'l' then
   failures = failures + 1

@@ -16,6 +16,7 @@ import { checkRedis } from './check-redis.ts'
 import { Connection } from './connection.ts'
 import { DecidedMarks } from './decided-marks.ts'
 import { ErrorLog } from './error-log.ts'
+import { type FetchedJob, putOff } from './hand-back.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Instances } from './instances.ts'
 import { Keys } from './keys.ts'
@@ -46,8 +47,11 @@ const CLOSE_ANSWERED_MS = 1_000
 /** How long a run whose process died may wait for a place before it is recorded as lost all the same. */
 const TAKEN_UP_MS = 1_000
 
-/** A tick that has failed is processed again so much later, or elsewhere where this session closes. */
+/** A tick that has failed is processed again so much later, */
 const TICK_RETRY_MS = 1_000
+
+/** and so often in all; then its slot is overdue. */
+const TICK_ATTEMPTS = 5
 
 /** What a session needs of its manager, and tells it. */
 export interface SessionParts {
@@ -86,7 +90,6 @@ export class Session {
   readonly #heartbeat: Heartbeat
   readonly #loopWatch: LoopWatch
   readonly #ticking = new Map<string, Promise<void>>()
-  readonly #closing = Promise.withResolvers<void>()
   #isClosing = false
   #isAnswering: Promise<boolean> | undefined
 
@@ -154,7 +157,7 @@ export class Session {
     })
     this.#workers = new BullMqWorkers({
       ...withRedis,
-      processTick: (jobId) => this.#processTick(jobId),
+      processTick: (fetched) => this.#processTick(fetched.job.id, fetched),
       processRun: (queue, fetched) => this.runProcessor.process(queue, fetched),
       leasesLost: (runIds) => this.runProcessor.loseLeases(runIds),
       leasesRenewed: (runIds) => {
@@ -218,7 +221,6 @@ export class Session {
   /** Takes no new tick and no new run; resolves when the ticks are processed and say so, and what was being decided is. */
   async drain(): Promise<void> {
     this.#isClosing = true
-    this.#closing.resolve()
     this.askRedis()
     this.#heartbeat.stop()
     await Promise.all([this.#workers.drain(), this.runProcessor.drain()])
@@ -236,7 +238,6 @@ export class Session {
    */
   async close(deadline: number): Promise<void> {
     this.#isClosing = true
-    this.#closing.resolve()
     this.#heartbeat.stop()
     this.#loopWatch.stop()
     this.#leases.close()
@@ -248,7 +249,8 @@ export class Session {
     const jobsTakenBack = this.runProcessor.activeRuns().length === 0 ? this.#workers.jobsTakenBack() : undefined
     await this.#until(endsAt, Promise.all([this.#heartbeat.underWay, jobsTakenBack]))
     await this.#until(endsAt, this.#workers.close())
-    if (this.connection.isReady && this.#parts.options.isEnabled) await this.#until(endsAt, this.reconciler.leave())
+    // Where Redis is away nobody waits for it; of the caller's client it follows what is still to be sent.
+    if (this.#parts.options.isEnabled) await this.#until(this.connection.isReady ? endsAt : 0, this.reconciler.leave())
     await this.#until(endsAt, Promise.allSettled([this.#schedulers.close(), this.#runQueues.close()]))
     this.#workers.disconnect()
     this.connection.close()
@@ -260,7 +262,7 @@ export class Session {
     await waitFor(step, Math.max(0, endsAt - performance.now()), systemClock)
   }
 
-  async #processTick(id: string | undefined): Promise<void> {
+  async #processTick(id: string | undefined, fetched?: FetchedJob): Promise<void> {
     try {
       await processTick(id, {
         clock: this.clock,
@@ -274,8 +276,7 @@ export class Session {
       })
     } catch (error) {
       this.#noteError(error)
-      // BullMQ tries again, at once and without a word.
-      await waitFor(this.#closing.promise, TICK_RETRY_MS, systemClock)
+      if (fetched && fetched.job.attemptsStarted < TICK_ATTEMPTS) return putOff(fetched, TICK_RETRY_MS)
       throw error
     }
   }

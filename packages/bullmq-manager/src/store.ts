@@ -58,8 +58,6 @@ export interface RunClaim {
   readonly keepRuns: number
   /** The run was lost and may be started once more. */
   readonly isRecovery: boolean
-  /** It waited for its jitter. */
-  readonly wasWaiting: boolean
   /** It was planned by what was declared then, and by `startedBefore`, and may start only if both still hold. */
   readonly declaredVersion?: string | undefined
   /** For `runOnStart`: what it runs for, how long that holds where there is no release, and what had run before it. */
@@ -209,8 +207,7 @@ export class Store {
    */
   async decideRun(record: RunRecord, claim: RunClaim): Promise<RunStart | 'refused' | 'plan-again'> {
     const { worker, runId, startedAt } = record
-    const { token, slot, decidedBefore, startedBefore, keepRuns, isRecovery, start, wasWaiting, declaredVersion } =
-      claim
+    const { token, slot, decidedBefore, startedBefore, keepRuns, isRecovery, start, declaredVersion } = claim
     const decided = await decideRun.run(
       this.#client,
       [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'runs')],
@@ -225,14 +222,13 @@ export class Store {
         isRecovery ? '1' : '',
         start?.mark ?? '',
         start?.windowMs ?? '',
-        wasWaiting ? '1' : '',
         decidedBefore ?? '',
         declaredVersion ?? '',
         startedBefore ?? '',
       ],
     )
     if (decided === -1) return 'plan-again'
-    return typeof decided === 'string' ? { lastSucceededAtMs: parseTime(decided) } : 'refused'
+    return Array.isArray(decided) ? { lastSucceededAtMs: parseTime(String(decided[0])) } : 'refused'
   }
 
   /** Takes back that a run was decided, which has not called `doWork`. Gives `false`, and changes nothing, when it can not. */

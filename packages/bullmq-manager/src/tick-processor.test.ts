@@ -36,6 +36,9 @@ function lateWorker(
         decidedMeanwhile = undefined
         return undefined
       },
+      raiseDecided: async (_worker: string, raisedTo: number) => {
+        decidedUpTo = raisedTo
+      },
     },
     runQueues: { add: async () => blockedBy, guardOf: async () => guard },
     activeElsewhere: async () => undefined,

@@ -9,7 +9,6 @@ import {
   unstartedRecord,
 } from '@background-workers/abstractions/for-managers'
 import type { DecidedMarks } from './decided-marks.ts'
-import { missedSince } from './missed-since.ts'
 import type { RunQueues, SeenMarks } from './run-queues.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
@@ -68,23 +67,26 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
   const owner = { name: tick.worker, policy }
   const decision = decideSlot(owner, { paused: worker.paused !== undefined, activeRunId: activeElsewhere }, slot, now)
   const runId = slotRunId(tick.worker, slot)
-  const recordOf = (missedSlots: number) =>
+  const recordOf = () =>
     unstartedRecord({
       runId,
       worker: tick.worker,
       kind: 'scheduled',
       scheduledForMs: slot.dueAt,
-      missedSlots,
+      missedSlots: slot.missedSlots,
       instanceId: parts.instanceId,
     })
   const skip = async (decided: Partial<RunRecord>) => {
     const mayWait = decided.blockedBy === undefined && slot.missedSlots > 0
     const inTheWay = mayWait ? await parts.runQueues.guardOf(policy.queue, tick.worker) : decided.blockedBy
-    // A slot whose run is in the way is decided, though no mark says so yet.
     const blockingSlot = Number(inTheWay?.slice(worker.name.length + 1)) || 0
-    const missedSlots = missedSince(worker, blockingSlot, slot)
-    const countsAfter = Math.max(worker.decidedUpTo ?? 0, worker.startedUpTo ?? 0, blockingSlot)
-    const skipped = { ...recordOf(missedSlots), ...decided, finishedAt: new Date(parts.clock.now()) }
+    // It is decided, though no mark says so yet.
+    if (blockingSlot > (worker.decidedUpTo ?? 0) && blockingSlot < slot.dueAt) {
+      await parts.store.raiseDecided(tick.worker, blockingSlot)
+      return decideTick(tick, parts)
+    }
+    const countsAfter = Math.max(worker.decidedUpTo ?? 0, worker.startedUpTo ?? 0)
+    const skipped = { ...recordOf(), ...decided, finishedAt: new Date(parts.clock.now()) }
     const isDecidedNow = await parts.store.decideNonRun(skipped, slot.dueAt, policy.keepRuns, {
       ...worker,
       countsAfter,
@@ -115,7 +117,7 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
       // One that is left over belongs to a run that is gone.
       if (blockedBy === undefined && worker.waiting) await parts.store.clearWaiting(tick.worker)
       if (blockedBy !== undefined) await skip({ outcome: 'skipped', reason: 'overlap', blockedBy })
-      else if (delayMs > 0) await parts.store.raiseDecided(tick.worker, slot.dueAt, recordOf(slot.missedSlots))
+      else if (delayMs > 0) await parts.store.raiseDecided(tick.worker, slot.dueAt, recordOf())
       else parts.decidedMarks.add(tick.worker, slot.dueAt)
       return
     }

@@ -108,13 +108,20 @@ export class WorkerControl {
     if (local) return local.abort(new RunCancelledError(name, runId, by))
     return connection.send('cancel', async () => {
       const stored = await store.read(name)
-      if (stored.active?.record.runId === runId) {
-        // One that is lost, and still has the guard, is to be run again.
-        if (stored.active.isFinished && stored.active.record.outcome !== 'lost') return false
-        await cancelRequests.send(runId, by)
-        return true
+      const { active, definition } = stored
+      const isActive = active?.record.runId === runId
+      // One that is lost, and still has the guard, waits to be run again.
+      const isLost = isActive && active.isFinished && active.record.outcome === 'lost'
+      if (isActive && active.isFinished && !isLost) return false
+      if ((!isActive || isLost) && definition) {
+        const isCancelled = await unstartedRuns.cancel(runId, stored, by)
+        if (isCancelled && isLost) await store.settleRun(name, active.token)
+        if (isCancelled || !isLost) return isCancelled
       }
-      return stored.definition ? unstartedRuns.cancel(runId, stored, by) : false
+      if (!isActive) return false
+      // It is running, or has just been taken up.
+      await cancelRequests.send(runId, by)
+      return true
     })
   }
 

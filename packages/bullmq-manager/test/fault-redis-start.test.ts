@@ -104,6 +104,45 @@ describe.concurrent('start while Redis', () => {
     expect(await target.cli('exists', keys.instances, keys.instanceNames)).toBe('0')
   })
 
+  it('holds its answer back while it compares writes nothing later, and leaves nothing open on the client of the caller', async (test) => {
+    const { expect } = test
+    const { redis, target, hold } = await losingRedis(test)
+    const connection = new Redis(redis, { maxRetriesPerRequest: null })
+    test.onTestFinished(() => connection.disconnect())
+    await connection.ping()
+    const listeners = () => connection.eventNames().map((name) => [name, connection.listenerCount(name)])
+    const before = listeners()
+    const { manager, applicationName } = faultManager(test, { connection, startTimeoutMs: 5_000 })
+    await manager.add(countingWorker('tidy', every(1_000)).worker)
+    const held = hold((command) => command.includes('$7\r\nHGETALL\r\n'))
+    const starting = outcomeOf(manager.start())
+    const release = await held
+    expect(await starting).toMatchObject({ code: 'store-unavailable' })
+    release()
+    for (let pings = 0; pings < 10; pings++) await connection.ping()
+    const keys = new Keys(applicationName)
+    expect(await target.cli('exists', keys.instances, keys.workers, keys.schedulers)).toBe('0')
+    expect(listeners()).toEqual(before)
+  })
+
+  it('goes away declares nothing when it is back, also on the client of the caller', async (test) => {
+    const { expect } = test
+    const { redis, target, hold } = await losingRedis(test)
+    const connection = new Redis(redis, { maxRetriesPerRequest: null, retryStrategy: () => 100 })
+    test.onTestFinished(() => connection.disconnect())
+    const { manager, applicationName } = faultManager(test, { connection, startTimeoutMs: 5_000 })
+    await manager.add(countingWorker('tidy', every(1_000)).worker)
+    const held = hold((command) => command.includes(':instances:names'))
+    const starting = outcomeOf(manager.start())
+    await held
+    await target.stop()
+    expect(await starting).toMatchObject({ code: 'store-unavailable' })
+    await target.restart()
+    for (let pings = 0; pings < 10; pings++) await connection.ping()
+    const keys = new Keys(applicationName)
+    expect(await target.cli('exists', keys.instances, keys.instanceNames, keys.workers)).toBe('0')
+  })
+
   it('is read-only (a replica) rejects at the deadline, and works when it is a master again', async (test) => {
     const { expect } = test
     const redis = await ownRedis(test)

@@ -104,7 +104,7 @@ describe.concurrent('a run that waits after its process has died', () => {
     const stored = await run.store.read(WORKER)
     await run.noteWaiting()
     expect(await run.takeUp(stored)).toBe('to-recover')
-    expect(run.told).toEqual([[RUN_ID, 'lost'], 1])
+    expect([run.told, await run.active()]).toEqual([[[RUN_ID, 'lost'], 1], undefined])
   })
 
   it('with onCrash recover has ended when its second process has died too', async ({ expect }) => {
@@ -122,7 +122,9 @@ describe.concurrent('a run that waits after its process has died', () => {
     await run.noteWaiting()
     const manager = await run.cluster.start([], { queues: [] })
     expect(await manager.cancel(RUN_ID)).toBe(true)
-    expect(await run.cluster.redis.hkeys(run.cluster.key('cancels'))).toEqual([RUN_ID])
+    const { active, lastRun } = await run.store.read(RECORD.worker)
+    expect([active, lastRun?.outcome, lastRun?.reason]).toEqual([undefined, 'lost', 'crash'])
+    expect(await run.runQueues.getJob('default', RUN_ID)).toBeUndefined()
   })
 
   it('is left alone once its job has been taken up', async ({ expect }) => {

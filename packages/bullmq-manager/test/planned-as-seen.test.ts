@@ -1,3 +1,4 @@
+import { unstartedRecord } from '@background-workers/abstractions/for-managers'
 import { describe, expect, it } from 'vitest'
 import { HOUR_MS, TestCluster, lastRareSlot, rarely, untilOver } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
@@ -5,6 +6,17 @@ import { Probe } from './fixtures/probe.ts'
 const PERIOD_MS = 48 * HOUR_MS
 // However late a slot is made by moving the marks, it may run.
 const ANY_TIME = { catchUpWindowMs: 30 * 24 * HOUR_MS }
+
+function unstarted(slot: number) {
+  const run = {
+    worker: 'digest',
+    runId: `digest.${slot}`,
+    kind: 'scheduled',
+    instanceId: 'other',
+    missedSlots: 0,
+  } as const
+  return unstartedRecord({ ...run, scheduledForMs: slot })
+}
 
 /** An instance with a worker whose slots before the last but one are decided, and a run that is told what its tick has read. */
 async function instance(cluster: TestCluster) {
@@ -66,6 +78,41 @@ describe.concurrent('a run that is planned by what its tick has read', () => {
     await addRun({ decidedUpTo }, 2)
     const { outcome, missedSlots } = await untilOver(manager, runId)
     expect({ outcome, missedSlots }).toEqual({ outcome: 'succeeded', missedSlots: undefined })
+  })
+
+  it('no longer waits for its jitter, though another instance says so', async () => {
+    await using cluster = await TestCluster.open()
+    const { slot, runId, manager, addRun } = await instance(cluster)
+    const queue = cluster.queue('runs.default')
+    await queue.pause()
+    await addRun({ decidedUpTo: slot - PERIOD_MS })
+    await cluster.store().raiseDecided('digest', slot, unstarted(slot))
+    await queue.resume()
+    await untilOver(manager, runId)
+    await cluster.runsSettle()
+    expect((await cluster.store().read('digest')).waiting).toBeUndefined()
+    expect((await manager.get('digest'))?.state).toBe('idle')
+  })
+
+  it('does not count a slot that has a record, though it waited, and was in the way of a later one, before its mark was raised', async () => {
+    await using cluster = await TestCluster.open()
+    const { slot: next, manager } = await instance(cluster)
+    const slot = next - PERIOD_MS
+    const decidedUpTo = slot - 2 * PERIOD_MS
+    await cluster.setDecided('digest', decidedUpTo)
+    const queue = cluster.queue('runs.default')
+    await queue.pause()
+    const data = { worker: 'digest', kind: 'scheduled', slot, missedSlots: 1, seen: { decidedUpTo } }
+    const options = { jobId: `digest.${slot}`, deduplication: { id: 'digest' }, removeOnComplete: true }
+    await queue.add('run', data, options)
+    const late = slot - PERIOD_MS
+    const missed = { ...unstarted(late), finishedAt: new Date(), outcome: 'missed', reason: 'late' } as const
+    const store = cluster.store()
+    expect(await store.decideNonRun(missed, late, 100, await store.read('digest'))).toBe(true)
+    await cluster.deliverTick('digest', next)
+    await queue.resume()
+    expect((await untilOver(manager, `digest.${slot}`)).missedSlots).toBeUndefined()
+    expect(await untilOver(manager, `digest.${next}`)).toMatchObject({ outcome: 'skipped', reason: 'overlap' })
   })
 
   it.each([

@@ -219,6 +219,21 @@ describe('a lock that does not answer', () => {
     expect([runs, lock.released]).toEqual([[slotId(10)], [slotId(10)]])
   })
 
+  it('is waited for by a stop, and no slot that waits for its jitter meanwhile', async () => {
+    const { clock, lock, manager, worker, runs } = await startInstance()
+    const doWork = vi.fn()
+    await manager.add(
+      periodicWorker({ name: 'jittered', schedule: worker.schedule, policy: { jitterMs: 900 }, doWork }),
+    )
+    lock.mode = 'silent'
+    await clock.advance(10 * MINUTE_MS)
+    const stopped = manager.stop()
+    await clock.advance(950)
+    lock.answer()
+    await stopped
+    expect([runs, doWork.mock.calls.length]).toEqual([[slotId(10)], 0])
+  })
+
   it('gives a run to a stop that is not repeated, as no run is then', async () => {
     const doWork = vi.fn(() => Promise.reject(new Error('The disk is full.')))
     const { clock, lock, manager, records } = await startInstance({

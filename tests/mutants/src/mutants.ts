@@ -157,11 +157,11 @@ export const mutants: readonly Mutant[] = [
         "active.record.kind === 'manual') return\n    void (",
       ],
     ],
+  }),
+  ...mutantsOf(`${defaultManager}/src/active-work.ts`, locks, {
     'a stop leaves a jittered slot waiting': [
       ['      else if (!active.isAsking) this.#endByStop(', '      else void ('],
     ],
-  }),
-  ...mutantsOf(`${defaultManager}/src/active-work.ts`, locks, {
     'a slot that was claimed is lost when its manager stops': [['else if (!active.isAsking) this', 'else this']],
     'a run that begins while its manager stops is repeated': [
       ['      run.endRetries()\n      this.#stopping', '      this.#stopping'],
