@@ -108,18 +108,17 @@ export class WorkerControl {
     if (local) return local.abort(new RunCancelledError(name, runId, by))
     return connection.send('cancel', async () => {
       const stored = await store.read(name)
-      const { active, definition } = stored
-      const isActive = active?.record.runId === runId
+      const active = stored.active?.record.runId === runId ? stored.active : undefined
       // One that is lost, and still has the guard, waits to be run again.
-      const isLost = isActive && active.isFinished && active.record.outcome === 'lost'
-      if (isActive && active.isFinished && !isLost) return false
-      if ((!isActive || isLost) && definition) {
-        const isCancelled = await unstartedRuns.cancel(runId, stored, by)
-        if (isCancelled && isLost) await store.settleRun(name, active.token)
-        if (isCancelled || !isLost) return isCancelled
+      const isLost = active?.isFinished && active.record.outcome === 'lost'
+      if (active?.isFinished && !isLost) return false
+      const mayWait = !active || isLost
+      if (mayWait && stored.definition && (await unstartedRuns.cancel(runId, stored, by))) {
+        if (active) await store.settleRun(name, active.token)
+        return true
       }
-      if (!isActive) return false
-      // It is running, or has just been taken up.
+      if (!active) return false
+      // It runs, or has just been taken up.
       await cancelRequests.send(runId, by)
       return true
     })
