@@ -1,6 +1,7 @@
 import type { RunRecord } from '@background-workers/abstractions'
 import { LeaseLostError, Run, type RunHost, type SafeLogger } from '@background-workers/abstractions/for-managers'
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
+import { type ActiveRun, ActiveRuns } from './active-runs.ts'
 import type { DecidedMarks } from './decided-marks.ts'
 import { HAND_BACK_MS, MAX_HAND_BACKS, type FetchedJob, giveBack, isGivenBack, putOff } from './hand-back.ts'
 import type { Leases } from './leases.ts'
@@ -24,25 +25,16 @@ export interface RunProcessorParts {
   runSettled(record: RunRecord): void
 }
 
-/** A run of this instance, from its decision until its job is done. */
-interface ActiveRun extends FetchedJob {
-  readonly run: Run
-  readonly claim: RunClaim
-  readonly settled: PromiseWithResolvers<void>
-  readonly jobDone: PromiseWithResolvers<void>
-  /** The outcome is written when this resolves. */
-  written: Promise<void> | undefined
-}
-
 /** How long to wait before what Redis refused (full memory, read-only) is written again. */
 const WRITE_AGAIN_MS = 1_000
 
 /** The runs of this instance: takes run jobs, has each decided by the store, and calls `doWork` through the shared pipeline. */
 export class RunProcessor {
   readonly #parts: RunProcessorParts
-  readonly #active = new Map<string, ActiveRun>()
-  readonly #undecided = new Set<Promise<unknown>>()
+  readonly #active = new ActiveRuns()
   readonly #host: RunHost
+  #undecided = 0
+  #allDecided: PromiseWithResolvers<void> | undefined
   #state: 'open' | 'draining' | 'closed' = 'open'
 
   constructor(parts: RunProcessorParts) {
@@ -55,7 +47,7 @@ export class RunProcessor {
   }
 
   activeRuns(): Run[] {
-    return [...this.#active.values()].map(({ run }) => run)
+    return [...this.#active].map(({ run }) => run)
   }
 
   activeRun(runId: string): Run | undefined {
@@ -65,19 +57,21 @@ export class RunProcessor {
   /** From now on no run starts or is repeated, and every job goes back. Resolves when what was being decided is. */
   async drain(): Promise<void> {
     this.#state = 'draining'
-    for (const { run } of this.#active.values()) run.endRetries()
-    await Promise.allSettled(this.#undecided)
+    for (const { run } of this.#active) run.endRetries()
+    if (this.#undecided === 0) return
+    this.#allDecided ??= Promise.withResolvers()
+    await this.#allDecided.promise
   }
 
   /** A pause: a run of this worker that waits for its retry ends. */
   endRetries(worker: string): void {
-    for (const { run } of this.#active.values()) if (run.plan.worker.name === worker) run.endRetries()
+    for (const { run } of this.#active) if (run.plan.worker.name === worker) run.endRetries()
   }
 
   /** No outcome is written again. */
   close(): void {
     this.#state = 'closed'
-    for (const { run } of this.#active.values()) run.abandon()
+    for (const { run } of this.#active) run.abandon()
   }
 
   /** The leases of these runs could not be renewed: somebody else may take them over. */
@@ -91,7 +85,10 @@ export class RunProcessor {
   /** Resolves when Redis has taken the job of a run back. */
   async jobDone(runId: string, drained: Promise<void>): Promise<void> {
     await drained
-    await this.#active.get(runId)?.jobDone.promise
+    const active = this.#active.get(runId)
+    if (!active) return
+    active.jobDone ??= Promise.withResolvers()
+    await active.jobDone.promise
   }
 
   /** BullMQ is done with the job of a run. */
@@ -99,8 +96,8 @@ export class RunProcessor {
     const active = this.#active.get(job.id ?? '')
     // The same run may have come back, as another job.
     if (active?.job !== job) return
-    active.jobDone.resolve()
-    this.#active.delete(active.run.plan.runId)
+    active.jobDone?.resolve()
+    this.#active.delete(active)
   }
 
   /** Processes a run job. It stays active, and so keeps the guard, until `doWork` has settled. */
@@ -115,15 +112,14 @@ export class RunProcessor {
   }
 
   async #process(queue: string, fetched: FetchedJob): Promise<void> {
-    const deciding = this.#decide(queue, fetched)
-    this.#undecided.add(deciding)
     let active: ActiveRun | undefined
+    this.#undecided++
     try {
-      active = await deciding
+      active = await this.#decide(queue, fetched)
     } catch (error) {
       return await this.#decideLater(fetched, error)
     } finally {
-      this.#undecided.delete(deciding)
+      if (--this.#undecided === 0) this.#allDecided?.resolve()
     }
     if (active) await this.#carryOut(active)
   }
@@ -169,10 +165,10 @@ export class RunProcessor {
       token,
       claim,
       settled,
-      jobDone: Promise.withResolvers(),
+      jobDone: undefined,
       written: undefined,
     }
-    this.#active.set(runId, active)
+    this.#active.add(active)
     return active
   }
 
