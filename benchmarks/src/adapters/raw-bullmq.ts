@@ -1,5 +1,10 @@
+import { randomUUID } from 'node:crypto'
+import type { RunRecord } from '@background-workers/abstractions'
 import type { Job, Queue, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
+import { Keys } from '../../../packages/bullmq-manager/src/keys.ts'
+import { Store } from '../../../packages/bullmq-manager/src/store.ts'
+import { TICK_FIELDS } from '../../../packages/bullmq-manager/src/stored-worker.ts'
 import { installed } from '../installed.ts'
 import { CONCURRENCY, type RedisContestant, type RedisJob } from './redis-contestant.ts'
 
@@ -109,6 +114,46 @@ export const recordedTwoStage = twoStage('two-stage with records (limit)', async
   }
 })
 
+/**
+ * A limit, not a peer: the same with the very commands by which our manager keeps its promises (a tick reads the worker, a run is
+ * decided, a run is finished) and with what its jobs hold. Of the manager itself nothing is there.
+ */
+export const promisedTwoStage = twoStage('two-stage with our commands (limit)', async (client) => {
+  const store = new Store(client, new Keys('floor'), () => {})
+  const instanceId = randomUUID()
+  return {
+    tick: async (worker, slot, addRun) => {
+      const { paused, decidedUpTo, startedUpTo } = await store.read(worker, TICK_FIELDS)
+      if (paused) return
+      await addRun({ worker, kind: 'scheduled', slot, missedSlots: 0, seen: { decidedUpTo, startedUpTo } })
+    },
+    run: async ({ id, data: { worker, slot, seen } }, work) => {
+      const startedAt = new Date()
+      const started: RunRecord = {
+        runId: id as string,
+        worker,
+        kind: 'scheduled',
+        scheduledFor: new Date(slot),
+        startedAt,
+        lateByMs: startedAt.getTime() - slot,
+        missedSlots: 0,
+        attempts: 1,
+        instanceId,
+      }
+      const token = `default/${id}`
+      const marks = { slot, decidedBefore: seen.decidedUpTo, startedBefore: seen.startedUpTo, declaredVersion: '0' }
+      const decision = await store.decideRun(started, { token, ...marks, keepRuns: KEEP_RUNS, isRecovery: false })
+      if (typeof decision !== 'object') return
+      await work(worker, slot)
+      const finished: RunRecord = { ...started, finishedAt: new Date(), durationMs: 0, outcome: 'succeeded' }
+      await store.finishRun(finished, token, KEEP_RUNS, true)
+    },
+  }
+})
+
+/** How many records of a worker are kept. */
+const KEEP_RUNS = 100
+
 /** A run starts only when no later slot has, and its record is one of the last 100. Gives 1 when it may. */
 const decideRun = `
 local name, slot = ARGV[1], ARGV[2]
@@ -134,7 +179,7 @@ return 1
 
 /** What becomes of a tick and of its run. */
 interface TwoStages {
-  readonly tick: (name: string, slot: number, addRun: () => Promise<unknown>) => Promise<unknown>
+  readonly tick: (name: string, slot: number, addRun: (data?: unknown) => Promise<unknown>) => Promise<unknown>
   readonly run: (run: Job, work: (name: string, slot: number) => Promise<void>) => Promise<void>
 }
 
@@ -156,7 +201,7 @@ function twoStage(name: string, stagesOn: (client: Redis) => Promise<TwoStages>)
           const processTick = async (job: Job) => {
             const [worker, slot] = readTick(job)
             const opts = { jobId: `${worker}.${slot}`, deduplication: { id: worker }, removeOnComplete: true }
-            await tick(worker, slot, () => runs.add(worker, { slot }, opts))
+            await tick(worker, slot, (data: unknown = { slot }) => runs.add(worker, data, opts))
           }
           const tickWorker = new bullmq.Worker('ticks', processTick, options)
           const runWorker = new bullmq.Worker('runs', (job) => run(job, work), options)

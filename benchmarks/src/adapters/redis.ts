@@ -2,6 +2,7 @@ import { bullMqManager } from './bullmq-manager.ts'
 import {
   bareTwoStage,
   compareFirst,
+  promisedTwoStage,
   queuePerWorker,
   rawBullMq,
   rawBullMqAllAtOnce,
@@ -19,6 +20,7 @@ const all: readonly RedisContestant[] = [
   queuePerWorker,
   bareTwoStage,
   recordedTwoStage,
+  promisedTwoStage,
   compareFirst,
   startFloor,
 ]

@@ -42,7 +42,7 @@ export const redisSaturated: Measure = {
   name: 'redis-saturated',
   title: 'Saturated runs/s, concurrency 50: 20,000 workers at 1 s',
   figures: [{ key: 'rate', title: 'runs', unit: '/s' }],
-  contestants: [...contestants, 'two-stage with records (limit)'],
+  contestants: [...contestants, 'two-stage with records (limit)', 'two-stage with our commands (limit)'],
   goals: [{ contestant: 'bullmq-manager', figure: 'rate', beside: ['bullmq'], atLeast: 0.4 }],
   needsRedis: true,
   full: { workers: 20_000, seconds: 10 },
