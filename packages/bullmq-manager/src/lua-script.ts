@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { RedisClient } from './redis-client.ts'
 
 /**
@@ -14,8 +13,8 @@ export class LuaScript {
   }
 
   async run(client: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    // Not in the constructor: who only imports need not wait for it.
-    this.#sha ??= createHash('sha1').update(this.#lua).digest('hex')
+    // Not in the constructor, and not imported: who only imports need not wait for it.
+    this.#sha ??= process.getBuiltinModule('node:crypto').createHash('sha1').update(this.#lua).digest('hex')
     try {
       return await client.evalsha(this.#sha, keys.length, ...keys, ...args)
     } catch (error) {

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { type HealthMonitor, isPeriodic } from '@background-workers/abstractions/for-managers'
 import { type RestoreParts, isEmptied, restoreWorkers } from './emptied-redis.ts'
 import type { RedisClient } from './redis-client.ts'
@@ -260,7 +259,8 @@ export class Reconciler {
     const fields = await store.readFields()
     const reading = schedulers.readAll()
     // The command goes out with the end of this turn.
-    const workersMade = setImmediate().then(() => store.workersOf(fields))
+    const turnEnded = new Promise<void>((resolve) => setImmediate(resolve))
+    const workersMade = turnEnded.then(() => store.workersOf(fields))
     const [ticks, stored] = await Promise.all([reading, workersMade])
     return { stored, ticks }
   }

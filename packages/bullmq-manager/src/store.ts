@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { PauseInfo, RunRecord, ScheduleOverride } from '@background-workers/abstractions'
 import type { RedisClient } from './redis-client.ts'
 import type { Keys } from './keys.ts'
@@ -151,7 +150,7 @@ export class Store {
   /** Leaves a tombstone, the records and the last runs. */
   remove(worker: string, now: number): Promise<boolean> {
     // The token tells a repeat of this call, whose answer was lost, from another removal in the same ms.
-    return this.#change(worker, { removed: `${now} ${randomUUID()}` }, [
+    return this.#change(worker, { removed: `${now} ${crypto.randomUUID()}` }, [
       'definition',
       'override',
       'pause',
@@ -296,7 +295,7 @@ export class Store {
   ): Promise<number | undefined> {
     const { worker, startedAt, outcome } = record
     // Another instance may find it lost in the same millisecond; only a repeat of this call is to get the same answer.
-    const text = JSON.stringify(outcome === 'lost' ? { ...record, finding: randomUUID() } : record)
+    const text = JSON.stringify(outcome === 'lost' ? { ...record, finding: crypto.randomUUID() } : record)
     const finished = await finishRun.run(
       this.#client,
       [this.#keys.workers, this.#keys.records(worker), this.#keys.order(worker, 'runs')],

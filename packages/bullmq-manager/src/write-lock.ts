@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Keys } from './keys.ts'
 import { LuaScript } from './lua-script.ts'
 import type { RedisClient } from './redis-client.ts'
@@ -11,7 +10,7 @@ export const LOCKED_MS = 50
 
 /** One instance of the application at a time writes. Gives `false`, and does nothing, while another one does. */
 export async function withWriteLock(client: RedisClient, keys: Keys, work: () => Promise<void>): Promise<boolean> {
-  const token = randomUUID()
+  const token = crypto.randomUUID()
   const isSet = (await client.set(keys.writeLock, token, 'PX', WRITE_LOCK_MS, 'NX')) === 'OK'
   // It is ours all the same when the connection broke before the answer, and the client asked again.
   if (!isSet && (await client.get(keys.writeLock)) !== token) return false
