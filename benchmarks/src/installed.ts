@@ -17,6 +17,9 @@ export const INSTALLED = join(HERE, 'dist/installed')
 /** The same but that runs are not published: what the publishing itself costs is the difference. */
 export const INSTALLED_UNPUBLISHED = join(HERE, 'dist/installed-unpublished')
 
+/** Beside them in `INSTALLED`: the same code of the BullMQ manager in one file, which loads bullmq, ioredis and croner. */
+export const IN_ONE_FILE = './in-one-file.mjs'
+
 /**
  * Bundles our packages as they are for publishing and lays them out in `INSTALLED` with the published manifest, so that figures
  * are those of what users install and not of TypeScript whose types Node strips; and once more without publishing. What they
@@ -29,6 +32,7 @@ export async function installOurPackages(): Promise<void> {
     await rm(folder, { recursive: true, force: true })
     await Promise.all(OURS.map((name) => install(name, folder)))
   }
+  await putInOneFile()
 }
 
 async function install(name: string, folder: string): Promise<void> {
@@ -37,10 +41,19 @@ async function install(name: string, folder: string): Promise<void> {
   await mkdir(target, { recursive: true })
   for (const path of ['package.json', 'src']) await cp(join(source, path), join(target, path), { recursive: true })
   if (folder === INSTALLED_UNPUBLISHED && name === 'abstractions') await cutPublishing(join(target, 'src'))
-  const rolldown = join(ROOT, 'node_modules/.bin/rolldown')
-  await promisify(execFile)(rolldown, ['--config', join(ROOT, 'rolldown.config.ts')], { cwd: target })
+  await rolldown(['--config', join(ROOT, 'rolldown.config.ts')], target)
   const { publishConfig, ...manifest } = JSON.parse(await readFile(join(source, 'package.json'), 'utf8'))
   await writeFile(join(target, 'package.json'), JSON.stringify({ ...manifest, ...publishConfig }))
+}
+
+async function putInOneFile(): Promise<void> {
+  const externals = ['bullmq', 'ioredis', 'croner'].flatMap((name) => ['--external', name])
+  const entry = join(folderOf('bullmq-manager', INSTALLED), 'dist/index.js')
+  await rolldown([entry, '--file', IN_ONE_FILE, '--platform', 'node', '--no-comments', ...externals], INSTALLED)
+}
+
+async function rolldown(options: readonly string[], cwd: string): Promise<void> {
+  await promisify(execFile)(join(ROOT, 'node_modules/.bin/rolldown'), options, { cwd })
 }
 
 function folderOf(name: string, folder: string): string {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { INSTALLED } from '../installed.ts'
+import { INSTALLED, IN_ONE_FILE } from '../installed.ts'
 import type { Goal, Measure } from './measure.ts'
 
 /** What a contestant's users import. */
@@ -10,7 +10,11 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   'bullmq-manager': ['@background-workers/bullmq-manager'],
   '@nestjs/schedule': ['reflect-metadata', '@nestjs/core', '@nestjs/schedule'],
   bullmq: ['bullmq', 'ioredis'],
+  // Not a peer: no packaging of the same code and dependencies loads fewer files.
+  'one file (limit)': [IN_ONE_FILE],
 }
+
+const OURS = ['default-manager', 'bullmq-manager', 'one file (limit)']
 
 const BENCHMARKS = join(import.meta.dirname, '../..')
 
@@ -26,7 +30,7 @@ export const importDefault = importMeasure(
 export const importBullMq = importMeasure(
   'import-bullmq',
   'Import in a fresh process, on Redis',
-  ['bullmq-manager', 'bullmq'],
+  ['bullmq-manager', 'bullmq', 'one file (limit)'],
   { contestant: 'bullmq-manager', figure: 'time', beside: ['bullmq'], atMost: 1.05 },
 )
 
@@ -48,7 +52,7 @@ function importMeasure(name: string, title: string, contestants: readonly string
         process.exit()`
       const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
         // From there it is resolved.
-        cwd: contestant.endsWith('-manager') ? INSTALLED : BENCHMARKS,
+        cwd: OURS.includes(contestant) ? INSTALLED : BENCHMARKS,
       })
       return { time: Number(stdout) }
     },
