@@ -87,6 +87,14 @@ describe('drain', () => {
     expect(await result).toEqual([{ worker: 'w', runId: 'w.1' }, { worker: 'other' }])
   })
 
+  it('names a worker whose stop does not end, though its run has ended and is still waited for', async () => {
+    const clock = new ManualClock()
+    const run = { ...createWork('w', { runId: 'w.1' }), hasEnded: () => true }
+    const left = drain([run, createWork('w')], 0, clock)
+    await clock.advance(2_000)
+    expect(await left).toEqual([{ worker: 'w' }])
+  })
+
   it('works with a deadline beyond what one timer can hold', async () => {
     const clock = new ManualClock()
     const work = createWork('w')

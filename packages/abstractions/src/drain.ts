@@ -9,6 +9,8 @@ export interface StoppingWork {
   readonly runId?: string
   /** Never rejects. */
   readonly done: Promise<unknown>
+  /** Whether it has ended, though it is still waited for: then it was not given up on. */
+  readonly hasEnded?: () => boolean
   /** Called once when the deadline has passed. */
   abort(): void
 }
@@ -39,7 +41,7 @@ export async function drain(
     for (const item of [...pending]) item.abort()
     await waitFor(all, ABORT_GRACE_MS, clock)
   }
-  return abandonedOf([...pending])
+  return abandonedOf([...pending].filter((item) => !item.hasEnded?.()))
 }
 
 /** A worker whose run was given up on is named once, with that run. */

@@ -66,6 +66,7 @@ function stoppingRun({ run, done }: StoppableRun, timeoutMs: number): StoppingWo
     worker,
     runId,
     done,
+    hasEnded: () => run.isSettled,
     abort: () => {
       run.abort(new ManagerStoppedError(message))
     },
