@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { RunRecord } from '@background-workers/abstractions'
+import type { RunRecord, Schedule } from '@background-workers/abstractions'
 import type { Job, Queue, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { Keys } from '../../../packages/bullmq-manager/src/keys.ts'
@@ -231,51 +231,81 @@ export const compareFirst = rawContestant('compare first (limit)', async (queue,
 })
 
 /**
- * The floor of a start that keeps the promises, not a peer: each schedule is checked, Redis is checked, the instance says which
- * workers it has and that it lives, and each definition, its mark, the template of its scheduler and its pending job are looked
- * at. Nothing is kept of what is read, nothing is repaired but by writing it anew, and nothing is watched.
+ * The floor of a start that keeps the promises, not a peer: each worker is checked, added once and started, Redis is checked, the
+ * instance says which workers it has and that it lives, and each definition, its mark, the template of its scheduler and its pending
+ * job are looked at. What is stored is kept, for the runs and for a Redis that is emptied, and what is wrong with it is found. Nothing
+ * is repaired but by writing it anew, and nothing is announced.
  */
 export const startFloor: RedisContestant = {
   name: 'floor of a start',
   open: async (jobs, { url, work }) => {
     const { bullmq, createClient } = await load()
-    const { cron, every } = await installed<Abstractions>('@background-workers/abstractions')
+    const { AsyncPeriodicBackgroundWorkerBase, cron, every } = await installed<Abstractions>(
+      '@background-workers/abstractions',
+    )
     let client: Redis
     let open: (Queue | Worker)[]
+
+    class JobWorker extends AsyncPeriodicBackgroundWorkerBase {
+      readonly name: string
+      readonly schedule: Schedule
+
+      constructor({ name, schedule }: RedisJob) {
+        super()
+        this.name = name
+        this.schedule =
+          'cron' in schedule ? cron(schedule.cron) : every(schedule.everyMs, { offset: schedule.offsetMs })
+      }
+
+      async doWork(): Promise<void> {}
+    }
+
     return {
       start: async () => {
-        const declared = jobs.map(({ name, schedule }) => ({
-          name,
-          schedule: 'cron' in schedule ? cron(schedule.cron) : every(schedule.everyMs, { offset: schedule.offsetMs }),
-        }))
+        const entries = new Map<
+          string,
+          { readonly worker: JobWorker; readonly text: string; started?: Promise<void> }
+        >()
+        const add = async (worker: JobWorker) => {
+          const { name, schedule } = worker
+          if (!NAME.test(name) || entries.has(name)) throw new Error(`The name ${name} is wrong.`)
+          entries.set(name, { worker, text: JSON.stringify({ schedule, policy: POLICY }) })
+        }
+        for (const job of jobs) await add(new JobWorker(job))
         client = createClient(url)
         const queue = new bullmq.Queue('ticks', { connection: client as never })
         await Promise.all([client.info(), client.hget('meta', 'version')])
-        const names = JSON.stringify(declared.map(({ name }) => name))
-        await Promise.all([client.hset('instances', 'this', names), client.hset('beats', 'this', Date.now())])
+        await Promise.all([
+          client.hset('instances', 'this', JSON.stringify([...entries.keys()])),
+          client.hset('beats', 'this', Date.now()),
+        ])
         const repeat = queue.toKey('repeat')
         const [flat, answer] = await Promise.all([
           client.call('HGETALL', 'workers') as Promise<string[]>,
           client.eval(READ_SCHEDULERS, 1, repeat) as Promise<string>,
         ])
-        const fields = pairs(flat)
+        const known = byName(flat)
+        const wrong = [...known].filter(([name, { definition, pause }]) => {
+          return definition !== undefined && (pause !== undefined || !entries.has(name))
+        })
         const templates = pairs(JSON.parse(answer))
-        const changed = jobs.filter((job, index) => {
-          const isDeclared = fields.get(`definition:${job.name}`) === JSON.stringify(declared[index])
-          const hasMark = Number.isFinite(Number(fields.get(`decided:${job.name}`)))
-          return !isDeclared || !hasMark || templates.get(job.name) !== templateOf(job)
+        const changed = jobs.filter((job) => {
+          const { definition, decided } = known.get(job.name) ?? {}
+          const isDeclared = definition === entries.get(job.name)?.text
+          return !isDeclared || !Number.isFinite(Number(decided)) || templates.get(job.name) !== templateOf(job)
         })
         await inParallel(changed, 25, (job) => upsert(queue, job, templateOf(job)))
-        const texts = new Map(declared.map((worker) => [worker.name, JSON.stringify(worker)]))
         const written = changed.flatMap(({ name }) => [
-          [`definition:${name}`, texts.get(name) as string] as const,
+          [`definition:${name}`, entries.get(name)?.text as string] as const,
           [`decided:${name}`, String(Date.now())] as const,
         ])
         if (written.length > 0) await client.hset('workers', new Map(written))
+        for (const entry of entries.values()) entry.started = entry.worker.start()
         const options = { connection: client as never, concurrency: CONCURRENCY }
         const ticks = new bullmq.Worker('ticks', (tick) => work(...readTick(tick)), options)
         const runs = new bullmq.Worker('runs', (run) => work(run.name, run.data.slot), options)
         open = [ticks, runs, queue]
+        if (wrong.length > 0) throw new Error(`There are ${wrong.length} workers of others.`)
       },
       stop: async () => {
         await Promise.all(open.map((object) => object.waitUntilReady()))
@@ -284,6 +314,39 @@ export const startFloor: RedisContestant = {
       },
     }
   },
+}
+
+/** What is stored of each worker besides its schedule. */
+const POLICY = {
+  runOnStart: false,
+  misfire: 'run-once',
+  jitterMs: 0,
+  keepRuns: KEEP_RUNS,
+  onCrash: 'next-slot',
+  queue: 'default',
+}
+
+const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/
+
+/** What is stored of a worker: each field by its name. */
+type StoredFields = Readonly<Partial<Record<string, string>>>
+
+/** `<field>:<name>`, value, `<field>:<name>`, … */
+function byName(flat: readonly string[]): ReadonlyMap<string, StoredFields> {
+  const known = new Map<string, Record<string, string>>()
+  for (let index = 0; index + 1 < flat.length; index += 2) {
+    const key = flat[index] as string
+    const colon = key.indexOf(':')
+    const name = key.slice(colon + 1)
+    let fields = known.get(name)
+    if (!fields) {
+      if (!NAME.test(name)) continue
+      fields = {}
+      known.set(name, fields)
+    }
+    fields[key.slice(0, colon)] = flat[index + 1] as string
+  }
+  return known
 }
 
 /** The template's data of each scheduler that has its pending job: id, data, id, … */
