@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import type { RedisClient } from './redis-client.ts'
 import { RedisClock } from './redis-clock.ts'
 
 const at = (ms: number) => [Math.floor(ms / 1_000), (ms % 1_000) * 1_000] as const
@@ -26,4 +27,16 @@ it.each([
   clock.note(at(base - 4_000 + toldAfterMs), performance.now() - 4_000)
   expect(clock.now() - base).toBeLessThan(1_000 + performance.now() - startedAt)
   expect(clock.now() - base).toBeGreaterThan(-1_000)
+})
+
+it.each([
+  ['is not measured for what comes early by a moment', 500, 0],
+  ['is measured again for what comes early by more', 60_000, 1],
+])('%s', async (_title, earlyMs, measurements) => {
+  const clock = new RedisClock()
+  let count = 0
+  const client = { time: async () => at(Date.UTC(2026, 0, 1) + count++) } as unknown as RedisClient
+  clock.note(at(Date.UTC(2026, 0, 1)), performance.now())
+  await clock.measureIfEarly(client, clock.now() + earlyMs)
+  expect(count).toBe(measurements)
 })

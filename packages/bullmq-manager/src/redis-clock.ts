@@ -3,6 +3,9 @@ import type { RedisClient } from './redis-client.ts'
 /** What two measurements of one clock may differ by. */
 const MAX_JITTER_MS = 500
 
+/** What comes early by more makes this clock doubtful, not only the one that brought it. */
+const DOUBTFUL_EARLY_MS = 1_000
+
 /** Redis time, so that all instances judge by one clock. Measured now and then, and carried on by a clock that never steps. */
 export class RedisClock {
   /** What is to be added to `performance.now`. */
@@ -35,5 +38,13 @@ export class RedisClock {
   async measure(client: RedisClient): Promise<void> {
     const askedAt = performance.now()
     this.note(await client.time(), askedAt)
+  }
+
+  /**
+   * Measures again if what has come would be over 1 s early: `performance.now` stands still while the machine is suspended, and
+   * does not see that clocks were set, while BullMQ goes by `Date.now`.
+   */
+  async measureIfEarly(client: RedisClient, dueAt: number): Promise<void> {
+    if (dueAt - this.now() > DOUBTFUL_EARLY_MS) await this.measure(client)
   }
 }

@@ -11,6 +11,7 @@ import {
 import { type FetchedJob, MAX_HAND_BACKS, handBackMs, handBacksOf, putOff } from './hand-back.ts'
 import type { LostRuns } from './lost-runs.ts'
 import type { ManagedWorker } from './managed-worker.ts'
+import type { RedisClient } from './redis-client.ts'
 import type { RedisClock } from './redis-clock.ts'
 import { missedSince } from './missed-since.ts'
 import type { RunJobData, RunQueues } from './run-queues.ts'
@@ -28,6 +29,7 @@ let startNumber = 0
 
 /** What a run planner needs of its session, and tells it. */
 export interface RunPlannerParts {
+  readonly client: RedisClient
   readonly clock: RedisClock
   readonly store: Store
   readonly runQueues: RunQueues
@@ -137,8 +139,7 @@ export class RunPlanner {
         return () => this.#record(runCase, missedSlots, nonRunOf(decision))
       }
       const startAt = decision.kind === 'run' ? decision.startAt : decision.until
-      // A clock that is ahead of Redis has brought it early.
-      if (startAt > now) return () => putOff(runCase, startAt - now)
+      if (startAt > now) return () => this.#putOffUntil(runCase, startAt)
       kind = decision.kind === 'run' ? decision.runKind : 'scheduled'
       lateByMs = decision.kind === 'run' ? decision.lateByMs : 0
     }
@@ -178,6 +179,13 @@ export class RunPlanner {
         start: { mark: startMark, markBefore: stored.startMark, ...(windowMs !== undefined && { windowMs }) },
       }),
     }
+  }
+
+  /** A clock that is ahead of Redis has brought it early; or the one here is behind, then it comes again at once. */
+  async #putOffUntil(runCase: StoredCase, startAt: number): Promise<undefined> {
+    const { clock, client } = this.#parts
+    await clock.measureIfEarly(client, startAt)
+    return putOff(runCase, startAt - clock.now())
   }
 
   async #record(runCase: StoredCase, missedSlots: number, decided: Partial<RunRecord>): Promise<undefined> {

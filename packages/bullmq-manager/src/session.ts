@@ -265,6 +265,7 @@ export class Session {
   async #processTick(id: string | undefined, fetched?: FetchedJob): Promise<void> {
     try {
       await processTick(id, {
+        client: this.connection.client,
         clock: this.clock,
         store: this.store,
         runQueues: this.#runQueues,

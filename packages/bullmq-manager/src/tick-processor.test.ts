@@ -1,9 +1,12 @@
 import { type RunRecord, every } from '@background-workers/abstractions'
 import { fillPolicy } from '@background-workers/abstractions/for-managers'
 import { expect, it } from 'vitest'
+import { RedisClock } from './redis-clock.ts'
 import { type TickParts, processTick } from './tick-processor.ts'
 
 const PERIOD_MS = 2_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 const slot = 1_767_225_600_000
 
 /** A worker whose late slot is missed, or is skipped for a run that is in the way, and what is told of it. */
@@ -16,7 +19,7 @@ function lateWorker(
   let decidedMeanwhile: number | undefined
   const told: RunRecord[] = []
   const parts = {
-    clock: { now: () => slot + 1_500 },
+    clock: { now: () => slot + 1_500, measureIfEarly: async () => {} },
     instanceId: 'one',
     ticking: new Map(),
     store: {
@@ -95,3 +98,39 @@ it('counts again when an earlier slot was decided after it had counted', async (
   expect(told).toHaveLength(1)
   expect(told[0]).not.toHaveProperty('missedSlots')
 })
+
+it.each([
+  ['of a machine that was suspended runs at once', 10 * 60_000, slot, 0],
+  ['of a machine that was suspended for days is the latest one', 2 * DAY_MS + 10 * 60_000, slot + 2 * DAY_MS, 2],
+])('a slot %s, though the clock here stood still', async (_title, redisIsPastMs, runSlot, missedSlots) => {
+  expect(await addedRun(slot + redisIsPastMs)).toMatchObject({ slot: runSlot, missedSlots, delayMs: 0 })
+})
+
+it('a run still waits whose tick a machine has brought that is ahead of Redis', async () => {
+  const { delayMs } = await addedRun(slot - HOUR_MS)
+  expect(delayMs).toBeGreaterThan(HOUR_MS / 2)
+  expect(delayMs).toBeLessThanOrEqual(HOUR_MS)
+})
+
+/** The run that a tick adds for a daily slot, where the clock of its instance says that it is 15 h early. */
+async function addedRun(redisNow: number) {
+  const clock = new RedisClock()
+  clock.note([(slot - 15 * HOUR_MS) / 1_000, 0], performance.now())
+  const added: { slot: number; missedSlots: number; delayMs: number }[] = []
+  const definition = { schedule: every(DAY_MS, { offset: 0 }), policy: fillPolicy({}) }
+  await processTick(`repeat:digest:${slot}`, {
+    clock,
+    client: { time: async () => [redisNow / 1_000, 0] },
+    instanceId: 'one',
+    ticking: new Map(),
+    store: {
+      read: async () => ({ name: 'digest', decidedUpTo: slot - DAY_MS, definition }),
+      raiseDecided: async () => {},
+    },
+    runQueues: { add: async (_queue: string, run: (typeof added)[number]) => void added.push(run) },
+    decidedMarks: { add: () => {} },
+    activeElsewhere: async () => undefined,
+  } as unknown as TickParts)
+  expect(added).toHaveLength(1)
+  return added[0] as (typeof added)[number]
+}

@@ -10,12 +10,14 @@ import {
 } from '@background-workers/abstractions/for-managers'
 import type { DecidedMarks } from './decided-marks.ts'
 import type { RunQueues, SeenMarks } from './run-queues.ts'
+import type { RedisClient } from './redis-client.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
 import { type KnownWorker, TICK_FIELDS, isKnown } from './stored-worker.ts'
 
 /** What a tick needs of its session, and tells it. */
 export interface TickParts {
+  readonly client: RedisClient
   readonly clock: RedisClock
   readonly store: Store
   readonly runQueues: RunQueues
@@ -59,6 +61,7 @@ export async function processTick(id: string | undefined, parts: TickParts): Pro
 async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
   const worker = await parts.store.read(tick.worker, TICK_FIELDS)
   if (!isKnown(worker) || worker.orphanedAt !== undefined) return
+  await parts.clock.measureIfEarly(parts.client, tick.dueAt)
   const slot = dueSlot(worker, tick.dueAt, parts.clock.now())
   if (!slot) return
   const { policy } = worker.definition
