@@ -42,10 +42,6 @@ export class WorkerStarter {
     return this.#state === 'ready'
   }
 
-  get isStarting(): boolean {
-    return this.#state === 'starting'
-  }
-
   get isFailed(): boolean {
     return this.#state === 'failed'
   }

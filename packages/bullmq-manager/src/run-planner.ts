@@ -21,7 +21,7 @@ import type { StoredDefinition } from './stored-values.ts'
 import { type KnownVersion, RUN_FIELDS, type StoredWorker, declarationOf, isKnown } from './stored-worker.ts'
 import type { UnstartedRun, UnstartedRuns } from './unstarted-runs.ts'
 
-/** How soon a run comes again whose worker is starting. */
+/** How soon a run comes again whose worker is still being added here, or is starting. */
 const STARTING_MS = 500
 
 /** Counts over all starts of a manager: a run that an earlier one has abandoned must not pass for a later one. */
@@ -119,8 +119,8 @@ export class RunPlanner {
     const decided = Math.max(startedUpTo, decidedBefore(stored, data.slot) ?? 0)
     const missedSlots = missedSince(stored, decided, { dueAt: data.slot, missedSlots: data.missedSlots })
     const entry = this.#parts.entries.get(data.worker)
-    if (!entry || !isPeriodic(entry) || !entry.starter.isReady)
-      return () => (entry?.starter.isStarting ? putOff(runCase, STARTING_MS) : this.#handBack(runCase, missedSlots))
+    if (!entry || !isPeriodic(entry) || entry.starter.isFailed) return () => this.#handBack(runCase, missedSlots)
+    if (!entry.starter.isReady) return () => putOff(runCase, STARTING_MS)
     if (data.kind === 'start' && stored.paused) return nothing
     const schedule = effectiveSchedule(stored)
     const now = this.#parts.clock.now()

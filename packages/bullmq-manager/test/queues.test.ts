@@ -39,6 +39,19 @@ describe.concurrent('a run that an instance has no worker for', () => {
     }
   })
 
+  it('is handed back too where the start of its worker has failed', async () => {
+    await using cluster = await TestCluster.open()
+    const asking = await cluster.start([], { queues: [] })
+    const digest = new Probe().worker('digest', rarely())
+    digest.start = () => Promise.reject(new Error('no licence'))
+    const failed = await cluster.start([digest])
+    await until('its start has failed', async () => (await failed.get('digest'))?.state === 'start-failed')
+    await asking.trigger('digest')
+    await until('the run was handed back', async () =>
+      (await failed.health()).reasons.some(({ code }) => code === 'no-handler'),
+    )
+  })
+
   it('is missed for want of a handler when it was handed back five times, its worker declared or not', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
