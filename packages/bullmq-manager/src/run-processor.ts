@@ -137,8 +137,11 @@ export class RunProcessor {
       this.#parts.logger.warn({ jobId: runId }, 'a job in a run queue is not ours, it is dropped')
       return undefined
     }
-    // Its lease was lost and it has come back here, where its doWork is still active: that keeps the guard.
-    if (this.activeRun(runId)?.isSettled === false) return putOff({ job, token }, HAND_BACK_MS)
+    // Its lease was lost and it has come back here, where its first start is not over: that keeps the guard.
+    if (this.activeRun(runId)) {
+      this.loseLeases([runId])
+      return putOff({ job, token }, HAND_BACK_MS)
+    }
     // It is not planned: its worker may be stopped already, and would pass for one that was not added here.
     if (this.#isStopping) return giveBack({ job, token })
     const planned = await this.#parts.planner.plan({ job, token, runId, queue, data }, afresh)

@@ -1,4 +1,5 @@
 import { Redis, ReplyError } from 'ioredis'
+import type { RedisServer } from 'test-redis'
 import { describe, it } from 'vitest'
 import { Keys } from '../src/keys.ts'
 import { RunQueues } from '../src/run-queues.ts'
@@ -19,6 +20,16 @@ import { passed } from './fixtures/until.ts'
 
 /** How a run may start whose worker has not succeeded yet. */
 const NEVER_SUCCEEDED = { lastSucceededAtMs: undefined }
+
+/** What the stalled check does with the job of a run whose lock has run out. */
+async function stallRun(redis: RedisServer, applicationName: string, runId: string): Promise<void> {
+  const queue = `{${applicationName}}:runs.default`
+  await redis.cli('hincrby', `${queue}:${runId}`, 'stc', '1')
+  await redis.cli('del', `${queue}:${runId}:lock`)
+  await redis.cli('lrem', `${queue}:active`, '1', runId)
+  await redis.cli('rpush', `${queue}:wait`, runId)
+  await redis.cli('zadd', `${queue}:marker`, '0', '0')
+}
 
 describe.concurrent('a run', () => {
   for (const [when, stopTimeoutMs, isBusy] of [
@@ -216,18 +227,20 @@ describe.concurrent('a run', () => {
     expect([waiting, decidedUpTo]).toEqual([undefined, slot])
   })
 
-  it('whose lease was lost keeps the guard while its doWork is active here, and ends undisturbed', async (test) => {
+  it('whose lease was lost and that comes back here is aborted, and keeps the guard while its doWork is active', async (test) => {
     const { expect } = test
     const redis = await ownRedis(test)
     const { manager, applicationName } = faultManager(test, { connection: redis.url })
     const release = Promise.withResolvers<void>()
     test.onTestFinished(() => release.resolve())
+    const reasons: unknown[] = []
     let active = 0
     let most = 0
     const long = countingWorker(
       'long',
       rarely(),
-      async () => {
+      async ({ signal }) => {
+        signal.addEventListener('abort', () => reasons.push((signal.reason as { code: string }).code))
         most = Math.max(most, ++active)
         await release.promise
         active--
@@ -238,22 +251,55 @@ describe.concurrent('a run', () => {
     await manager.start()
     const runId = await manager.trigger('long')
     await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
-    // What the stalled check does with a job whose lock has run out.
-    const queue = `{${applicationName}}:runs.default`
-    await redis.cli('hincrby', `${queue}:${runId}`, 'stc', '1')
-    await redis.cli('del', `${queue}:${runId}:lock`)
-    await redis.cli('lrem', `${queue}:active`, '1', runId)
-    await redis.cli('rpush', `${queue}:wait`, runId)
-    await redis.cli('zadd', `${queue}:marker`, '0', '0')
+    await stallRun(redis, applicationName, runId)
+    await expect.poll(() => reasons, PATIENCE).toEqual(['lease-lost'])
     await passed(Date.now() + 3_000)
     expect(await outcomeOf(manager.trigger('long'))).toMatchObject({ code: 'worker-busy' })
     release.resolve()
     await expect.poll(() => outcomeOf(manager.trigger('long')), PATIENCE).toMatchObject({ code: 'resolved' })
     await expect.poll(async () => (await manager.get('long'))?.state, PATIENCE).toBe('idle')
     expect(most).toBe(1)
+    expect((await manager.runs('long')).filter((run) => run.runId === runId)).toMatchObject([
+      { outcome: 'aborted', reason: 'lease-lost' },
+    ])
     const stopped = performance.now()
     await manager.stop({ timeoutMs: 60_000 })
     expect(performance.now() - stopped).toBeLessThan(50_000)
+  })
+
+  it('whose lease was lost is not started again here before its outcome is written', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const client = new Redis(redis.url, { maxRetriesPerRequest: null })
+    test.onTestFinished(() => client.disconnect())
+    const { manager, applicationName } = faultManager(test, { connection: client })
+    const gate = Promise.withResolvers<void>()
+    test.onTestFinished(() => gate.resolve())
+    const evalsha = client.evalsha.bind(client)
+    let isHeld = false
+    client.evalsha = (async (...args: string[]) => {
+      if (!isHeld && args.some((arg) => String(arg).includes('"outcome":"succeeded"'))) {
+        isHeld = true
+        await gate.promise
+      }
+      return evalsha(...(args as [string, string]))
+    }) as never
+    const tidy = countingWorker('tidy', rarely(), () => {}, { onCrash: 'recover' })
+    await manager.add(tidy.worker)
+    await manager.start()
+    const runId = await manager.trigger('tidy')
+    await expect.poll(() => isHeld, PATIENCE).toBe(true)
+    await stallRun(redis, applicationName, runId)
+    const isPutOff = async () => (await client.zcard(`{${applicationName}}:runs.default:delayed`)) > 0
+    await expect.poll(async () => tidy.runs.length > 1 || (await isPutOff()), PATIENCE).toBe(true)
+    expect(tidy.runs).toHaveLength(1)
+    gate.resolve()
+    await expect.poll(() => outcomeOf(manager.trigger('tidy')), PATIENCE).toMatchObject({ code: 'resolved' })
+    const records = async () => (await manager.runs('tidy')).map((run) => [run.runId === runId, run.outcome])
+    await expect.poll(records, PATIENCE).toEqual([
+      [false, 'succeeded'],
+      [true, 'succeeded'],
+    ])
   })
 
   it('whose end Redis refuses once is idle all the same, before its worker runs again', async (test) => {
