@@ -44,19 +44,22 @@ class Waiting {
   readonly record: RunRecord
   /** Whether it waits for its lock, and not for its jitter. */
   readonly isAsking: boolean
+  /** Looks at the clock, and ends the wait if it is over. What asks for its lock waits for no time. */
+  readonly look: () => void
   /** Ends the wait; whoever waits for it too is told why. */
   readonly end: (why: BackgroundWorkerError) => void
 
-  constructor({ entry, record, isAsking = false, end }: WaitStart) {
+  constructor({ entry, record, isAsking = false, look = () => {}, end }: WaitStart) {
     this.entry = entry
     this.record = record
     this.isAsking = isAsking
+    this.look = look
     this.end = end
   }
 }
 
 /** What waits. */
-export type WaitStart = Pick<Waiting, 'entry' | 'record' | 'end'> & Partial<Pick<Waiting, 'isAsking'>>
+export type WaitStart = Pick<Waiting, 'entry' | 'record' | 'end'> & Partial<Pick<Waiting, 'isAsking' | 'look'>>
 
 /** What a run needs to be started, besides its worker. */
 export interface RunStart {
@@ -130,6 +133,12 @@ export class ActiveWork {
   /** What waits is active until `waited` is called. `end` ends the wait, and tells whoever waits for it too why. */
   wait(what: WaitStart): void {
     this.#placeOf(what.entry).active = new Waiting(what)
+  }
+
+  /** A wait whose time has come is over now: after a sleep or a step its own timer may not have noticed yet. */
+  lookAtWait(entry: ManagedPeriodicWorker): void {
+    const active = this.#activeOf(entry)
+    if (active instanceof Waiting) active.look()
   }
 
   /** The wait is over by itself. Gives whether anything was active. */

@@ -353,7 +353,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       const now = this.#clock.now()
       const slot = latestDueSlot(effectiveSchedule(entry), entry.name, firstDueAt, now)
       this.#enter(entry, slot.nextDueAt, now)
-      this.#runner.decide(entry, slot, now)
+      this.#runner.work.lookAtWait(entry)
+      // Who was told of a wait that is over may have removed, paused, rescheduled or stopped it.
+      if (this.#isScheduled(entry) && entry.dueAt === slot.nextDueAt) this.#runner.decide(entry, slot, now)
     } catch (err) {
       // Nothing is known to throw here; if it does, this worker keeps its schedule and the others are not touched.
       this.#parts.logger.error({ err, worker: entry.name }, 'deciding a slot failed')

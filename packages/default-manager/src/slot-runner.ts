@@ -1,4 +1,11 @@
-import type { BackgroundWorkerError, Clock, RunRecord, Slot, SlotDecision } from '@background-workers/abstractions'
+import type {
+  BackgroundWorkerError,
+  Clock,
+  RunRecord,
+  Slot,
+  SlotDecision,
+  TimerHandle,
+} from '@background-workers/abstractions'
 import {
   type Run,
   type SafeLogger,
@@ -8,7 +15,6 @@ import {
   decideSlot,
   manualRunId,
   nonRunOf,
-  setLongTimer,
   slotRunId,
   startRunId,
   startWindow,
@@ -17,6 +23,7 @@ import { ActiveWork, type RunStart, slotAt } from './active-work.ts'
 import type { LockWaiter } from './lock-wait.ts'
 import type { ManagedPeriodicWorker } from './managed-worker.ts'
 import { RunRecords, type RunRecordsParts } from './run-records.ts'
+import { MAX_WAIT_MS } from './timetable.ts'
 import { WorkerLocks } from './worker-locks.ts'
 
 /** What a slot runner shares with its manager. */
@@ -66,7 +73,7 @@ export class SlotRunner {
       slot,
       now,
     )
-    if (decision.kind === 'run' && decision.startAt > now) this.#waitForJitter(entry, slot, decision.startAt - now)
+    if (decision.kind === 'run' && decision.startAt > now) this.#waitForJitter(entry, slot, decision.startAt, now)
     else this.#carryOut(entry, slot, decision, now)
   }
 
@@ -127,13 +134,28 @@ export class SlotRunner {
     await this.#locks?.stop(deadline)
   }
 
-  #waitForJitter(entry: ManagedPeriodicWorker, slot: Slot, waitMs: number): void {
-    const start = () => {
+  /** Ends at `startAt` by the wall clock. One that is set back makes it no longer than it was meant to be. */
+  #waitForJitter(entry: ManagedPeriodicWorker, slot: Slot, startAt: number, since: number): void {
+    const clock = this.#clock
+    const endsAt = clock.monotonicNow() + startAt - since
+    let timer: TimerHandle
+    const end = () => clock.clearTimer(timer)
+    const arm = (remainingMs: number) => {
+      timer = clock.setTimer(look, Math.min(Math.max(1, remainingMs), MAX_WAIT_MS))
+    }
+    const look = () => {
+      end()
+      const now = clock.now()
+      const remainingMs = Math.min(startAt - now, endsAt - clock.monotonicNow())
+      if (remainingMs > 0) {
+        arm(remainingMs)
+        return
+      }
       this.work.waited(entry)
-      const now = this.#clock.now()
       this.#carryOut(entry, slot, this.#decideAfterWait(entry, slot, now), now)
     }
-    this.work.wait({ entry, record: this.#records.ofSlot(entry, slot), end: setLongTimer(this.#clock, start, waitMs) })
+    arm(startAt - since)
+    this.work.wait({ entry, record: this.#records.ofSlot(entry, slot), look, end })
   }
 
   #decideAfterWait(entry: ManagedPeriodicWorker, slot: Slot, now: number): Exclude<SlotDecision, { kind: 'wait' }> {

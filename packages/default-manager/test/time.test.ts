@@ -7,6 +7,7 @@ import {
   every,
   periodicWorker,
 } from '@background-workers/abstractions'
+import { stableHash } from '@background-workers/abstractions/for-managers'
 import { ManualClock } from '@background-workers/abstractions/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DefaultBackgroundWorkerManager } from '../src/default-background-worker-manager.ts'
@@ -273,6 +274,72 @@ describe('the alarm', () => {
   })
 })
 
+describe('a sleep while a slot waits for its jitter', () => {
+  const slotOf = (hour: number) => new Date(Date.UTC(2026, 0, 1, hour))
+  const jitterOf = (hour: number) => stableHash(`jittery@${slotOf(hour).getTime()}`) % (HOUR_MS / 2 + 1)
+
+  /** It is 02:05, and the slot of 02:00 waits until 02:24:35. */
+  async function waitingWorker() {
+    const started = await startManager({ jittery: every('1h', { offset: 0 }) }, { jitterMs: HOUR_MS / 2 })
+    await started.clock.advance(2 * HOUR_MS + 5 * 60_000)
+    const { activeRun } = (await started.manager.get('jittery')) ?? {}
+    expect([activeRun?.scheduledFor, activeRun?.attempts]).toEqual([slotOf(2), 0])
+    expect(jitterOf(2)).toBeGreaterThan(24 * 60_000)
+    started.runs.jittery = []
+    return started
+  }
+
+  it('is noticed within a minute: the slot runs late, inside its window', async () => {
+    const { clock, manager } = await waitingWorker()
+    clock.sleep(HOUR_MS / 2)
+    await clock.advance(60_000)
+    const lateByMs = 35 * 60_000 - jitterOf(2)
+    const [run] = await manager.runs('jittery', { limit: 1 })
+    expect(run).toMatchObject({ scheduledFor: slotOf(2), kind: 'catch-up', outcome: 'succeeded' })
+    expect(run?.lateByMs).toBeGreaterThanOrEqual(lateByMs)
+    expect(run?.lateByMs).toBeLessThanOrEqual(lateByMs + 60_000)
+    await manager.stop()
+  })
+
+  it.each([
+    ['the timer of the wait', async ({ clock }: { clock: ManualClock }) => clock.advance(60_000)],
+    ['the alarm', async ({ manager }: { manager: DefaultBackgroundWorkerManager }) => manager.health()],
+  ])('costs no later slot when %s notices it first', async (_title, notice) => {
+    const { clock, manager, runs } = await waitingWorker()
+    clock.sleep(8 * HOUR_MS)
+    await notice({ clock, manager })
+    expect((await manager.get('jittery'))?.activeRun?.scheduledFor).toEqual(slotOf(10))
+    await clock.advance(slotOf(10).getTime() + jitterOf(10) - clock.now() - 1)
+    expect(runs.jittery).toEqual([])
+    await clock.advance(1)
+    expect(runs.jittery).toEqual([slotOf(10)])
+    expect(await manager.runs('jittery', { limit: 2 })).toMatchObject([
+      { scheduledFor: slotOf(10), kind: 'catch-up', missedSlots: 7, lateByMs: 0, outcome: 'succeeded' },
+      { scheduledFor: slotOf(2), outcome: 'missed', reason: 'late' },
+    ])
+    await manager.stop()
+    expect(clock.timerCount).toBe(0)
+  })
+
+  it.each<[string, (manager: DefaultBackgroundWorkerManager) => Promise<unknown>]>([
+    ['removal', (manager) => manager.remove('jittery')],
+    ['pause', (manager) => manager.pause('jittery')],
+    ['stop', (manager) => manager.stop()],
+  ])('decides no later slot after a %s by a listener that is told of the end of the wait', async (_title, act) => {
+    const { clock, manager, decisions } = await waitingWorker()
+    let acted: Promise<unknown> | undefined
+    manager.on('run-skipped', () => {
+      acted ??= act(manager)
+    })
+    clock.sleep(8 * HOUR_MS)
+    decisions.length = 0
+    await manager.health()
+    await acted
+    expect([decisions, clock.timerCount]).toEqual([['jittery'], 0])
+    await manager.stop()
+  })
+})
+
 describe('a clock that is set back while a slot waits for its jitter', () => {
   const hourly = every('1h', { offset: 0 })
   const firstSlot = Date.UTC(2026, 0, 1, 1)
@@ -312,6 +379,17 @@ describe('a clock that is set back while a slot waits for its jitter', () => {
     await manager.reschedule('jittery', every('30s', { offset: 0 }))
     await clock.advance(60_000)
     expect([countOf(firstSlot), countOf(firstSlot + 30_000)]).toEqual([1, 1])
+    await manager.stop()
+  })
+
+  it('starts the slot neither early nor late', async () => {
+    const { clock, manager, records } = await waitingWorker(HOUR_MS / 2)
+    const waitMs = stableHash(`jittery@${firstSlot}`) % (HOUR_MS / 2 + 1)
+    clock.step(-3 * 60_000)
+    await clock.advance(waitMs - 1)
+    expect(records).toEqual([])
+    await clock.advance(1)
+    expect(records).toMatchObject([{ runId: `jittery.${firstSlot}`, kind: 'scheduled', lateByMs: 0 }])
     await manager.stop()
   })
 

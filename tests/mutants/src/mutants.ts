@@ -178,6 +178,10 @@ export const mutants: readonly Mutant[] = [
       ['    if (activeRunId !== undefined && activeRunId === slotRunId(entry.name, slot)) return\n', ''],
     ],
     'a slot that waits is decided again': [['return isWaiting || (entry', 'return (entry']],
+    'a wait for jitter does not notice a sleep': [['Math.min(Math.max(1, remainingMs), MAX_WAIT_MS)', 'remainingMs']],
+    'a wait for jitter is as long as a clock is set back': [
+      ['Math.min(startAt - now, endsAt - clock.monotonicNow())', 'startAt - now'],
+    ],
     'a set back clock hides missed slots': [["slot.missedSlots > 0 ? 'catch-up' : 'scheduled'", "'scheduled'"]],
   }),
   ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, locks, {
@@ -231,6 +235,10 @@ export const mutants: readonly Mutant[] = [
     'a decided slot comes again after a step back': [['this.#runner.isDecided(entry, next)', 'Number.isNaN(next)']],
     'a stop takes new slots': [['    this.#timetable.close()\n', '']],
     'a step back leaves workers silent': [['      this.#timetable.set(entry, expected)\n', '']],
+    'a wait that a machine slept through blocks the next slot': [['      this.#runner.work.lookAtWait(entry)\n', '']],
+    'a worker that was removed when its wait ended has a slot': [
+      ['if (this.#isScheduled(entry) && entry.dueAt === slot.nextDueAt) this', 'this'],
+    ],
     'a removed worker keeps its slots': [['    if (isPeriodic(entry)) this.#timetable.set(entry, undefined)\n', '']],
   }),
   ...mutantsOf(`${defaultManager}/src/run-history.ts`, [`${defaultManager}/src/run-history.test.ts`, contract], {

@@ -441,6 +441,7 @@ export class Model {
       if (active) this.#knowWaiting(worker, entry, active.runId, active.missedSlots ?? 0)
       if (!this.isCalm) continue
       if (entry.next <= now) assert.fail(`${name}: the slot ${iso(entry.next)} has no decision at ${iso(now)}`)
+      this.#checkWaiting(worker, entry)
       const slots = effective(entry)
       // A step back may leave two slots ahead that are decided: the last one, and one that waits for its jitter.
       const latestAllowed = slots.next(slots.next(slots.next(now + 1_000)))
@@ -582,6 +583,12 @@ export class Model {
     }
     if (attempts >= (policy.retry?.attempts ?? 1)) return
     assert.ok(retryTimeOf(run) >= nextSlot, 'a failed attempt is repeated where there is room')
+  }
+
+  #checkWaiting({ name, waiting }: Named, { policy }: Entry): void {
+    if (!waiting) return
+    const startAt = waiting.slot + jitterOf(name, policy, waiting.slot, waiting.nextSlot)
+    assert.ok(this.#times.now() < startAt, 'a slot waits no longer than for its jitter')
   }
 
   #checkRun(run: ModelRun, elapsedMs: number): void {
