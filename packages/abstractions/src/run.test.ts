@@ -224,6 +224,38 @@ describe('Run', () => {
       await harness.clock.advance(60_000)
       expect(harness.stuck).toBe(0)
     })
+
+    it.each([
+      ['30 s after its abort', 10_000, 20_000],
+      ['at once when they have passed', 60_000, 1],
+    ])('counts one that was abandoned as stuck when it is watched again: %s', async (_title, awayMs, untilStuckMs) => {
+      const harness = new RunHarness()
+      const run = harness.start(() => new Promise(() => {}))
+      await harness.clock.advance(5_000)
+      run.abort(new ManagerStoppedError('stop'))
+      run.abandon()
+      await harness.clock.advance(awayMs)
+      run.watchAgain()
+      await harness.clock.advance(untilStuckMs - 1)
+      expect(harness.stuck).toBe(0)
+      await harness.clock.advance(1)
+      expect([harness.stuck, harness.clock.timerCount]).toEqual([1, 0])
+    })
+
+    it('watches nothing again that was not aborted, or has settled', async () => {
+      const harness = new RunHarness()
+      const work = Promise.withResolvers<void>()
+      const run = harness.start(() => work.promise)
+      run.watchAgain()
+      expect(harness.clock.timerCount).toBe(0)
+      run.abort(new ManagerStoppedError('stop'))
+      run.watchAgain()
+      expect(harness.clock.timerCount).toBe(1)
+      work.resolve()
+      await run.drained
+      run.watchAgain()
+      expect(harness.clock.timerCount).toBe(0)
+    })
   })
 
   describe('timeoutMs', () => {

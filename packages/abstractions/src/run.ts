@@ -174,7 +174,7 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
     this.#abortReason = reason
     const { outcome, reason: word } = outcomeOfAbort(reason)
     this.#finish(outcome, word, reason)
-    this.#clearTimer = setLongTimer(this.#host.clock, () => this.#host.runStuck(this), STUCK_AFTER_MS)
+    this.#setStuckTimer(STUCK_AFTER_MS)
     this.#controller?.abort(reason)
     this.#endWait?.()
     return true
@@ -197,6 +197,18 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
   /** Leaves no timer behind for a run that a stop has given up on. */
   abandon(): void {
     this.#clearTimer?.()
+  }
+
+  /** The manager that gave up on it works again: a run that was aborted is stuck 30 s after that, at once if they have passed. */
+  watchAgain(): void {
+    if (!this.#end || this.#isSettled) return
+    this.#clearTimer?.()
+    const endedAt = this.#startedAtMonotonic + this.#end.durationMs
+    this.#setStuckTimer(endedAt + STUCK_AFTER_MS - this.#host.clock.monotonicNow())
+  }
+
+  #setStuckTimer(afterMs: number): void {
+    this.#clearTimer = setLongTimer(this.#host.clock, () => this.#host.runStuck(this), afterMs)
   }
 
   #begin(): void {

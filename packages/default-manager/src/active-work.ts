@@ -125,6 +125,11 @@ export class ActiveWork {
     return active instanceof Run ? active : undefined
   }
 
+  /** After a stop that gave up on runs: they still keep their workers from running, so they are called stuck as any other. */
+  watchAgain(isStuck: (worker: string) => boolean): void {
+    for (const run of this.runs()) if (!isStuck(run.plan.worker.name)) run.watchAgain()
+  }
+
   /** All active runs. */
   runs(): Run[] {
     return this.#works().filter((active) => active instanceof Run)

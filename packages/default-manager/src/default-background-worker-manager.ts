@@ -248,6 +248,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       if (entry.isAdded) this.#startWorker(entry)
       if (isPeriodic(entry) && entry.definition.policy.runOnStart) runningOnStart.push(entry)
     }
+    this.#runner.work.watchAgain((worker) => this.#parts.health.has('stuck', worker))
     this.#timetable.open()
     this.#loopWatch.start()
     for (const entry of runningOnStart) this.#runOnStart(entry)

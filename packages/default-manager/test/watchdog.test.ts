@@ -153,6 +153,57 @@ describe('a worker without a next slot', () => {
   })
 })
 
+describe('a run that a stop gave up on', () => {
+  /** `doWork` does not return until it is told to. */
+  async function abandonedRun() {
+    const clock = new ManualClock()
+    const { manager, told, codes } = watchedManager({ clock })
+    const work = Promise.withResolvers<void>()
+    onTestFinished(() => work.resolve())
+    await manager.add(
+      periodicWorker({ name: 'deaf', schedule: every('1h', { offset: 0 }), doWork: () => work.promise }),
+    )
+    await manager.start()
+    const runId = await manager.trigger('deaf')
+    const stuck: string[] = []
+    manager.on('worker-stuck', (event) => stuck.push(event.runId))
+    const stop = async () => {
+      const stopped = manager.stop({ timeoutMs: 0 })
+      await clock.advance(1_001)
+      expect((await stopped).abandoned).toEqual([{ worker: 'deaf', runId }])
+      expect(clock.timerCount).toBe(0)
+    }
+    await stop()
+    return { clock, manager, told, codes, work, runId, stuck, stop }
+  }
+
+  it('is stuck 30 s after its abort when the manager has started again, until doWork returns', async () => {
+    const { clock, manager, told, codes, work, runId, stuck } = await abandonedRun()
+    await clock.advance(9_000)
+    await manager.start()
+    await clock.advance(19_999)
+    expect([(await manager.get('deaf'))?.state, stuck]).toEqual(['running', []])
+    await clock.advance(1)
+    expect([(await manager.get('deaf'))?.state, stuck]).toEqual(['stuck', [runId]])
+    expect(await codes()).toEqual(['stuck deaf'])
+    work.resolve()
+    await clock.settle()
+    expect(told).toEqual(['+stuck deaf', '-stuck deaf', 'recovered deaf'])
+    expect((await manager.get('deaf'))?.state).toBe('idle')
+  })
+
+  it('is stuck at once when the manager starts later, and told once however often that is', async () => {
+    const { clock, manager, codes, runId, stuck, stop } = await abandonedRun()
+    await clock.advance(HOUR_MS)
+    for (let start = 1; start <= 2; start++) {
+      await manager.start()
+      await clock.advance(1)
+      expect([await codes(), stuck]).toEqual([['stuck deaf'], [runId]])
+      await stop()
+    }
+  })
+})
+
 describe('a worker that never ran', () => {
   it('is told when its second slot is not run either, until something of it runs', async () => {
     const clock = new ManualClock()

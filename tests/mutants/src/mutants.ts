@@ -103,6 +103,7 @@ export const mutants: readonly Mutant[] = [
       'a timeout is an abort': [
         ["return { outcome: 'failed', reason: 'timeout' }", "return { outcome: 'aborted', reason: 'timeout' }"],
       ],
+      'a run that is watched again has 30 s anew': [['endedAt + STUCK_AFTER_MS - this', 'STUCK_AFTER_MS + 0 * this']],
       'a run that has ended is called stuck': [['= true\n    this.#clearTimer?.()\n', '= true\n']],
       'a record does not count the attempts': [['return this.#end ? this.#attempt :', 'return this.#end ? 1 :']],
     },
@@ -525,6 +526,9 @@ export const mutants: readonly Mutant[] = [
         'Run.outside(() => {\n      this.#loopWatch.look()',
         ';((callback: () => void) => callback())(() => {\n      this.#loopWatch.look()',
       ],
+    ],
+    'a run that a stop gave up on is never stuck': [
+      ["    this.#runner.work.watchAgain((worker) => this.#parts.health.has('stuck', worker))\n", ''],
     ],
     'whoever asks for the health does not ring the alarm': [
       ['    if (first && this.#isOverdue(first)) this.#timetable.ring()\n', ''],

@@ -40,6 +40,8 @@ export interface ModelRun {
   outcome: string | undefined
   /** When its signal was aborted. */
   abortedMs: number | undefined
+  /** When the manager that had given up on it started again. */
+  watchedAgainMs: number
   wasToldStuck: boolean
   /** What the status says; a removal forgets it. */
   isStuck: boolean
@@ -201,7 +203,14 @@ export class Model {
     assert.ok(this.isStartWanted, 'a manager starts when it is told to')
     this.isStartWanted = false
     this.isWorking = true
-    for (const worker of this.#workers.values()) this.#anchor(worker)
+    for (const worker of this.#workers.values()) {
+      this.#anchor(worker)
+      const { run } = worker
+      if (!run?.isAbandoned) continue
+      run.isAbandoned = false
+      run.watchedAgainMs = this.#times.monotonicNow()
+      run.wasToldStuck = run.isStuck
+    }
   }
 
   allow(kind: 'trigger' | 'cancel' | 'pause', worker: string): void {
@@ -243,6 +252,7 @@ export class Model {
       retry: undefined,
       outcome: undefined,
       abortedMs: undefined,
+      watchedAgainMs: Number.NEGATIVE_INFINITY,
       wasToldStuck: false,
       isStuck: false,
       isAbandoned: false,
@@ -384,7 +394,8 @@ export class Model {
   workerStuck({ worker, runId }: ManagerEvents['worker-stuck']): void {
     const { run } = this.worker(worker)
     assert.ok(run?.runId === runId && run.abortedMs !== undefined && !run.isAbandoned, 'an aborted run is stuck')
-    assert.equal(this.#times.monotonicNow() - run.abortedMs, STUCK_AFTER_MS, 'a run is stuck 30 s after its abort')
+    assert.ok(!run.wasToldStuck, 'a run is called stuck once')
+    assert.equal(this.#times.monotonicNow(), stuckTimeOf(run, run.abortedMs), 'a run is stuck 30 s after its abort')
     run.wasToldStuck = true
     run.isStuck = true
   }
@@ -597,7 +608,7 @@ export class Model {
       assert.ok(elapsedMs - run.startedMs < (policy.timeoutMs ?? Number.POSITIVE_INFINITY), 'a timeout is kept')
       assert.ok(run.isWorking || run.retry, 'a run that does nothing has ended')
     } else if (abortedMs !== undefined && !run.isAbandoned && !run.wasToldStuck) {
-      assert.ok(elapsedMs - abortedMs < STUCK_AFTER_MS, 'a run that does not heed its abort is called stuck')
+      assert.ok(elapsedMs < stuckTimeOf(run, abortedMs), 'a run that does not heed its abort is called stuck')
     }
   }
 
@@ -638,6 +649,11 @@ function judge({ catchUpWindowMs, misfire }: PeriodicWorkerPolicy, gapMs: number
 function jitterOf(name: string, { jitterMs = 0 }: PeriodicWorkerPolicy, slot: number, nextSlot: number): number {
   const most = Math.min(jitterMs, nextSlot - slot - 1)
   return most === 0 ? 0 : stableHash(`${name}@${slot}`) % (most + 1)
+}
+
+/** What has been due for long when the manager starts again is told at once. */
+function stuckTimeOf({ watchedAgainMs }: ModelRun, abortedMs: number): number {
+  return Math.max(abortedMs + STUCK_AFTER_MS, watchedAgainMs + 1)
 }
 
 function retryTimeOf({ policy, attempts, failedAt }: ModelRun): number {
