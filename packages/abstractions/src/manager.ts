@@ -32,8 +32,8 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
   stop(options?: StopOptions): Promise<StopReport>
 
   /**
-   * Checks a worker and takes it up: kept before `start`, started at once while running. Name, schedule and policy are
-   * read here and not again.
+   * Checks a worker and takes it up: kept before `start`, started at once while running; a call during a start may wait
+   * for that first. Name, schedule and policy are read here and not again.
    *
    * @throws InvalidWorkerError, DuplicateWorkerError, InvalidScheduleError, InvalidOptionsError: nothing is half-added.
    */
@@ -41,7 +41,8 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
 
   /**
    * Forgets a worker, its schedule, override and pause, in the whole application, until it is added again; its records
-   * are there then. Its active run may finish. Gives `false` when the worker is not known.
+   * are there then. Its active run may finish; a call during a start may wait for that first. Gives `false` when the
+   * worker is not known.
    */
   remove(name: string, options?: ByOption): Promise<boolean>
 

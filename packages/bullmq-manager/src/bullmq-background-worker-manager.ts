@@ -55,6 +55,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   readonly #entryHost: EntryHost
   readonly #runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
   #session: Session | undefined
+  /** A start that is not open yet. */
+  #opening: Promise<Session> | undefined
 
   /** @throws InvalidOptionsError */
   constructor(options: BullMqManagerOptions) {
@@ -95,6 +97,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   async add(worker: IBackgroundWorker): Promise<void> {
+    if (this.#opening) await this.#untilOpened()
     const added = createWorkerEntry(worker, this.#entryHost)
     const { name } = added.definition
     const session = this.#parts.lifecycle.isWorking ? this.#session : undefined
@@ -127,10 +130,14 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
 
   async remove(name: string, options: ByOption = {}): Promise<boolean> {
     const given = checkCall('remove', name, options)
+    if (this.#opening) await this.#untilOpened()
     const isAdded = this.#entries.has(name)
     const wasStored = this.#session ? await this.#session.control.remove(name) : false
     if (!isAdded && !wasStored) return false
-    if (isAdded) this.#dropWorker(name)
+    if (isAdded) {
+      this.#dropWorker(name)
+      this.#session?.reconciler.noteNamesChanged()
+    }
     this.#parts.reports.removed(name, given)
     return true
   }
@@ -192,6 +199,26 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   async #start(): Promise<void> {
+    this.#opening = this.#open()
+    try {
+      this.#session = await this.#opening
+    } finally {
+      this.#opening = undefined
+    }
+    const session = this.#session
+    if (!this.#parts.options.isEnabled) {
+      this.#parts.reports.managerDisabled()
+      return
+    }
+    for (const entry of this.#entries.values()) entry.starter.start()
+    session.take()
+    await session.requestStartRuns([...this.#entries.values()])
+    const { release } = this.#parts.options
+    this.#parts.reports.managerStarted({ workers: this.#entries.size, instanceId: this.#parts.instanceId, release })
+  }
+
+  /** Gives a session that is open. Leaves nothing open when it rejects. */
+  async #open(): Promise<Session> {
     const session = new Session({
       ...this.#parts,
       entries: this.#entries,
@@ -205,20 +232,16 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const deadline = performance.now() + startTimeoutMs
     try {
       await session.open(startTimeoutMs)
+      return session
     } catch (error) {
       await session.close(deadline)
       throw error
     }
-    this.#session = session
-    if (!this.#parts.options.isEnabled) {
-      this.#parts.reports.managerDisabled()
-      return
-    }
-    for (const entry of this.#entries.values()) entry.starter.start()
-    session.take()
-    await session.requestStartRuns([...this.#entries.values()])
-    const { release } = this.#parts.options
-    this.#parts.reports.managerStarted({ workers: this.#entries.size, instanceId: this.#parts.instanceId, release })
+  }
+
+  /** Resolves when no start is opening a session: one declares what it finds, and would not see what changes meanwhile. */
+  async #untilOpened(): Promise<void> {
+    while (this.#opening) await this.#opening.catch(() => {})
   }
 
   async #stop(timeoutMs: number): Promise<StopReport> {
@@ -253,7 +276,6 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     if (!entry) return
     this.#entries.delete(name)
     this.#parts.health.clearWorker(name)
-    this.#session?.reconciler.noteNamesChanged()
     this.#stops.letGo(this.#stoppable(entry))
   }
 

@@ -303,7 +303,9 @@ export class Reconciler {
     for (const { name, removedAt } of stored.values()) {
       if (removedAt === undefined) continue
       const entry = this.#parts.entries.get(name)
-      if (entry && removedAt > (entry.declaredAt ?? this.#startedAt)) this.#parts.dropWorker(name)
+      if (!entry || removedAt <= (entry.declaredAt ?? this.#startedAt)) continue
+      this.#parts.dropWorker(name)
+      this.noteNamesChanged()
     }
   }
 }
