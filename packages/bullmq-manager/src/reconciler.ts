@@ -13,6 +13,9 @@ import type { WorkerWatch } from './worker-watch.ts'
 import { withWriteLock } from './write-lock.ts'
 import { type WritePlanParts, writePlan } from './write-plan.ts'
 
+// From before a test has faked it: a start waits for it.
+const { setImmediate } = globalThis
+
 /** How often an instance says that it lives and looks for what has changed. */
 export const BEAT_MS = 10_000
 
