@@ -46,7 +46,7 @@ export const redisSaturated: Measure = {
   goals: [{ contestant: 'bullmq-manager', figure: 'rate', beside: ['bullmq'], atLeast: 0.4 }],
   needsRedis: true,
   full: { workers: 20_000, seconds: 10 },
-  quick: { workers: 10_000, seconds: 3 },
+  quick: { workers: 16_000, seconds: 3 },
   sample: async (spec) => {
     const workers = sizeOf(spec, 'workers')
     const seconds = sizeOf(spec, 'seconds')
