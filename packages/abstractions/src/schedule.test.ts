@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { InvalidScheduleError } from './errors.ts'
 import { MAX_DURATION_MS } from './duration.ts'
-import { type Schedule, checkSchedule, cron, every, isSameSchedule, nextDueAt } from './schedule.ts'
+import { type Schedule, checkSchedule, cron, every, intervalOffset, isSameSchedule, nextDueAt } from './schedule.ts'
 
 const START = Date.UTC(2026, 0, 1)
 const DAY_MS = 86_400_000
@@ -170,8 +170,20 @@ describe('nextDueAt', () => {
   })
 
   it('takes a hash of the name as the offset, the same on every instance', () => {
-    expect(nextDueAt(every('1h'), 0, 'send-digest')).toBe(3_254_943_435_965_426 % 3_600_000)
-    expect(nextDueAt(every('1d'), START, 'a')).toBe(START + (3_029_734_799_749_555 % DAY_MS))
+    expect(nextDueAt(every('1h'), 0, 'send-digest')).toBe((3_254_943_435_965_426 % 360_000) * 10)
+    expect(nextDueAt(every('1d'), START, 'a')).toBe(START + (3_029_734_799_749_555 % (DAY_MS / 10)) * 10)
+  })
+
+  it.each([
+    [2, 1, 2],
+    [99, 1, 99],
+    [100, 10, 10],
+    [109, 10, 10],
+    [1_000, 10, 100],
+  ])('spreads workers every %i ms in steps of %i ms over %i places', (periodMs, stepMs, places) => {
+    const schedule = every(periodMs)
+    const offsets = Array.from({ length: 5_000 }, (_, index) => intervalOffset(schedule, `worker-${index}`))
+    expect(new Set(offsets)).toEqual(new Set(Array.from({ length: places }, (_, place) => place * stepMs)))
   })
 
   it('needs the name of the worker for an interval without an offset', () => {

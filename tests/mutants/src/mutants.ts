@@ -399,8 +399,10 @@ export const mutants: readonly Mutant[] = [
     'a slot is its own next slot': [
       ['(Math.floor((afterMs - offsetMs) / periodMs) + 1)', 'Math.ceil((afterMs - offsetMs) / periodMs)'],
     ],
-    'all workers of a period have one offset': [
-      ['stableHash(workerName) % schedule.periodMs', "stableHash('') % schedule.periodMs"],
+    'all workers of a period have one offset': [['(stableHash(workerName) %', "(stableHash('') %"]],
+    'each worker wakes the process by itself': [['schedule.periodMs < 100 ? 1 : 10', '1']],
+    'the last offset is the period': [
+      ['Math.floor(schedule.periodMs / stepMs)', 'Math.ceil((schedule.periodMs + 1) / stepMs)'],
     ],
     'a schedule is the same in two zones': [[' && one.timeZone === other.timeZone', '']],
     'an offset may be a whole period': [['offsetMs >= periodMs)', 'offsetMs > periodMs)']],

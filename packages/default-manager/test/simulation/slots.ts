@@ -17,7 +17,9 @@ export interface Slots {
 /** Slots at `k * periodMs + offsetMs`, found by the rest of a division. */
 export function intervalSlots(worker: string, periodMs: number, offsetMs?: number): Slots {
   const schedule = every(periodMs, offsetMs === undefined ? {} : { offset: offsetMs })
-  const offset = offsetMs ?? stableHash(worker) % periodMs
+  // By itself a worker is moved by tens of ms, unless its period is short.
+  const grain = periodMs >= 100 ? 10 : 1
+  const offset = offsetMs ?? grain * (stableHash(worker) % Math.trunc(periodMs / grain))
   const latest = (now: number) => now - ((((now - offset) % periodMs) + periodMs) % periodMs)
   return {
     schedule,
