@@ -42,20 +42,28 @@ function nameOf(step: Step): string {
   return `floor: ${step}`
 }
 
-/** The n-th is called at each n-th millisecond of the period. */
+/** How far from each other workers are called, in ms: as far as those of the default manager. */
+function stepOf(periodMs: number): number {
+  return periodMs < 100 ? 1 : 10
+}
+
+/** The n-th is called at each n-th step of the period. */
 function spread(workers: readonly FloorWorker[], periodMs: number) {
-  const groups = Array.from({ length: periodMs }, (_, ms) => workers.filter((_, index) => index % periodMs === ms))
+  const stepMs = stepOf(periodMs)
+  const steps = periodMs / stepMs
+  const groups = Array.from({ length: steps }, (_, step) => workers.filter((_, index) => index % steps === step))
   let timer: NodeJS.Timeout
-  let next = Date.now()
+  let next = Math.ceil(Date.now() / stepMs)
   const ring = () => {
-    const now = Date.now()
-    next = Math.max(next, now - periodMs + 1)
+    const now = Math.floor(Date.now() / stepMs)
+    next = Math.max(next, now - steps + 1)
     // One for all: `AsyncLocalStorage.run` would make a map to come back to for each.
     const context = new AsyncResource('ring')
     for (; next <= now; next++) {
-      for (const worker of groups[next % periodMs] as FloorWorker[]) worker.run(context, next, next + periodMs)
+      const dueAt = next * stepMs
+      for (const worker of groups[next % steps] as FloorWorker[]) worker.run(context, dueAt, dueAt + periodMs)
     }
-    timer = setTimeout(ring, 1)
+    timer = setTimeout(ring, next * stepMs - Date.now())
   }
   return { start: ring, stop: () => clearTimeout(timer) }
 }
@@ -72,7 +80,7 @@ function timed(workers: readonly FloorWorker[], periodMs: number) {
       ringMs = dueAt
       worker.run(context, dueAt, dueAt + periodMs)
     }
-    heap.add({ due, periodMs, dueAt: now + (index % periodMs) })
+    heap.add({ due, periodMs, dueAt: now + ((index * stepOf(periodMs)) % periodMs) })
   })
   return { start: () => heap.arm(), stop: () => heap.close() }
 }

@@ -69,7 +69,7 @@ export const runsAt1S = runsMeasure({
   quick: { workers: 10_000, periodMs: 1_000, seconds: 2, leastSlots: 0 },
 })
 
-/** The same where a wake-up of the process is for 10 workers and not for 100. Peers wake less often: their workers herd. */
+/** The same where the process wakes for each 100 workers. Peers wake less often: their workers herd. */
 export const floorAt1S = runsMeasure({
   name: 'floor-at-1s',
   title: 'The floor of a run that is not in a herd: called by a bare timer, 10,000 workers spread over 1 s',
