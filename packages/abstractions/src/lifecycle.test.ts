@@ -320,11 +320,13 @@ describe('Lifecycle', () => {
     }
   })
 
-  it('works while it starts and runs, unless the manager is disabled', async () => {
+  it('works from when the work of a start begins until a stop is asked for, unless the manager is disabled', async () => {
     const harness = new Harness()
     const seen = [harness.lifecycle.isWorking]
     const look = () => seen.push(harness.lifecycle.isWorking)
     const start = harness.start()
+    look()
+    await turns()
     look()
     await harness.endStart()
     await start
@@ -334,7 +336,12 @@ describe('Lifecycle', () => {
     await harness.endStop()
     await stop
     look()
-    expect(seen).toEqual([false, true, true, false, false])
+    expect(seen).toEqual([false, false, true, true, false, false])
+
+    const failing = harness.start()
+    await harness.failStart(new Error('no store'))
+    await expect(failing).rejects.toThrow('no store')
+    expect(harness.lifecycle.isWorking).toBe(false)
 
     const disabled = new Lifecycle({ ...parts, options: { isEnabled: false, stopTimeoutMs: 1 } })
     await disabled.start(async () => {})

@@ -20,6 +20,8 @@ export interface LifecycleParts {
 export class Lifecycle {
   readonly #parts: LifecycleParts
   #state: ManagerState = 'idle'
+  /** Whether the work of a start has begun, and no stop has. */
+  #isAtWork = false
   #wanted: 'running' | 'stopped' | undefined
   #starting: Promise<void> = Promise.resolve()
   #stopping: Promise<StopReport> = Promise.resolve(NOTHING)
@@ -41,9 +43,9 @@ export class Lifecycle {
     return this.#state === 'running'
   }
 
-  /** Whether workers are started, slots taken and runs begun. */
+  /** Whether workers are started, slots taken and runs begun. What is added before that is left to the start. */
   get isWorking(): boolean {
-    return this.#parts.options.isEnabled && (this.#state === 'running' || this.#state === 'starting')
+    return this.#parts.options.isEnabled && this.#isAtWork
   }
 
   start(work: () => Promise<void>): Promise<void> {
@@ -78,12 +80,14 @@ export class Lifecycle {
     if (before) await before.catch(() => {})
     this.#state = 'starting'
     await this.#turn
+    this.#isAtWork = true
     try {
       await work()
       this.#state = 'running'
       this.#runningStart = startNumber
     } catch (error) {
       this.#state = 'idle'
+      this.#isAtWork = false
       // A start that waits behind a stop is still wanted.
       if (startNumber === this.#startCount) this.#wanted = undefined
       throw error
@@ -100,6 +104,7 @@ export class Lifecycle {
       }
     }
     this.#state = 'stopping'
+    this.#isAtWork = false
     await this.#turn
     try {
       return await work()

@@ -120,6 +120,9 @@ export const mutants: readonly Mutant[] = [
       ['if (caller?.instanceId === this.#parts.instanceId) ', 'if (caller) '],
     ],
     'a disabled manager works': [['this.#parts.options.isEnabled && ', '']],
+    'what is added before the work of a start begins is started twice': [
+      ['    await this.#turn\n    this.#isAtWork = true\n', '    this.#isAtWork = true\n    await this.#turn\n'],
+    ],
   }),
   ...mutantsOf(`${abstractions}/drain.ts`, [`${abstractions}/drain.test.ts`], {
     'a stop does not wait': [['    await waitFor(all, timeoutMs, clock)\n'.trimStart(), '']],

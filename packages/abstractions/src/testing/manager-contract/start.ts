@@ -75,6 +75,20 @@ export const start: ContractGroup<TestApplication> = {
       assert.deepEqual(added, [{ worker: 'plain' }, { worker: 'frequent' }])
     },
 
+    async 'starts a worker once that is added in the moment of the start'(app) {
+      const [plain, worker] = [new PlainProbe('plain'), app.rareWorker({ policy: { runOnStart: true } })]
+      const manager = await app.create()
+      const starting = manager.start()
+      await Promise.all([starting, manager.add(plain), manager.add(worker)])
+      await app.untilCalled(worker)
+      await app.untilIdle(manager, 'rare')
+      assert.equal(plain.starts.length, 1)
+      assert.deepEqual(
+        (await app.records(manager, 'rare')).map(({ kind, outcome }) => [kind, outcome]),
+        [['start', 'succeeded']],
+      )
+    },
+
     async 'announces a worker that is added before all that it does'(app) {
       const manager = await app.start()
       const told: string[] = []
