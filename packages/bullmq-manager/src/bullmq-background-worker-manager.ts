@@ -108,16 +108,20 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       try {
         if (isPeriodic(entry)) await session.connection.send('add', () => session.declare())
       } catch (error) {
-        if (this.#entries.get(name) === entry) this.#entries.delete(name)
-        session.reconciler.noteNamesChanged()
-        throw error
+        // What a stop has cut off is declared by the next start.
+        if (this.#session === session) {
+          if (this.#entries.get(name) === entry) this.#entries.delete(name)
+          session.reconciler.noteNamesChanged()
+          throw error
+        }
       }
     }
     // It may have been removed meanwhile.
     if (this.#entries.get(name) !== entry) return
     this.#parts.events.emit('worker-added', { worker: name })
-    // A listener may have removed it, or the manager has stopped.
-    if (!session || !this.#parts.lifecycle.isWorking || this.#entries.get(name) !== entry) return
+    // The manager may have stopped, and started again with this worker; or a listener has removed it.
+    const isSessionOver = this.#session !== session || !this.#parts.lifecycle.isWorking
+    if (!session || isSessionOver || this.#entries.get(name) !== entry) return
     entry.starter.start()
     await session.requestStartRuns([entry])
     if (isPeriodic(entry) && session.reconciler.live.length > 1) {
