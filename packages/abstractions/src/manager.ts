@@ -33,9 +33,10 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
 
   /**
    * Checks a worker and takes it up: kept before `start`, started at once while running; a call during a start may wait
-   * for that first. Name, schedule and policy are read here and not again.
+   * for that first. Name, schedule and policy are read at the call and not again.
    *
-   * @throws InvalidWorkerError, DuplicateWorkerError, InvalidScheduleError, InvalidOptionsError: nothing is half-added.
+   * @throws InvalidWorkerError, DuplicateWorkerError, InvalidScheduleError, InvalidOptionsError: at once, and nothing is
+   * half-added.
    */
   add(worker: IBackgroundWorker): Promise<void>
 

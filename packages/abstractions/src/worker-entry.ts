@@ -17,8 +17,8 @@ export interface EntryHost extends StarterHost {
   readonly options: Pick<FilledManagerOptions, 'startTimeoutMs' | 'defaultPolicy'>
   readonly createWorkerLogger: (worker: string) => Logger
   readonly minPeriodMs: number
-  /** Those that are there, by name. */
-  readonly entries: ReadonlyMap<string, WorkerEntry>
+  /** Those that are there, or on their way, by name. */
+  readonly entries: Pick<ReadonlyMap<string, WorkerEntry>, 'has'>
 }
 
 /**

@@ -52,6 +52,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   readonly #parts: ManagerParts<FilledOptions>
   readonly #stops = new WorkerStops(systemClock)
   readonly #entries = new Map<string, ManagedWorker>()
+  /** The names of workers whose add waits for a start. */
+  readonly #arriving = new Set<string>()
   readonly #entryHost: EntryHost
   readonly #runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
   #session: Session | undefined
@@ -67,7 +69,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       ...parts,
       clock: systemClock,
       minPeriodMs: MIN_PERIOD_MS,
-      entries: this.#entries,
+      entries: { has: (name) => this.#entries.has(name) || this.#arriving.has(name) },
       workerReady: (worker, name) => this.#workerReady(worker, name),
     }
     this.#runHost = {
@@ -97,9 +99,13 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   async add(worker: IBackgroundWorker): Promise<void> {
-    if (this.#opening) await this.#untilOpened()
     const added = createWorkerEntry(worker, this.#entryHost)
     const { name } = added.definition
+    if (this.#opening) {
+      this.#arriving.add(name)
+      await this.#untilOpened()
+      this.#arriving.delete(name)
+    }
     const session = this.#parts.lifecycle.isWorking ? this.#session : undefined
     const entry: ManagedWorker = { ...added, declaredAt: session?.clock.now() }
     this.#entries.set(name, entry)

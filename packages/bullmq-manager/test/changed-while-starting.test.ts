@@ -1,3 +1,4 @@
+import { every } from '@background-workers/abstractions'
 import { describe, it, vi } from 'vitest'
 import { HOUR_MS, TestCluster, rarely } from './fixtures/cluster.ts'
 import { type Test, outcomeOf } from './fixtures/fault-manager.ts'
@@ -63,6 +64,36 @@ describe.concurrent('while a start', () => {
     await starting
     expect((await manager.list()).map(({ name }) => name)).toEqual(['early'])
     expect(await names()).toEqual(['early'])
+  })
+
+  it('writes what it has planned, a bad call is refused at once', async (test) => {
+    const { expect } = test
+    const { hold, manager, probe } = await notStarted(test, { startTimeoutMs: 20_000 })
+    await manager.add(probe.worker('early', rarely()))
+    const held = hold(moments['writes what it has planned'])
+    const starting = outcomeOf(manager.start())
+    const release = await held
+    const adding = manager.add(probe.worker('late', rarely()))
+    const bad = [
+      manager.add(probe.worker('early', rarely())),
+      manager.add(probe.worker('late', rarely())),
+      manager.add(probe.worker('bad', every(1))),
+      manager.add({ name: 'bad' } as never),
+      manager.remove('early', { who: 'me' } as never),
+    ]
+    const refusals = await Promise.all(bad.map(outcomeOf))
+    expect(manager.state).toBe('starting')
+    expect(refusals.map(({ code }) => code)).toEqual([
+      'duplicate-worker',
+      'duplicate-worker',
+      'invalid-schedule',
+      'invalid-worker',
+      'invalid-options',
+    ])
+    release()
+    expect(await starting).toMatchObject({ code: 'resolved' })
+    await adding
+    expect((await manager.list()).map(({ name }) => name)).toEqual(['early', 'late'])
   })
 
   it('fails, a worker that is added is kept for the next one', async (test) => {
