@@ -10,7 +10,7 @@ export class Keys {
   readonly instanceNames: string
   /** Runs that are to be cancelled by the instance that runs them, since when, and who wants it. */
   readonly cancels: string
-  /** Held for moments while schedules are written. */
+  /** Held for moments while schedules are written or removed. */
   readonly writeLock: string
   /** The scheduler ids of the tick queue and when they are due next (BullMQ's key). */
   readonly schedulers: string

@@ -63,14 +63,16 @@ export class WorkerControl {
   }
 
   /** Gives `false` when Redis has no such worker. */
-  remove(name: string): Promise<boolean> {
-    const { connection, store, clock, schedulers, unstartedRuns } = this.#parts
-    return connection.send('remove', async () => {
+  async remove(name: string): Promise<boolean> {
+    const { store, clock, schedulers, unstartedRuns } = this.#parts
+    let isRemoved = false
+    // Whoever has read the worker before, to declare it, would take the tombstone back.
+    await this.#alone('remove', async () => {
       await unstartedRuns.forget(await store.read(name))
-      const removed = await store.remove(name, clock.now())
-      if (removed) await schedulers.remove(name)
-      return removed
+      isRemoved = await store.remove(name, clock.now())
+      if (isRemoved) await schedulers.remove(name)
     })
+    return isRemoved
   }
 
   /** @throws WorkerNotReadyError, WorkerBusyError */

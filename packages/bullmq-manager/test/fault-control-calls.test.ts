@@ -1,11 +1,14 @@
 import { every } from '@background-workers/abstractions'
+import { Redis } from 'ioredis'
 import { describe, it } from 'vitest'
+import { rarely } from './fixtures/cluster.ts'
 import {
   PATIENCE,
   countingWorker,
   faultManager,
   lastingReasons,
   outcomeOf,
+  ownApplication,
   ownRedis,
 } from './fixtures/fault-manager.ts'
 import { passed } from './fixtures/until.ts'
@@ -70,4 +73,23 @@ describe('a control call while Redis is away', () => {
     await manager.add(late.worker)
     expect(await manager.list()).toHaveLength(2)
   })
+})
+
+it('a control call that another instance holds up by writing rejects, and changes nothing', async (test) => {
+  const { expect } = test
+  const { options, key } = await ownApplication(test)
+  const { manager } = faultManager(test, { ...options, commandTimeoutMs: 5_000 })
+  await manager.add(countingWorker('tidy', rarely()).worker)
+  await manager.start()
+  const redis = new Redis(options.connection)
+  test.onTestFinished(() => redis.disconnect())
+  await redis.set(key('write-lock'), 'of another instance')
+  const stored = await redis.hgetall(key('workers'))
+  const calls = [manager.reschedule('tidy', every(1_000)), manager.remove('tidy')]
+  for (const { code, message } of await Promise.all(calls.map(outcomeOf))) {
+    expect([code, message]).toEqual(['store-unavailable', expect.stringContaining('nothing was changed')])
+  }
+  expect(await redis.hgetall(key('workers'))).toEqual(stored)
+  await redis.del(key('write-lock'))
+  expect(await manager.remove('tidy')).toBe(true)
 })

@@ -3,7 +3,7 @@ import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it, vi } from 'vitest'
 import type { BullMqBackgroundWorkerManager } from '../src/index.ts'
 import { DAY_MS, TestCluster, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
-import { losingRedis } from './fixtures/losing-redis.ts'
+import { losingRedis, readingToWrite } from './fixtures/losing-redis.ts'
 import { Probe } from './fixtures/probe.ts'
 import { passed, until } from './fixtures/until.ts'
 
@@ -185,6 +185,29 @@ describe.concurrent('a worker that is removed on one instance', () => {
     expect(records.filter(({ outcome }) => outcome === 'succeeded').length).toBeGreaterThanOrEqual(calls)
     expect(records.map(({ runId }) => runId)).toEqual(expect.arrayContaining([call.runId, ...runIdsBefore]))
     expect((await one!.list()).map(({ name }) => name).toSorted()).toEqual(['digest', 'other'])
+  })
+
+  it('stays removed, though another instance that declares it has read it before', async (test) => {
+    const { redis, target, hold } = await losingRedis(test)
+    await using cluster = await TestCluster.open(target.url)
+    const probe = new Probe()
+    const one = await cluster.start([probe.worker('digest', rarely())])
+    const other = cluster.instance({ connection: redis })
+    await other.add(probe.worker('digest', rarely(), { policy: { keepRuns: 7 } }))
+    const dropped = listen(other, 'worker-removed')
+    const held = hold(readingToWrite())
+    const starting = other.start()
+    const release = await held
+    const removing = one.remove('digest')
+    // The removal is through, or it waits for the start.
+    await Promise.race([removing, passed(Date.now() + 1_000)])
+    release()
+    await starting
+    expect(await removing).toBe(true)
+    expect(await one.list()).toEqual([])
+    expect(await cluster.storedSchedulers()).toEqual({})
+    await until('the other one has dropped it', () => dropped.length === 1)
+    expect(await other.list()).toEqual([])
   })
 
   it('comes back with the add of an instance that restarts', async () => {

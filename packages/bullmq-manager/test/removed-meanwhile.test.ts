@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
+import { Session } from '../src/session.ts'
 import { TestCluster, listen, rarely } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
-import { until } from './fixtures/until.ts'
 
 it('a worker that is removed while it is being added is not announced', async () => {
   await using cluster = await TestCluster.open()
@@ -9,13 +9,11 @@ it('a worker that is removed while it is being added is not announced', async ()
   const manager = await cluster.start([])
   const added = listen(manager, 'worker-added')
   const removed = listen(manager, 'worker-removed')
-  // Another instance writes, so the add waits.
-  await cluster.redis.set(cluster.key('write-lock'), 'of another instance')
+  const declared = Promise.withResolvers<void>()
+  using _ = vi.spyOn(Session.prototype, 'declare').mockReturnValue(declared.promise)
   const adding = manager.add(probe.worker('late', rarely()))
-  await until('it is being added', async () =>
-    (await cluster.redis.hvals(cluster.key('instances:names'))).some((names) => names.includes('late')),
-  )
   expect(await manager.remove('late')).toBe(true)
+  declared.resolve()
   await adding
   expect(added).toEqual([])
   expect(removed).toEqual([{ worker: 'late' }])
