@@ -141,10 +141,12 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   async remove(name: string, options: ByOption = {}): Promise<boolean> {
     const given = checkCall('remove', name, options)
     if (this.#opening) await this.#untilOpened()
-    const isAdded = this.#entries.has(name)
+    const entry = this.#entries.get(name)
     const wasStored = this.#session ? await this.#session.control.remove(name) : false
-    if (!isAdded && !wasStored) return false
-    if (isAdded) {
+    // A heartbeat or another call may have dropped it meanwhile, and told so.
+    if (entry && this.#entries.get(name) !== entry) return wasStored
+    if (!entry && !wasStored) return false
+    if (entry) {
       this.#dropWorker(name)
       this.#session?.reconciler.noteNamesChanged()
     }

@@ -1,7 +1,11 @@
 import { expect, it, vi } from 'vitest'
 import { Session } from '../src/session.ts'
-import { TestCluster, listen, rarely } from './fixtures/cluster.ts'
+import { WorkerControl } from '../src/worker-control.ts'
+import { TestCluster, listen, rarely, untilOver } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
+import { until } from './fixtures/until.ts'
+
+vi.mock('../src/reconciler.ts', async (original) => ({ ...(await original<object>()), BEAT_MS: 100 }))
 
 it('a worker that is removed while it is being added is not announced', async () => {
   await using cluster = await TestCluster.open()
@@ -18,4 +22,23 @@ it('a worker that is removed while it is being added is not announced', async ()
   expect(added).toEqual([])
   expect(removed).toEqual([{ worker: 'late' }])
   expect(await manager.list()).toEqual([])
+})
+
+it('a removal that a heartbeat sees before its call ends is told once, and spares what is added then', async () => {
+  await using cluster = await TestCluster.open()
+  const probe = new Probe()
+  const manager = await cluster.start([probe.worker('digest', rarely())])
+  const removed = listen(manager, 'worker-removed')
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with its control
+  const { remove } = WorkerControl.prototype
+  using _ = vi.spyOn(WorkerControl.prototype, 'remove').mockImplementation(async function (this: WorkerControl, name) {
+    const isRemoved = await remove.call(this, name)
+    await until('a heartbeat has seen it', () => removed.length > 0)
+    await manager.add(probe.worker('digest', rarely()))
+    return isRemoved
+  })
+  expect(await manager.remove('digest')).toBe(true)
+  expect(removed).toEqual([{ worker: 'digest' }])
+  await untilOver(manager, await manager.trigger('digest'))
+  expect(probe.calls).toHaveLength(1)
 })

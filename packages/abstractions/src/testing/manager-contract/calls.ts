@@ -146,6 +146,16 @@ export const calls: ContractGroup<TestApplication> = {
       assert.equal(worker.calls.length, count)
     },
 
+    async 'remove is told once when it is called twice at the same time'(app) {
+      const manager = await app.start([app.rareWorker(), new PlainProbe('plain')])
+      const removed = app.listen(manager, 'worker-removed')
+      for (const name of ['rare', 'plain']) {
+        const answers = await Promise.all([manager.remove(name), manager.remove(name)])
+        assert.equal(answers.filter(Boolean).length, 1)
+        assert.deepEqual(removed.splice(0), [{ worker: name }])
+      }
+    },
+
     async 'remove lets the active run finish, and then stops the worker'(app) {
       const gate = app.gate()
       const order: string[] = []
