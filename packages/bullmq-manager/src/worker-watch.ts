@@ -42,8 +42,8 @@ export class WorkerWatch {
   readonly #parts: WorkerWatchParts
   /** Runs of these workers came here, where they were not added. */
   readonly #handedBack = new Set<string>()
-  /** By worker: when the latest outcome of a run was noted here. */
-  readonly #notedAt = new Map<string, number>()
+  /** By worker that was added here: when the latest outcome of a run of it was noted. */
+  readonly #notedAt = new WeakMap<ManagedWorker, number>()
   /** Job schedulers of these names are not ours. */
   #foreign: ReadonlySet<string> = new Set()
 
@@ -65,10 +65,15 @@ export class WorkerWatch {
   look(seen: WatchedStore): void {
     const { health, reports, entries } = this.#parts
     const now = this.#parts.clock.now()
+    for (const name of this.#handedBack) {
+      const worker = seen.stored.get(name)
+      const isAwaited = worker && isKnown(worker) && worker.orphanedAt === undefined
+      if (!isAwaited || entries.has(name)) this.#handedBack.delete(name)
+    }
     for (const worker of seen.stored.values()) {
-      const { name, orphanedAt, definition, consecutiveFailures } = worker
-      if (orphanedAt !== undefined || entries.has(name)) this.#handedBack.delete(name)
-      const isOutdated = (this.#notedAt.get(name) ?? Number.NEGATIVE_INFINITY) >= seen.readAt
+      const { name, definition, consecutiveFailures } = worker
+      const entry = entries.get(name)
+      const isOutdated = entry !== undefined && (this.#notedAt.get(entry) ?? Number.NEGATIVE_INFINITY) >= seen.readAt
       const found = this.#findWrong(worker, seen, now)
       const findings = isOutdated ? this.#asNoted(name, found) : found
       reports.found(name, findings)
@@ -95,10 +100,13 @@ export class WorkerWatch {
     return [...others, ...found]
   }
 
-  /** A run has its outcome in Redis. */
+  /** A run has its outcome in Redis. Of a worker that is not added here, a look tells what that means. */
   noteRun({ worker, outcome }: RunRecord, consecutiveFailures: number): void {
-    const { health } = this.#parts
-    this.#notedAt.set(worker, performance.now())
+    const { health, entries } = this.#parts
+    const entry = entries.get(worker)
+    // One that was removed meanwhile has no health any more.
+    if (!entry) return
+    this.#notedAt.set(entry, performance.now())
     health.noteFailures(worker, consecutiveFailures)
     health.clear('never-ran', worker)
     if (outcome === 'succeeded') health.clear('lost', worker)

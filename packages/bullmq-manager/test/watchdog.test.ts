@@ -160,6 +160,26 @@ describe.concurrent('what is wrong with a worker, by what Redis holds', () => {
 })
 
 describe.concurrent('a worker that fails again and again', () => {
+  it('is not told of when it was removed before its third run has failed', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const gate = Promise.withResolvers<void>()
+    const doWork = async () => {
+      if (probe.calls.length === 3) await gate.promise
+      throw new Error('broken')
+    }
+    const manager = await cluster.start([probe.worker('digest', rarely(), { doWork })])
+    const added = listenToReasons(manager, 'health-reason-added')
+    for (let failures = 0; failures < 2; failures++) await untilOver(manager, await manager.trigger('digest'))
+    await manager.trigger('digest')
+    await until('its third run is active', () => probe.calls.length === 3)
+    await manager.remove('digest')
+    gate.resolve()
+    await until('that has failed', async () => (await cluster.storedWorkers())['failures:digest'] === '3')
+    await cluster.runsSettle()
+    expect(added).toEqual([])
+  })
+
   it('is healthy where it failed when it has succeeded elsewhere', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
