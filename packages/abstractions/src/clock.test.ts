@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { MAX_TIMER_MS, setLongTimer, systemClock } from './clock.ts'
+import { MAX_TIMER_MS, MAX_WAIT_MS, setLongTimer, setWallTimer, systemClock } from './clock.ts'
 import { ManualClock } from './testing/manual-clock.ts'
 
 const DAY_MS = 86_400_000
@@ -73,6 +73,74 @@ describe('setLongTimer', () => {
     clock.step(-60 * DAY_MS)
     await clock.advance(1)
     expect(fired).toBe(1)
+  })
+})
+
+describe('setWallTimer', () => {
+  function setTimerIn(delayMs: number) {
+    const clock = new ManualClock()
+    const fired: number[] = []
+    const at = clock.now() + delayMs
+    const timer = setWallTimer(clock, () => void fired.push(clock.now() - at), at)
+    return { clock, fired, timer }
+  }
+
+  it.each([1, 1_000, MAX_WAIT_MS, MAX_WAIT_MS + 1, DAY_MS])('fires once in %d ms', async (delayMs) => {
+    const { clock, fired } = setTimerIn(delayMs)
+    await clock.advance(delayMs - 1)
+    expect(fired).toEqual([])
+    await clock.advance(delayMs)
+    expect(fired).toEqual([0])
+    expect(clock.timerCount).toBe(0)
+  })
+
+  it('fires soon, and not at once, where the time has passed', async () => {
+    const { clock, fired } = setTimerIn(-DAY_MS)
+    expect(fired).toEqual([])
+    await clock.advance(1)
+    expect(fired).toEqual([DAY_MS + 1])
+  })
+
+  it('fires within a minute after a sleep or a step over its time', async () => {
+    const { clock, fired } = setTimerIn(DAY_MS)
+    await clock.advance(1_000)
+    clock.sleep(2 * DAY_MS)
+    await clock.advance(MAX_WAIT_MS)
+    expect(fired).toHaveLength(1)
+  })
+
+  it('fires at its time after a shorter sleep', async () => {
+    const { clock, fired } = setTimerIn(DAY_MS)
+    clock.sleep(DAY_MS / 2)
+    await clock.advance(DAY_MS)
+    expect(fired).toEqual([0])
+  })
+
+  it('fires no later by monotonic time when the clock is set back', async () => {
+    const { clock, fired } = setTimerIn(DAY_MS)
+    clock.step(-30 * DAY_MS)
+    await clock.advance(DAY_MS - 1)
+    expect(fired).toEqual([])
+    await clock.advance(1)
+    expect(fired).toEqual([-30 * DAY_MS])
+  })
+
+  it('fires when somebody looks and it is time', async () => {
+    const { clock, fired, timer } = setTimerIn(DAY_MS)
+    timer.look()
+    expect([fired, clock.timerCount]).toEqual([[], 1])
+    clock.sleep(DAY_MS)
+    timer.look()
+    expect([fired, clock.timerCount]).toEqual([[0], 0])
+  })
+
+  it('is taken back at any time, also after it was armed again', async () => {
+    const { clock, fired, timer } = setTimerIn(DAY_MS)
+    await clock.advance(10 * MAX_WAIT_MS)
+    timer.clear()
+    expect(clock.timerCount).toBe(0)
+    await clock.advance(2 * DAY_MS)
+    expect(fired).toEqual([])
   })
 })
 

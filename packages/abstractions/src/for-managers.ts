@@ -26,7 +26,7 @@ export {
   isWhole,
   show,
 } from './checks.ts'
-export { MAX_TIMER_MS, setLongTimer, systemClock } from './clock.ts'
+export { MAX_TIMER_MS, MAX_WAIT_MS, type WallTimer, setLongTimer, setWallTimer, systemClock } from './clock.ts'
 export { decideSlot, nonRunOf, startWindow } from './decide-slot.ts'
 export { ABORT_GRACE_MS, type StoppingWork, drain } from './drain.ts'
 export { latestDueSlot } from './due-slot.ts'

@@ -92,6 +92,76 @@ describe('the retries of a run', () => {
     expect(harness.clock.timerCount).toBe(0)
   })
 
+  it('start within a minute of waking when the machine slept over their time', async () => {
+    const harness = new RunHarness()
+    const { attempts, doWork } = failing(1)
+    const run = harness.start(doWork, { policy: { retry: { attempts: 2, backoffMs: 600_000 } } })
+    await harness.clock.settle()
+    harness.clock.sleep(3_600_000)
+    await harness.clock.advance(60_000)
+    expect(attempts).toEqual([1, 2])
+    expect(run.record.outcome).toBe('succeeded')
+    expect(harness.clock.timerCount).toBe(0)
+  })
+
+  it('wait for what a sleep leaves of their time', async () => {
+    const harness = new RunHarness()
+    const { attempts, doWork } = failing(1)
+    harness.start(doWork, { policy: { retry: { attempts: 2, backoffMs: 600_000 } } })
+    await harness.clock.advance(60_000)
+    harness.clock.sleep(240_000)
+    await harness.clock.advance(299_999)
+    expect(attempts).toEqual([1])
+    await harness.clock.advance(1)
+    expect(attempts).toEqual([1, 2])
+  })
+
+  it('wait no longer when the clock is set back', async () => {
+    const harness = new RunHarness()
+    const { attempts, doWork } = failing(1)
+    harness.start(doWork, { policy: { retry: { attempts: 2, backoffMs: 600_000 } } })
+    await harness.clock.settle()
+    harness.clock.step(-86_400_000)
+    await harness.clock.advance(599_999)
+    expect(attempts).toEqual([1])
+    await harness.clock.advance(1)
+    expect(attempts).toEqual([1, 2])
+  })
+
+  it('are over as soon as somebody looks who knows that the next slot has come, and leave the worker free for it', async () => {
+    const harness = new RunHarness()
+    const { attempts, doWork } = failing(9)
+    const nextDueAtMs = harness.clock.now() + 3_600_000
+    const run = harness.start(doWork, { policy: { retry: { attempts: 9, backoffMs: 600_000 } }, plan: { nextDueAtMs } })
+    await harness.clock.settle()
+    run.look()
+    harness.clock.sleep(3_599_999)
+    run.look()
+    expect(run.isFinished).toBe(false)
+    harness.clock.sleep(1)
+    run.look()
+    expect([run.isSettled, harness.settled]).toEqual([true, 1])
+    expect(run.record).toMatchObject({ outcome: 'failed', attempts: 1, error: { message: 'failure 1' } })
+    await harness.clock.advance(3_600_000)
+    expect([attempts, harness.settled, harness.clock.timerCount]).toEqual([[1], 1, 0])
+  })
+
+  it('are not looked for while an attempt is at work, which goes on over the next slot', async () => {
+    const harness = new RunHarness()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const nextDueAtMs = harness.clock.now() + 1_000
+    const run = harness.start(() => promise, {
+      policy: { retry: { attempts: 9, backoffMs: 10 } },
+      plan: { nextDueAtMs },
+    })
+    await harness.clock.advance(1_000)
+    run.look()
+    expect(run.isFinished).toBe(false)
+    resolve()
+    await run.drained
+    expect(run.record.outcome).toBe('succeeded')
+  })
+
   it('are ended by an abort while the run waits: it settles at once', async () => {
     const harness = new RunHarness()
     const { attempts, doWork } = failing(9)

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Clock, setLongTimer } from './clock.ts'
+import { type Clock, setLongTimer, setWallTimer } from './clock.ts'
 import { LeaseLostError, type ManagerStoppedError, RunCancelledError, RunTimeoutError } from './errors.ts'
 import { inOwnContext } from './own-context.ts'
 import type { SafeLogger } from './safe-logger.ts'
@@ -96,6 +96,7 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
   #controller: AbortController | undefined
   #abortReason: RunAbort | undefined
   #lastError: { readonly error: unknown } | undefined
+  /** Ends the wait for a retry: nothing is at work then, so the run settles before this returns. */
   #endWait: (() => void) | undefined
   /** Of its timeout, and after an abort of being stuck. */
   #clearTimer: (() => void) | undefined
@@ -186,6 +187,11 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
     if (!this.#endWait || this.isFinished) return
     this.#finish('failed', undefined, this.#lastError?.error)
     this.#endWait()
+  }
+
+  /** Looks at the clock: a retry that a machine has slept through until the next slot is none, and the worker is free for that. */
+  look(): void {
+    if (this.#endWait && isPast(this.plan.nextDueAtMs, this.#host.clock.now())) this.endRetries()
   }
 
   /** `doWork` waits for the manager to stop, so the stop must not wait for `doWork`. */
@@ -307,23 +313,27 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
     this.logger.warn({ err: error, attempt, retryAt: new Date(retryAtMs) }, 'attempt failed, it will be repeated')
     this.#host.runRetrying(this, attempt, error, retryAtMs)
     // Whoever was told may have aborted it, or ended its retries.
-    if (!this.isFinished && this.#mayRetry) await this.#wait(retryAtMs - clock.now())
+    if (!this.isFinished && this.#mayRetry) await this.#wait(retryAtMs)
     if (this.isFinished) return false
     // The machine may have slept meanwhile.
     if (!this.#mayRetry || isPast(this.plan.nextDueAtMs, clock.now())) this.#finish('failed', undefined, error)
     return !this.isFinished
   }
 
-  #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clear()
-        this.#endWait = undefined
-        resolve()
-      }
-      const clear = setLongTimer(this.#host.clock, end, ms)
-      this.#endWait = end
-    })
+  /** Resolves when it is time, and never when the wait is ended before. */
+  #wait(retryAtMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const over = () => {
+      this.#endWait = undefined
+      resolve()
+    }
+    const timer = setWallTimer(this.#host.clock, over, retryAtMs)
+    this.#endWait = () => {
+      timer.clear()
+      this.#endWait = undefined
+      this.#settle()
+    }
+    return promise
   }
 
   #finish(outcome: RunOutcome, reason?: Reason, error?: unknown): void {

@@ -44,12 +44,12 @@ class Waiting {
   readonly record: RunRecord
   /** Whether it waits for its lock, and not for its jitter. */
   readonly isAsking: boolean
-  /** Looks at the clock, and ends the wait if it is over. What asks for its lock waits for no time. */
+  /** Looks at the clock, and ends the wait if it is over. */
   readonly look: () => void
   /** Ends the wait; whoever waits for it too is told why. */
   readonly end: (why: BackgroundWorkerError) => void
 
-  constructor({ entry, record, isAsking = false, look = () => {}, end }: WaitStart) {
+  constructor({ entry, record, isAsking = false, look, end }: WaitStart) {
     this.entry = entry
     this.record = record
     this.isAsking = isAsking
@@ -59,7 +59,7 @@ class Waiting {
 }
 
 /** What waits. */
-export type WaitStart = Pick<Waiting, 'entry' | 'record' | 'end'> & Partial<Pick<Waiting, 'isAsking' | 'look'>>
+export type WaitStart = Pick<Waiting, 'entry' | 'record' | 'look' | 'end'> & Partial<Pick<Waiting, 'isAsking'>>
 
 /** What a run needs to be started, besides its worker. */
 export interface RunStart {
@@ -142,8 +142,7 @@ export class ActiveWork {
 
   /** A wait whose time has come is over now: after a sleep or a step its own timer may not have noticed yet. */
   lookAtWait(entry: ManagedPeriodicWorker): void {
-    const active = this.#activeOf(entry)
-    if (active instanceof Waiting) active.look()
+    this.#activeOf(entry)?.look()
   }
 
   /** The wait is over by itself. Gives whether anything was active. */

@@ -1,5 +1,10 @@
 import type { Clock, LockHold, LockRefusal, LockRequest } from '@background-workers/abstractions'
-import { StoreUnavailableError, setLongTimer } from '@background-workers/abstractions/for-managers'
+import {
+  StoreUnavailableError,
+  type WallTimer,
+  setLongTimer,
+  setWallTimer,
+} from '@background-workers/abstractions/for-managers'
 
 /** A lock that has not answered for so long is taken for unreachable. */
 export const SILENT_AFTER_MS = 10_000
@@ -38,7 +43,7 @@ export class LockWait {
   #isOver = false
   #attempt = 0
   #lastError: unknown
-  #clearDeadline = () => {}
+  #deadline: WallTimer | undefined
   #clearTimer = () => {}
 
   constructor(waiter: LockWaiter, host: LockWaitHost) {
@@ -48,16 +53,18 @@ export class LockWait {
 
   start(): void {
     const { untilMs } = this.#waiter
-    if (untilMs !== undefined) {
-      const { clock } = this.#host
-      this.#clearDeadline = setLongTimer(clock, () => this.#giveUp(), Math.max(0, untilMs - clock.now()) + 1)
-    }
+    if (untilMs !== undefined) this.#deadline = setWallTimer(this.#host.clock, () => this.#giveUp(), untilMs + 1)
     this.#ask()
+  }
+
+  /** Looks at the clock, and gives up if its time is over. */
+  look(): void {
+    this.#deadline?.look()
   }
 
   end(): void {
     this.#isOver = true
-    this.#clearDeadline()
+    this.#deadline?.clear()
     this.#clearTimer()
   }
 

@@ -1,11 +1,4 @@
-import type {
-  BackgroundWorkerError,
-  Clock,
-  RunRecord,
-  Slot,
-  SlotDecision,
-  TimerHandle,
-} from '@background-workers/abstractions'
+import type { BackgroundWorkerError, Clock, RunRecord, Slot, SlotDecision } from '@background-workers/abstractions'
 import {
   type Run,
   type SafeLogger,
@@ -15,6 +8,7 @@ import {
   decideSlot,
   manualRunId,
   nonRunOf,
+  setWallTimer,
   slotRunId,
   startRunId,
   startWindow,
@@ -23,7 +17,6 @@ import { ActiveWork, type RunStart, slotAt } from './active-work.ts'
 import type { LockWaiter } from './lock-wait.ts'
 import type { ManagedPeriodicWorker } from './managed-worker.ts'
 import { RunRecords, type RunRecordsParts } from './run-records.ts'
-import { MAX_WAIT_MS } from './timetable.ts'
 import { WorkerLocks } from './worker-locks.ts'
 
 /** What a slot runner shares with its manager. */
@@ -73,7 +66,7 @@ export class SlotRunner {
       slot,
       now,
     )
-    if (decision.kind === 'run' && decision.startAt > now) this.#waitForJitter(entry, slot, decision.startAt, now)
+    if (decision.kind === 'run' && decision.startAt > now) this.#waitForJitter(entry, slot, decision.startAt)
     else this.#carryOut(entry, slot, decision, now)
   }
 
@@ -134,27 +127,13 @@ export class SlotRunner {
     await this.#locks?.stop(deadline)
   }
 
-  /** Ends at `startAt` by the wall clock. One that is set back makes it no longer than it was meant to be. */
-  #waitForJitter(entry: ManagedPeriodicWorker, slot: Slot, startAt: number, since: number): void {
-    const clock = this.#clock
-    const endsAt = clock.monotonicNow() + startAt - since
-    let timer: TimerHandle
-    const end = () => clock.clearTimer(timer)
-    const arm = (remainingMs: number) => {
-      timer = clock.setTimer(look, Math.min(Math.max(1, remainingMs), MAX_WAIT_MS))
-    }
-    const look = () => {
-      end()
-      const now = clock.now()
-      const remainingMs = Math.min(startAt - now, endsAt - clock.monotonicNow())
-      if (remainingMs > 0) {
-        arm(remainingMs)
-        return
-      }
+  #waitForJitter(entry: ManagedPeriodicWorker, slot: Slot, startAt: number): void {
+    const start = () => {
       this.work.waited(entry)
+      const now = this.#clock.now()
       this.#carryOut(entry, slot, this.#decideAfterWait(entry, slot, now), now)
     }
-    arm(startAt - since)
+    const { look, clear: end } = setWallTimer(this.#clock, start, startAt)
     this.work.wait({ entry, record: this.#records.ofSlot(entry, slot), look, end })
   }
 
@@ -175,17 +154,17 @@ export class SlotRunner {
     ended: (why: BackgroundWorkerError) => void = () => {},
   ): void {
     const noLongerWaiting = () => this.work.waited(entry)
-    const endWait = locks.wait({
+    const wait = locks.wait({
       ...asked,
       held: (hold) => noLongerWaiting() && held(hold),
       refused: (blockedBy) => noLongerWaiting() && refused(blockedBy),
       failed: (error) => noLongerWaiting() && failed(error),
     })
     const end = (why: BackgroundWorkerError) => {
-      endWait()
+      wait.end()
       ended(why)
     }
-    this.work.wait({ entry, record, isAsking: true, end })
+    this.work.wait({ entry, record, isAsking: true, look: () => wait.look(), end })
   }
 
   #waitForSlotLock(locks: WorkerLocks, entry: ManagedPeriodicWorker, slot: Slot): void {

@@ -1,7 +1,8 @@
+import { MAX_WAIT_MS } from '@background-workers/abstractions/for-managers'
 import { ManualClock } from '@background-workers/abstractions/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Appointment, MAX_WAIT_MS, Timetable } from './timetable.ts'
+import { type Appointment, Timetable } from './timetable.ts'
 
 class Item implements Appointment {
   dueAt: number | undefined

@@ -1,5 +1,5 @@
 import type { Clock, TimerHandle } from '@background-workers/abstractions'
-import { OVERDUE_AFTER_MS, Run } from '@background-workers/abstractions/for-managers'
+import { MAX_WAIT_MS, OVERDUE_AFTER_MS, Run } from '@background-workers/abstractions/for-managers'
 
 /** Something with a due time. The timetable keeps both fields. */
 export interface Appointment {
@@ -7,9 +7,6 @@ export interface Appointment {
   dueAt: number | undefined
   heapIndex: number
 }
-
-/** The longest wait for one alarm: a clock step or a suspend is noticed within this time. */
-export const MAX_WAIT_MS = 60_000
 
 /** A smaller step back than this is the clock being trimmed; no schedule has finer slots that matter. */
 const STEP_BACK_MS = 1_000

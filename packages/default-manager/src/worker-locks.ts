@@ -40,8 +40,8 @@ export class WorkerLocks {
     this.#outage = new StoreOutage(parts)
   }
 
-  /** Asks for a lock before it returns. Gives how to end the wait; a hold that comes afterwards is given back. */
-  wait(waiter: LockWaiter): () => void {
+  /** Asks for a lock before it returns. A hold that comes after the end of the wait is given back. */
+  wait(waiter: LockWaiter): LockWait {
     const wait = new LockWait(waiter, {
       clock: this.#parts.clock,
       ask: () => this.#ask(waiter.request),
@@ -50,7 +50,7 @@ export class WorkerLocks {
     })
     // A run that triggers another is not the one that this lock is for.
     Run.outside(() => wait.start())
-    return () => wait.end()
+    return wait
   }
 
   /** Gives a lock back; what goes wrong is logged. */

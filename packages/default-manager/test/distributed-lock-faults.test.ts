@@ -48,6 +48,41 @@ describe('while the lock can not be reached', () => {
     expect(runs).toEqual([slotId(20)])
   })
 
+  it('a slot whose window passes while the machine sleeps is missed within a minute of waking', async () => {
+    const { clock, lock, manager, records } = await startInstance()
+    lock.mode = 'away'
+    await clock.advance(11 * MINUTE_MS)
+    clock.sleep(5 * MINUTE_MS)
+    await clock.advance(MINUTE_MS)
+    expect(await records()).toEqual(['scheduled missed late'])
+    expect((await manager.get('sweep'))?.activeRun).toBeUndefined()
+  })
+
+  it('a slot whose window passes while the machine sleeps does not block the next one', async () => {
+    const { clock, lock, manager, runs, records } = await startInstance()
+    lock.mode = 'away'
+    await clock.advance(11 * MINUTE_MS)
+    clock.sleep(10 * MINUTE_MS)
+    // It looks at the timetable, before any timer of the wait has fired.
+    await manager.health()
+    expect((await manager.get('sweep'))?.activeRun?.runId).toBe(slotId(20))
+    expect(await records()).toEqual(['scheduled missed late'])
+    lock.mode = 'there'
+    await clock.advance(5_000)
+    expect(runs).toEqual([slotId(20)])
+  })
+
+  it('a slot waits no longer than for its window when the clock is set back', async () => {
+    const { clock, lock, records } = await startInstance()
+    lock.mode = 'away'
+    await clock.advance(11 * MINUTE_MS)
+    clock.step(-3 * MINUTE_MS)
+    await clock.advance(4 * MINUTE_MS)
+    expect(await records()).toEqual([])
+    await clock.advance(1)
+    expect(await records()).toEqual(['scheduled missed late'])
+  })
+
   it('a run at the start waits for as long as a slot', async () => {
     const { clock, lock, manager, runs, records } = await startInstance({ policy: { runOnStart: true } })
     await clock.settle()

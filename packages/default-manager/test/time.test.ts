@@ -340,6 +340,63 @@ describe('a sleep while a slot waits for its jitter', () => {
   })
 })
 
+describe('a sleep while a run waits for its retry', () => {
+  const slotOf = (hour: number) => new Date(Date.UTC(2026, 0, 1, hour))
+
+  /** It is 02:05, and the run of 02:00 is repeated at 02:10. */
+  async function retryingWorker() {
+    const clock = new ManualClock(slotOf(2).getTime() - 1)
+    const manager = new DefaultBackgroundWorkerManager({ clock })
+    const attempts: [Date, number][] = []
+    const worker = periodicWorker({
+      name: 'flaky',
+      schedule: every('1h', { offset: 0 }),
+      policy: { retry: { attempts: 2, backoffMs: 600_000 } },
+      doWork({ scheduledFor, attempt }) {
+        attempts.push([scheduledFor, attempt])
+        if (attempt === 1 && scheduledFor.getTime() === slotOf(2).getTime()) throw new Error('not yet')
+      },
+    })
+    await manager.add(worker)
+    await manager.start()
+    await clock.advance(5 * 60_000)
+    expect(attempts).toEqual([[slotOf(2), 1]])
+    return { clock, manager, attempts }
+  }
+
+  it('is noticed within a minute: the next attempt starts', async () => {
+    const { clock, manager, attempts } = await retryingWorker()
+    clock.sleep(HOUR_MS / 2)
+    await clock.advance(60_000)
+    expect(attempts).toEqual([
+      [slotOf(2), 1],
+      [slotOf(2), 2],
+    ])
+    expect(await manager.runs('flaky')).toMatchObject([{ outcome: 'succeeded', attempts: 2 }])
+    await manager.stop()
+  })
+
+  it.each([
+    ['the timer of the wait', async ({ clock }: { clock: ManualClock }) => clock.advance(60_000)],
+    ['the alarm', async ({ manager }: { manager: DefaultBackgroundWorkerManager }) => void (await manager.health())],
+  ])('costs no later slot when %s notices it first', async (_title, notice) => {
+    const { clock, manager, attempts } = await retryingWorker()
+    clock.sleep(HOUR_MS)
+    await notice({ clock, manager })
+    await clock.settle()
+    expect(attempts).toEqual([
+      [slotOf(2), 1],
+      [slotOf(3), 1],
+    ])
+    expect(await manager.runs('flaky')).toMatchObject([
+      { scheduledFor: slotOf(3), kind: 'catch-up', outcome: 'succeeded' },
+      { scheduledFor: slotOf(2), outcome: 'failed', attempts: 1, error: { message: 'not yet' } },
+    ])
+    await manager.stop()
+    expect(clock.timerCount).toBe(0)
+  })
+})
+
 describe('a clock that is set back while a slot waits for its jitter', () => {
   const hourly = every('1h', { offset: 0 })
   const firstSlot = Date.UTC(2026, 0, 1, 1)

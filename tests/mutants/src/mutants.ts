@@ -96,6 +96,9 @@ export const mutants: readonly Mutant[] = [
       'a retry starts past the next slot after a sleep': [
         ['|| isPast(this.plan.nextDueAtMs, clock.now()))', '|| isPast(undefined, clock.now()))'],
       ],
+      'a retry that was slept through blocks the next slot': [
+        ['isPast(this.plan.nextDueAtMs, this.#host.clock.now())', 'isPast(undefined, this.#host.clock.now())'],
+      ],
       'a pause does not end retries': [['    this.#mayRetry = false\n', '']],
       'an outcome is fixed twice': [
         ['    if (this.isFinished) return false\n    this.#abortReason', '    this.#abortReason'],
@@ -182,10 +185,6 @@ export const mutants: readonly Mutant[] = [
       ['    if (activeRunId !== undefined && activeRunId === slotRunId(entry.name, slot)) return\n', ''],
     ],
     'a slot that waits is decided again': [['return isWaiting || (entry', 'return (entry']],
-    'a wait for jitter does not notice a sleep': [['Math.min(Math.max(1, remainingMs), MAX_WAIT_MS)', 'remainingMs']],
-    'a wait for jitter is as long as a clock is set back': [
-      ['Math.min(startAt - now, endsAt - clock.monotonicNow())', 'startAt - now'],
-    ],
     'a set back clock hides missed slots': [["slot.missedSlots > 0 ? 'catch-up' : 'scheduled'", "'scheduled'"]],
   }),
   ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, locks, {
@@ -215,9 +214,8 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf(`${defaultManager}/src/lock-wait.ts`, locks, {
     'a lock that comes late is kept': [['      this.#host.release(answer)\n', '']],
     'a lock that is lost already is as good': [['(this.#isOver || answer.signal.aborted)', 'this.#isOver']],
-    'a slot waits for its lock beyond its window': [
-      ['Math.max(0, untilMs - clock.now()) + 1', 'Math.max(0, untilMs - clock.now()) + 600_000'],
-    ],
+    'a slot waits for its lock beyond its window': [['untilMs + 1)', 'untilMs + 600_000)']],
+    'a slot that waits for its lock blocks the next one after a sleep': [['    this.#deadline?.look()\n', '']],
     'a silent lock is waited for': [['const SILENT_AFTER_MS = 10_000', 'const SILENT_AFTER_MS = 100_000_000']],
   }),
   ...mutantsOf(`${abstractions}/in-process-lock.ts`, [`${abstractions}/in-process-lock.test.ts`], {
@@ -306,14 +304,20 @@ export const mutants: readonly Mutant[] = [
     ],
   }),
   ...ownMutants('clock', {
-    'a timer that fires early ends a wait': [['(endsAt > clock.monotonicNow() ? arm() : callback())', 'callback()']],
-    'a wait is longer than a timer can hold': [
-      ['Math.min(Math.max(1, remainingMs), MAX_TIMER_MS)', 'Math.max(1, remainingMs)'],
-    ],
+    'a timer that fires early ends a wait': [['    if (ms > 0) arm(ms)\n    else callback()', '    callback()']],
+    'a wait is longer than a timer can hold': [['callback, MAX_TIMER_MS, ', 'callback, Number.MAX_VALUE, ']],
     'a wait sees steps of the wall clock': [
-      ['const endsAt = clock.monotonicNow()', 'const endsAt = clock.now()'],
-      ['endsAt - clock.monotonicNow()', 'endsAt - clock.now()'],
-      ['(endsAt > clock.monotonicNow()', '(endsAt > clock.now()'],
+      ['const endsAt = clock.monotonicNow() + delayMs', 'const endsAt = clock.now() + delayMs'],
+      ['() => endsAt - clock.monotonicNow())', '() => endsAt - clock.now())'],
+    ],
+    'a wait for a wall time does not notice a sleep': [
+      ['callback, MAX_WAIT_MS, remainingMs)', 'callback, MAX_TIMER_MS, remainingMs)'],
+    ],
+    'a wait for a wall time is as long as a clock is set back': [
+      ['Math.min(at - clock.now(), endsAt - clock.monotonicNow())', 'at - clock.now()'],
+    ],
+    'a wait for a wall time is as long as a machine sleeps': [
+      ['Math.min(at - clock.now(), endsAt - clock.monotonicNow())', 'endsAt - clock.monotonicNow()'],
     ],
     'the system clock keeps the timers it has seen first': [
       [

@@ -36,6 +36,7 @@ export interface ModelRun {
   isWorking: boolean
   /** When the last attempt failed, in wall time. */
   failedAt: number | undefined
+  /** When it is repeated: `at` by the wall clock, and no later than `startsMs` by the monotonic one. */
   retry: { readonly at: number; readonly startsMs: number } | undefined
   outcome: string | undefined
   /** When its signal was aborted. */
@@ -304,6 +305,8 @@ export class Model {
       assert.ok(active !== undefined, 'a slot is skipped only for an active run')
       assert.equal(record.blockedBy, active, 'a skipped slot names the run that was active')
       assert.notEqual(record.runId, active, 'a slot does not block itself')
+      const isWaitOver = worker.run?.retry && this.#times.now() >= worker.run.nextSlot
+      assert.ok(!isWaitOver, 'no slot is skipped for a run that can not be repeated any more')
       this.#decide(worker, entry, record)
       return
     }
@@ -373,7 +376,8 @@ export class Model {
     const at = retryTimeOf(run)
     assert.equal(retryAt.getTime(), at, 'a retry comes after its backoff')
     assert.ok(run.mayRetry && at < run.nextSlot, 'no attempt starts at or after the next slot')
-    run.retry = { at, startsMs: this.#times.monotonicNow() + Math.max(1, at - this.#times.now()) }
+    const waitMs = Math.max(1, at - this.#times.now())
+    run.retry = { at: this.#times.now() + waitMs, startsMs: this.#times.monotonicNow() + waitMs }
   }
 
   schedulesRepaired({ workers }: ManagerEvents['schedules-repaired']): void {
@@ -409,7 +413,8 @@ export class Model {
     assert.equal(attempt, run.attempts + 1)
     if (attempt > 1) {
       assert.ok(this.#times.now() < run.nextSlot, 'no attempt starts at or after the next slot')
-      assert.equal(this.#times.monotonicNow(), run.retry?.startsMs, 'a retry starts at its time')
+      assert.ok(run.retry && this.#isTimeOf(run.retry), 'no retry starts early')
+      assert.ok(this.#times.monotonicNow() <= run.retry.startsMs, 'a clock that was set back makes no backoff longer')
     }
     run.attempts = attempt
     run.isWorking = true
@@ -602,11 +607,16 @@ export class Model {
     assert.ok(this.#times.now() < startAt, 'a slot waits no longer than for its jitter')
   }
 
+  #isTimeOf({ at, startsMs }: NonNullable<ModelRun['retry']>): boolean {
+    return this.#times.now() >= at || this.#times.monotonicNow() >= startsMs
+  }
+
   #checkRun(run: ModelRun, elapsedMs: number): void {
     const { policy, outcome, abortedMs } = run
     if (outcome === undefined) {
       assert.ok(elapsedMs - run.startedMs < (policy.timeoutMs ?? Number.POSITIVE_INFINITY), 'a timeout is kept')
       assert.ok(run.isWorking || run.retry, 'a run that does nothing has ended')
+      if (run.retry && this.isCalm) assert.ok(!this.#isTimeOf(run.retry), 'a run waits no longer than for its retry')
     } else if (abortedMs !== undefined && !run.isAbandoned && !run.wasToldStuck) {
       assert.ok(elapsedMs < stuckTimeOf(run, abortedMs), 'a run that does not heed its abort is called stuck')
     }

@@ -136,6 +136,7 @@ function readPolicy(take: Take): PeriodicWorkerPolicy {
     { attempts: 3, backoffMs: 300, factor: 2 },
     { attempts: 2, backoffMs: 0 },
     { attempts: 4, backoffMs: 8 * SECOND_MS, factor: 3, maxBackoffMs: 20 * SECOND_MS },
+    { attempts: 3, backoffMs: 10 * MINUTE_MS },
   ])
   return {
     runOnStart: take(5) === 0,
