@@ -17,12 +17,9 @@ import type {
 } from '@background-workers/abstractions'
 import {
   type EntryHost,
-  FINE_AFTER_MS,
-  LoopWatch,
   type ManagerParts,
   ManagerStoppedError,
   NotPeriodicError,
-  OVERDUE_AFTER_MS,
   Run,
   type StoppableWorker,
   UnknownWorkerError,
@@ -35,12 +32,9 @@ import {
   createManagerParts,
   createWorkerEntry,
   effectiveSchedule,
-  findWrong,
   healthReport,
   isPeriodic,
   isSameSchedule,
-  latestDueSlot,
-  nextDueAt,
   pauseInfo,
   scheduleOverride,
 } from '@background-workers/abstractions/for-managers'
@@ -48,14 +42,11 @@ import { type ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'
 import { type DefaultManagerOptions, type FilledOptions, fillOptions } from './options.ts'
 import type { RunHistory } from './run-history.ts'
 import { SlotRunner } from './slot-runner.ts'
-import { Timetable } from './timetable.ts'
+import { WorkerSlots } from './worker-slots.ts'
 import { describeWorker } from './worker-status.ts'
 
 /** The smallest period, in ms. */
 const MIN_PERIOD_MS = 1
-
-/** A lag of the event loop is judged by half of this where no lock says what its lease is, in ms: then slots are overdue too. */
-const DEFAULT_LEASE_MS = 20_000
 
 /** The records of so many removed workers wait for the worker to be added again. */
 const REMOVED_HISTORIES_KEPT = 1_000
@@ -69,18 +60,15 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   readonly #clock: Clock
   readonly #stops: WorkerStops
   readonly #runner: SlotRunner
-  readonly #timetable: Timetable<ManagedPeriodicWorker>
-  readonly #loopWatch: LoopWatch
+  readonly #slots: WorkerSlots
   readonly #entryHost: EntryHost
   readonly #entries = new Map<string, ManagedWorker>()
   readonly #removedHistories = new Map<string, RunHistory>()
-  /** When the wall clock was last found to be set, on the monotonic clock. */
-  #steppedAt: number | undefined
 
   /** @throws InvalidOptionsError */
   constructor(options: DefaultManagerOptions = {}) {
     const parts = createManagerParts(fillOptions(options))
-    const { clock, distributedLock } = parts.options
+    const { clock } = parts.options
     this.#parts = parts
     this.#clock = clock
     this.#entryHost = {
@@ -91,20 +79,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       workerReady: (worker, name) => this.#workerReady(worker, name),
     }
     this.#stops = new WorkerStops(clock)
-    this.#runner = new SlotRunner({ ...parts, recorded: (entry, now) => this.#look(entry, now) })
-    this.#timetable = new Timetable({
-      clock,
-      due: (entry, dueAt) => this.#decide(entry, dueAt),
-      steppedBack: () => this.#repairAfterStepBack(),
-      ringing: (steppedMs) => this.#noteStep(steppedMs),
-      overdue: (entry) => this.#look(entry),
-    })
-    this.#loopWatch = new LoopWatch({
-      limitMs: (distributedLock?.leaseMs ?? DEFAULT_LEASE_MS) / 2,
-      logger: parts.logger,
-      health: parts.health,
-      isProgressing: () => this.#isRingingInTime(),
-    })
+    this.#runner = new SlotRunner({ ...parts, recorded: (entry, now) => this.#slots.look(entry, now) })
+    this.#slots = new WorkerSlots({ ...parts, entries: this.#entries, runner: this.#runner })
   }
 
   get state(): ManagerState {
@@ -144,7 +120,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     entry.isAdded = false
     this.#parts.health.clearWorker(name)
     this.#runner.work.forget(entry)
-    if (isPeriodic(entry)) this.#timetable.set(entry, undefined)
+    if (isPeriodic(entry)) this.#slots.drop(entry)
     if (entry.hasHistory) this.#keepHistory(name, entry.history)
     this.#stops.letGo(this.#stoppable(entry))
     this.#parts.reports.removed(name, given)
@@ -175,9 +151,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const given = checkCall('pause', name, options)
     const entry = this.#periodic(name, 'pause')
     entry.paused = pauseInfo(given, entry.paused, this.#clock.now())
-    this.#timetable.set(entry, undefined)
+    this.#slots.drop(entry)
     this.#runner.work.pause(entry)
-    this.#look(entry)
+    this.#slots.look(entry)
     this.#parts.reports.paused(name, given)
   }
 
@@ -186,7 +162,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const entry = this.#periodic(name, 'resume')
     if (!entry.paused) return
     entry.paused = undefined
-    this.#schedule(entry)
+    this.#slots.enterNext(entry)
     this.#parts.reports.resumed(name, given)
   }
 
@@ -197,7 +173,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const before = effectiveSchedule(entry)
     entry.override = scheduleOverride(checked, given, this.#clock.now())
     const after = effectiveSchedule(entry)
-    if (!isSameSchedule(before, after)) this.#schedule(entry)
+    if (!isSameSchedule(before, after)) this.#slots.enterNext(entry)
     this.#parts.reports.rescheduled(name, after, given)
   }
 
@@ -222,12 +198,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     let { reasons } = this.#parts.health
     // Neither what is told nor what is then decided belongs to a run that asks.
     Run.outside(() => {
-      this.#loopWatch.look()
-      const { first } = this.#timetable
-      if (first) this.#look(first)
+      this.#slots.lookAtProgress()
       reasons = this.#parts.health.reasons
-      // An alarm that has not rung is rung by whoever notices.
-      if (first && this.#isOverdue(first)) this.#timetable.ring()
+      this.#slots.ringIfOverdue()
     })
     return healthReport(this.state, reasons)
   }
@@ -249,8 +222,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
       if (isPeriodic(entry) && entry.definition.policy.runOnStart) runningOnStart.push(entry)
     }
     this.#runner.work.watchAgain((worker) => this.#parts.health.has('stuck', worker))
-    this.#timetable.open()
-    this.#loopWatch.start()
+    this.#slots.open()
     for (const entry of runningOnStart) this.#runOnStart(entry)
     this.#parts.reports.managerStarted({ workers: entries.length, instanceId: this.#parts.instanceId })
   }
@@ -258,9 +230,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   async #stop(timeoutMs: number): Promise<StopReport> {
     const { clock } = this.#parts.options
     const deadline = clock.monotonicNow() + timeoutMs
-    this.#timetable.close()
-    this.#loopWatch.stop()
-    this.#steppedAt = undefined
+    this.#slots.close()
     const caller = Run.current()
     const runs = (await this.#runner.stopWaiting(timeoutMs)).filter((run) => run !== caller)
     const stopping = runs.map((run) => ({ run, done: run.drained }))
@@ -286,13 +256,13 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   /** Its first slot comes after its own `start`, if it has one. */
   #startWorker(entry: ManagedWorker): void {
     entry.starter.start()
-    if (isPeriodic(entry)) this.#schedule(entry)
+    if (isPeriodic(entry)) this.#slots.enterNext(entry)
   }
 
   #workerReady(worker: IBackgroundWorker, name: string): void {
     const entry = this.#entries.get(name)
     if (entry?.worker !== worker) return
-    if (isPeriodic(entry)) this.#schedule(entry)
+    if (isPeriodic(entry)) this.#slots.enterNext(entry)
     this.#parts.reports.started(entry.name)
     this.#runOnStart(entry)
   }
@@ -301,108 +271,6 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (isPeriodic(entry) && entry.definition.policy.runOnStart && entry.starter.isReady && !entry.paused) {
       this.#runner.runOnStart(entry)
     }
-  }
-
-  /** Enters the worker's next slot after now; a paused, stopped or unready one has none. */
-  #schedule(entry: ManagedPeriodicWorker): void {
-    if (!this.#isScheduled(entry)) return
-    const now = this.#clock.now()
-    this.#enter(entry, this.#nextUndecided(entry, now), now)
-  }
-
-  #isScheduled(entry: ManagedPeriodicWorker): boolean {
-    return this.#parts.lifecycle.isWorking && entry.starter.isReady && !entry.paused && entry.isAdded
-  }
-
-  /** Enters the worker's next slot, or that it has none. */
-  #enter(entry: ManagedPeriodicWorker, dueAt: number | undefined, now: number): void {
-    this.#timetable.set(entry, dueAt, now)
-    this.#look(entry, now)
-  }
-
-  /** Looks what is wrong with a worker. Only one whose slots or history have just changed is looked at, and never all of them. */
-  #look(entry: ManagedPeriodicWorker, now: number = this.#clock.now()): void {
-    if (!entry.isAdded) return
-    const hasRun = entry.hasHistory && entry.history.hasRun
-    // Twice for each run, and nearly always: then nothing is made (236 of the 2,700 bytes that a run allocated).
-    const isInOrder = entry.dueAt !== undefined && now - entry.dueAt <= OVERDUE_AFTER_MS && hasRun === entry.hasHistory
-    if (isInOrder && this.#parts.health.isFine(entry.name)) return
-    const worker = {
-      name: entry.name,
-      isScheduled: this.#isScheduled(entry),
-      dueAtMs: entry.dueAt,
-      hasRun,
-      // No run is lost here; otherwise they matter only as long as it has never run.
-      recentOutcomes: entry.hasHistory && !hasRun ? entry.history.recentOutcomes : [],
-    }
-    this.#parts.reports.found(entry.name, findWrong(worker, now))
-  }
-
-  #nextUndecided(entry: ManagedPeriodicWorker, now: number): number | undefined {
-    const schedule = effectiveSchedule(entry)
-    let next = nextDueAt(schedule, now, entry.name)
-    // A clock that was set back makes a decided slot the next one again.
-    while (next !== undefined && this.#runner.isDecided(entry, next)) next = nextDueAt(schedule, next, entry.name)
-    return next
-  }
-
-  #decide(entry: ManagedPeriodicWorker, firstDueAt: number): void {
-    // What ran just before in the same ring may have removed, paused, rescheduled or stopped it.
-    const isStillDue = this.#parts.lifecycle.isWorking && !entry.paused && entry.dueAt === undefined && entry.isAdded
-    if (!isStillDue) return
-    try {
-      const now = this.#clock.now()
-      const slot = latestDueSlot(effectiveSchedule(entry), entry.name, firstDueAt, now)
-      this.#enter(entry, slot.nextDueAt, now)
-      this.#runner.work.lookAtWait(entry)
-      // Who was told of a wait that is over may have removed, paused, rescheduled or stopped it.
-      if (this.#isScheduled(entry) && entry.dueAt === slot.nextDueAt) this.#runner.decide(entry, slot, now)
-    } catch (err) {
-      // Nothing is known to throw here; if it does, this worker keeps its schedule and the others are not touched.
-      this.#parts.logger.error({ err, worker: entry.name }, 'deciding a slot failed')
-      if (entry.dueAt === undefined) this.#schedule(entry)
-    }
-  }
-
-  /** A due time more than one slot ahead of what the schedule says would keep the worker silent: it goes on from now. */
-  #repairAfterStepBack(): void {
-    const repaired: string[] = []
-    for (const entry of this.#entries.values()) {
-      if (!isPeriodic(entry) || entry.dueAt === undefined) continue
-      const expected = this.#nextUndecided(entry, this.#clock.now())
-      const afterExpected =
-        expected === undefined ? undefined : nextDueAt(effectiveSchedule(entry), expected, entry.name)
-      if (afterExpected === undefined || entry.dueAt <= afterExpected) continue
-      this.#timetable.set(entry, expected)
-      this.#look(entry)
-      repaired.push(entry.name)
-    }
-    this.#parts.reports.schedulesRepaired(repaired, 'the clock was set back: schedules go on from now')
-  }
-
-  /** While the alarm does not ring, the loop watch does it. */
-  #isRingingInTime(): boolean {
-    const isRinging = this.#timetable.isRingingInTime
-    if (!isRinging) Run.outside(() => this.#timetable.ring())
-    return isRinging
-  }
-
-  #noteStep(steppedMs: number): void {
-    const now = this.#clock.monotonicNow()
-    if (steppedMs !== 0) {
-      this.#steppedAt = now
-      const direction = steppedMs > 0 ? 'ahead' : 'back'
-      const message = `The wall clock was set ${direction} by ${Math.abs(steppedMs)} ms, or this machine slept. Slots go on from now.`
-      this.#parts.logger.warn({ steppedMs }, 'the wall clock was set, or this machine slept: slots go on from now')
-      this.#parts.health.add({ code: 'clock-skew', message })
-    } else if (this.#steppedAt !== undefined && now - this.#steppedAt > FINE_AFTER_MS) {
-      this.#steppedAt = undefined
-      this.#parts.health.clear('clock-skew')
-    }
-  }
-
-  #isOverdue({ dueAt }: ManagedWorker): boolean {
-    return dueAt !== undefined && this.#clock.now() - dueAt > OVERDUE_AFTER_MS
   }
 
   #keepHistory(name: string, history: RunHistory): void {
@@ -416,7 +284,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     return describeWorker(entry, {
       activeRun: this.#runner.work.recordOf(entry),
       isStuck: this.#parts.health.has('stuck', entry.name),
-      isOverdue: this.#isOverdue(entry),
+      isOverdue: this.#slots.isOverdue(entry),
     })
   }
 

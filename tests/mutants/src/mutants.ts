@@ -228,12 +228,12 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [contract, time], {
     'a pause owes its slots': [
-      [
-        '    this.#timetable.set(entry, undefined)\n    this.#runner.work.pause(entry)',
-        '    this.#runner.work.pause(entry)',
-      ],
-      ['    entry.paused = undefined\n    this.#schedule(entry)\n', '    entry.paused = undefined\n'],
+      ['    this.#slots.drop(entry)\n    this.#runner.work.pause(entry)', '    this.#runner.work.pause(entry)'],
+      ['    entry.paused = undefined\n    this.#slots.enterNext(entry)\n', '    entry.paused = undefined\n'],
     ],
+    'a removed worker keeps its slots': [['    if (isPeriodic(entry)) this.#slots.drop(entry)\n', '']],
+  }),
+  ...mutantsOf(`${defaultManager}/src/worker-slots.ts`, [contract, time], {
     'a decided slot comes again after a step back': [['this.#runner.isDecided(entry, next)', 'Number.isNaN(next)']],
     'a stop takes new slots': [['    this.#timetable.close()\n', '']],
     'a step back leaves workers silent': [['      this.#timetable.set(entry, expected)\n', '']],
@@ -241,7 +241,6 @@ export const mutants: readonly Mutant[] = [
     'a worker that was removed when its wait ended has a slot': [
       ['if (this.#isScheduled(entry) && entry.dueAt === slot.nextDueAt) this', 'this'],
     ],
-    'a removed worker keeps its slots': [['    if (isPeriodic(entry)) this.#timetable.set(entry, undefined)\n', '']],
   }),
   ...mutantsOf(`${defaultManager}/src/run-history.ts`, [`${defaultManager}/src/run-history.test.ts`, contract], {
     'consecutive failures are not reset': [['      this.#consecutiveFailures = 0\n', '']],
@@ -525,22 +524,22 @@ export const mutants: readonly Mutant[] = [
     'a worker that has not started can be triggered': [
       ['    if (!entry.starter.isReady) throw new WorkerNotReadyError(name)\n', ''],
     ],
-    'the watch goes on after the stop': [['    this.#loopWatch.stop()\n', '']],
-    'nobody rings an alarm that is dead': [['if (!isRinging) Run.outside(() => this.#timetable.ring())', '']],
-    'a clock that was set is not in the health': [
-      ["      this.#parts.health.add({ code: 'clock-skew', message })\n", ''],
-    ],
     'what is told and decided belongs to the run that asks for the health': [
       [
-        'Run.outside(() => {\n      this.#loopWatch.look()',
-        ';((callback: () => void) => callback())(() => {\n      this.#loopWatch.look()',
+        'Run.outside(() => {\n      this.#slots.lookAtProgress()',
+        ';((callback: () => void) => callback())(() => {\n      this.#slots.lookAtProgress()',
       ],
     ],
     'a run that a stop gave up on is never stuck': [
       ["    this.#runner.work.watchAgain((worker) => this.#parts.health.has('stuck', worker))\n", ''],
     ],
-    'whoever asks for the health does not ring the alarm': [
-      ['    if (first && this.#isOverdue(first)) this.#timetable.ring()\n', ''],
+    'whoever asks for the health does not ring the alarm': [['      this.#slots.ringIfOverdue()\n', '']],
+  }),
+  ...mutantsOf(`${defaultManager}/src/worker-slots.ts`, [contract, watchdog], {
+    'the watch goes on after the stop': [['    this.#loopWatch.stop()\n', '']],
+    'nobody rings an alarm that is dead': [['if (!isRinging) Run.outside(() => this.#timetable.ring())', '']],
+    'a clock that was set is not in the health': [
+      ["      this.#parts.health.add({ code: 'clock-skew', message })\n", ''],
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [stopFromWithin], {
