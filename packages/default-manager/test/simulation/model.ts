@@ -386,11 +386,13 @@ export class Model {
       const { name, entry } = worker
       if (entry?.next === undefined) continue
       const expected = this.#nextUndecided(worker, entry)
-      if (entry.next <= effective(entry).next(expected)) continue
+      const latestAllowed = effective(entry).next(expected)
+      if (entry.next <= latestAllowed) continue
       // A worker that is not repaired may still be behind, at the slot that came again.
+      const isBehind = worker.again !== undefined && worker.again <= latestAllowed && !workers.includes(name)
+      entry.next = isBehind ? worker.again : expected
       worker.again = undefined
-      silent.push(name)
-      entry.next = expected
+      if (!isBehind) silent.push(name)
     }
     assert.deepEqual([...workers].sort(), silent.sort(), 'a step back repairs the schedules that would be silent')
   }
