@@ -4,7 +4,7 @@ import { csrf } from 'hono/csrf'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type DashboardContext, type DashboardEnv, type DashboardParts, frameOf, rootOf } from './dashboard-context.ts'
 import { isOwnForm, openForm } from './form-session.ts'
-import { type OperationName, OperationRefusedError, findOperation, isInputError } from './operations.ts'
+import { OPERATIONS, type OperationName, OperationRefusedError, isInputError, isOperationName } from './operations.ts'
 import { confirmPage } from './pages/confirm.ts'
 import { findFormProblem } from './plain-text.ts'
 import { errorCode } from './problem.ts'
@@ -19,21 +19,21 @@ export function addActionRoutes(app: Hono<DashboardEnv>, parts: DashboardParts):
   const checkOrigin = csrf({ origin: (origin, c) => isOwnOrigin(origin, c, options.allowedOrigins) })
 
   app.post('/workers/:worker/:operation', async (c) => {
-    const operation = findOperation(c.req.param('operation'))
+    const operation = c.get('operation')
     if (!operation) return c.notFound()
     const form = await readOwnForm(c)
     const { by } = c.get('operator')
-    const { action } = operation
+    const { action } = OPERATIONS[operation]
     let worker: WorkerStatus | undefined
     try {
-      worker = await findWorker(parts, c.req.param('worker'))
+      worker = await findWorker(c, parts)
       if (!worker) refuse(c, 404, 'no such worker', 'There is no worker of that name.')
       const problem = findFormProblem(form)
       if (problem) {
         audit.write({ action, worker: worker.name, by, outcome: 'refused', reason: `a field holds ${problem.holds}` })
-        return askAgain(c, worker, form, problem.message, 400)
+        return askAgain(c, operation, worker, form, problem.message, 400)
       }
-      const details = await operation.perform({ manager: options.manager, worker, form, by })
+      const details = await OPERATIONS[operation].perform({ manager: options.manager, worker, form, by })
       list.forget()
       health.forget()
       audit.write({ by, action, worker: worker.name, details, outcome: 'done' })
@@ -42,16 +42,15 @@ export function addActionRoutes(app: Hono<DashboardEnv>, parts: DashboardParts):
       if (error instanceof OperationRefusedError) refuse(c, 409, error.message, error.message)
       audit.write({ ...c.get('purpose'), by, outcome: 'failed', reason: errorCode(error) }, error)
       if (!worker || !isInputError(error)) throw error
-      return askAgain(c, worker, form, error.message, 422)
+      return askAgain(c, operation, worker, form, error.message, 422)
     }
-    const isGone = operation.action === 'remove'
-    const page = isGone ? 'workers' : workerPath(worker.name)
-    return c.redirect(`${rootOf(c.req.path)}${page}?done=${c.req.param('operation')}`, 303)
+    const page = operation === 'remove' ? 'workers' : workerPath(worker.name)
+    return c.redirect(`${rootOf(c.req.path)}${page}?done=${operation}`, 303)
   })
 
   // Looking at the path of an action does nothing.
   app.all('/workers/:worker/:operation', (c) => {
-    if (!findOperation(c.req.param('operation'))) return c.notFound()
+    if (!isOperationName(c.req.param('operation'))) return c.notFound()
     c.header('allow', 'POST')
     return refuse(c, 405, 'not a POST', 'This can only be done with the form of its page.')
   })
@@ -59,12 +58,12 @@ export function addActionRoutes(app: Hono<DashboardEnv>, parts: DashboardParts):
   /** The form once more, with what was sent and what is wrong with that. */
   function askAgain(
     c: DashboardContext,
+    operation: OperationName,
     worker: WorkerStatus,
     sent: URLSearchParams,
     problem: string,
     status: ContentfulStatusCode,
   ) {
-    const operation = c.req.param('operation') as OperationName
     const token = openForm(c, options.secret)
     return c.html(confirmPage(frameOf(c, options), { worker, operation, token, problem, sent }), status)
   }

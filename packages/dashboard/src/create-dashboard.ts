@@ -10,7 +10,7 @@ import {
   type DashboardEnv,
   type DashboardParts,
   frameOf,
-  purposeOf,
+  readPurpose,
 } from './dashboard-context.ts'
 import { healthReader } from './health-reader.ts'
 import { LiveUpdates } from './live-updates.ts'
@@ -110,8 +110,9 @@ function createApp(parts: DashboardParts): Hono<DashboardEnv> {
 
   app.use(async (c, next) => {
     c.header('cache-control', 'no-store')
-    const purpose = purposeOf(c.req.method, c.req.path)
+    const { purpose, operation } = readPurpose(c.req.method, c.req.path)
     c.set('purpose', purpose)
+    c.set('operation', operation)
     const permission = await askPermission(authorize, c.req.raw, purpose.action, purpose.worker)
     if (permission.kind === 'refused') {
       const { reason, response, operator, error: cause } = permission

@@ -5,7 +5,7 @@ import type { Audit } from './audit.ts'
 import type { DashboardAction, Operator } from './authorize.ts'
 import type { KnownHealth } from './health-reader.ts'
 import type { LiveUpdates } from './live-updates.ts'
-import { findOperation } from './operations.ts'
+import { OPERATIONS, type OperationName, isOperationName } from './operations.ts'
 import type { FilledOptions } from './options.ts'
 import type { PageFrame } from './pages/layout.ts'
 import type { SharedReading } from './shared-reading.ts'
@@ -21,9 +21,12 @@ export interface DashboardParts {
   readonly live: LiveUpdates
 }
 
-/** What a request carries from its permission to its route. */
+/**
+ * What a request carries from its permission to its route. A route takes worker and operation from here and never from
+ * its path, which it would read decoded: what is done is what `authorize` was asked for.
+ */
 export interface DashboardEnv {
-  Variables: { purpose: Purpose; operator: Operator }
+  Variables: { purpose: Purpose; operation: OperationName | undefined; operator: Operator }
 }
 
 /** A request of the dashboard. */
@@ -37,14 +40,14 @@ export interface Purpose {
 
 /**
  * Reads from method and path what a request is for, so that one place asks `authorize` for all of them. The form of an
- * action is for that action. A name that no worker can have stays out of it.
+ * action is for that action. A name that no worker can have stays out of it, and so does one that is percent-encoded.
  */
-export function purposeOf(method: string, path: string): Purpose {
-  const [, top, name = '', ...rest] = path.split('/')
-  if (top !== 'workers' || !isWorkerName(name)) return { action: 'view' }
-  const names = rest[0] === 'confirm' ? rest.slice(1) : method === 'POST' ? rest : []
-  const operation = names.length === 1 ? findOperation(names[0] as string) : undefined
-  return { action: operation?.action ?? 'view', worker: name }
+export function readPurpose(method: string, path: string): Pick<DashboardEnv['Variables'], 'purpose' | 'operation'> {
+  const [, top, worker = '', ...rest] = path.split('/')
+  if (top !== 'workers' || !isWorkerName(worker)) return { purpose: { action: 'view' }, operation: undefined }
+  const [name = '', ...others] = rest[0] === 'confirm' ? rest.slice(1) : method === 'POST' ? rest : []
+  const operation = isOperationName(name) && others.length === 0 ? name : undefined
+  return { purpose: { action: operation ? OPERATIONS[operation].action : 'view', worker }, operation }
 }
 
 /** What the pages of a request share. */

@@ -138,9 +138,9 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   },
 }
 
-/** The operation of that name, or nothing. */
-export function findOperation(name: string): Operation | undefined {
-  return Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name as OperationName] : undefined
+/** Whether there is an operation of that name. */
+export function isOperationName(name: string): name is OperationName {
+  return Object.hasOwn(OPERATIONS, name)
 }
 
 /** Whether an error means that the form was filled in wrongly. */

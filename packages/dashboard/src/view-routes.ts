@@ -4,14 +4,13 @@ import { type Asset, assets } from './assets.ts'
 import { askPermission } from './authorize.ts'
 import { type DashboardContext, type DashboardEnv, type DashboardParts, frameOf } from './dashboard-context.ts'
 import { openForm } from './form-session.ts'
-import { OPERATIONS, type OperationName, findOperation } from './operations.ts'
+import { OPERATIONS, type OperationName, isOperationName } from './operations.ts'
 import { confirmPage } from './pages/confirm.ts'
 import { overviewPage } from './pages/overview.ts'
 import { workerPage } from './pages/worker.ts'
 import { workersPage } from './pages/workers.ts'
 import { judgeWorkers } from './worker-condition.ts'
 import { queryWorkers, readWorkerQuery } from './worker-list.ts'
-import { isWorkerName } from './worker-name.ts'
 
 /** More would make a page of megabytes where a policy keeps thousands. */
 const RECORDS_SHOWN = 100
@@ -37,7 +36,7 @@ export function addViewRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): v
   })
 
   app.get('/workers/:worker', async (c) => {
-    const worker = await findWorker(parts, c.req.param('worker'))
+    const worker = await findWorker(c, parts)
     if (!worker) return c.notFound()
     const [records, offered, known] = await Promise.all([
       // One that only starts and stops has none.
@@ -51,10 +50,9 @@ export function addViewRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): v
   })
 
   app.get('/workers/:worker/confirm/:operation', async (c) => {
-    const name = c.req.param('operation')
-    const worker = await findWorker(parts, c.req.param('worker'))
-    if (!worker || !findOperation(name)) return c.notFound()
-    const operation = name as OperationName
+    const operation = c.get('operation')
+    const worker = await findWorker(c, parts)
+    if (!worker || !operation) return c.notFound()
     const token = openForm(c, options.secret)
     return c.html(confirmPage(frameOf(c, options), { worker, operation, token }))
   })
@@ -80,9 +78,10 @@ export function addViewRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): v
   })
 }
 
-/** The worker of that name; a name that no worker can have is not asked for. */
-export async function findWorker({ options }: DashboardParts, name: string): Promise<WorkerStatus | undefined> {
-  return isWorkerName(name) ? options.manager.get(name) : undefined
+/** The worker that a request is about, and that `authorize` was asked for. */
+export async function findWorker(c: DashboardContext, { options }: DashboardParts): Promise<WorkerStatus | undefined> {
+  const { worker } = c.get('purpose')
+  return worker === undefined ? undefined : options.manager.get(worker)
 }
 
 /** What the operator may do with the worker as it stands. */
@@ -102,7 +101,8 @@ async function offeredTo(c: DashboardContext, parts: DashboardParts, worker: Wor
 
 /** A link tells by the name of an operation what has been done; it can not bring a text of its own. */
 function noticeOf(c: DashboardContext): string | undefined {
-  return findOperation(c.req.query('done') ?? '')?.done
+  const name = c.req.query('done') ?? ''
+  return isOperationName(name) ? OPERATIONS[name].done : undefined
 }
 
 async function unlessStoreIsAway<T>(asked: Promise<T>): Promise<T | undefined> {

@@ -8,6 +8,8 @@ import { runRecord, workerStatus } from './fixtures/stub-manager.ts'
 import { Visitor } from './fixtures/visitor.ts'
 
 const OPERATION_NAMES = Object.keys(OPERATIONS) as OperationName[]
+/** A character as a path may write it, so that it is another text to whoever does not decode it. */
+const encode = (character: string) => `%${character.charCodeAt(0).toString(16)}`
 const FIELDS: Readonly<Record<string, string>> = { kind: 'every', period: '5m', note: 'because', runId: 'mailer.1' }
 
 describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
@@ -106,6 +108,30 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
     attack.expectRefused(await attack.visitor.post(path, { ...FIELDS, token }), 403, 'not authorized')
     attack.expectRefused(await attack.visitor.fetch(form), 403, 'not authorized', 2)
     expect(await attack.visitor.page('/workers/mailer')).not.toContain(`data-operation="${operation}"`)
+  })
+
+  it.each([
+    ['the name of the worker', `/workers/${encode('m')}ailer/${operation}`],
+    ['a letter within it', `/workers/mai${encode('l')}er/${operation}`],
+    ['what is done', `/workers/mailer/${encode(operation.charAt(0))}${operation.slice(1)}`],
+    ['both', `/workers/${encode('m')}ailer/${encode(operation.charAt(0))}${operation.slice(1)}`],
+  ])('by a read-only user who percent-encodes %s is refused', async (_, encoded) => {
+    let readOnly = false
+    const attack = attackedDashboard(() => ({ by: 'tim', readOnly }))
+    const token = await attack.visitor.token('mailer', operation)
+    readOnly = true
+    attack.expectRefused(await attack.visitor.post(encoded, { ...FIELDS, token }), 404, 'no such page')
+  })
+
+  it.each([
+    `/workers/${encode('m')}ailer/confirm/${operation}`,
+    `/workers/mailer/${encode('c')}onfirm/${operation}`,
+    `/workers/mailer/confirm/${encode(operation.charAt(0))}${operation.slice(1)}`,
+  ])('gives a read-only user no form at %s', async (encoded) => {
+    const { visitor } = attackedDashboard(() => ({ by: 'tim', readOnly: true }))
+    const response = await visitor.fetch(encoded)
+    expect([response.status, response.headers.getSetCookie()]).toEqual([404, []])
+    expect(await response.text()).not.toContain('<form')
   })
 
   it('while authorize fails is refused, and the log has the error', async () => {

@@ -53,4 +53,14 @@ describe('looking', () => {
       ['view', 'mailer'],
     ])
   })
+
+  it('at a worker that it may not see is refused, however the path writes its name', async () => {
+    const { visitor } = attackedDashboard((_request, _action, worker) => worker !== 'mailer' && { by: 'tim' })
+    expect((await visitor.fetch('/workers/mailer')).status).toBe(403)
+    for (const path of ['/workers/%6dailer', '/workers/%256dailer', '/workers/mailer%20', '/%77orkers/mailer']) {
+      const response = await visitor.fetch(path)
+      expect([path, response.status]).toEqual([path, 404])
+      expect(await response.text()).not.toContain('mailer')
+    }
+  })
 })
