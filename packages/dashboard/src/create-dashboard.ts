@@ -77,7 +77,7 @@ function createParts(options: DashboardOptions): DashboardParts {
     () => manager.list(),
     (workers) => activity.look(workers),
   )
-  const health = new SharedReading(healthReader(manager, audit))
+  const health = new SharedReading(healthReader(filled, audit))
   const live = new LiveUpdates({ manager, list, health, pollIntervalMs, maxStreams })
   return { options: filled, audit, list, health, activity, live }
 }
@@ -150,7 +150,7 @@ function answerError(error: Error, c: DashboardContext, { options, audit }: Dash
     if (!c.get('operator')) return c.html(refusalPage(text), status)
     return c.html(messagePage(frameOf(c, options), { heading: 'Refused', text }), status)
   }
-  const { status, heading, text } = describeProblem(error)
+  const { status, heading, text } = describeProblem(error, options.errors)
   if (status === 500) audit.error({ err: error, code: errorCode(error) }, 'the dashboard failed to answer')
   return c.html(messagePage(frameOf(c, options), { heading, text, isLive: status === 503 }), status)
 }

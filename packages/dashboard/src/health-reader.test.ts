@@ -28,5 +28,5 @@ function setUp(answers: (HealthReport | Error)[]) {
     },
   }
   const error = (data: object) => logged.push((data as { err: Error }).err.message)
-  return { logged, read: healthReader(manager, { error }) }
+  return { logged, read: healthReader({ manager, errors: 'full' }, { error }) }
 }

@@ -234,6 +234,19 @@ describe('the overview', () => {
     },
   )
 
+  it('says that the store is lost, and why only where errors are not to be redacted', async () => {
+    const message = 'The distributed lock can not be reached: connect failed: redis://:hunter2@10.0.0.5'
+    const pageWith = async (errors: 'full' | 'redacted') => {
+      const { visitor, manager } = setUp([], { errors })
+      manager.report = { status: 'unhealthy', reasons: [{ code: 'store-lost', message }] }
+      return visitor.page('/')
+    }
+    expect(await pageWith('full')).toContain(message)
+    const redacted = await pageWith('redacted')
+    expect(redacted).toContain('<strong>store-lost</strong> The store or the lock of the manager can not be reached.')
+    expect(redacted).not.toContain('hunter2')
+  })
+
   it('draws the runs of the last hour, says what is counted, and has them as a table', async () => {
     const { visitor, manager } = setUp()
     const finishedAt = new Date()
@@ -345,6 +358,19 @@ describe('while the store is away', () => {
     expect(textOf(page)).toContain('The store can not be reached Redis does not answer.')
     expect(page).toMatch(/data-events="[./]+events"/)
   })
+})
+
+it('an action that the store refuses says so, without its message where errors are to be redacted', async () => {
+  const { visitor, manager } = setUp([workerStatus('mailer')], { errors: 'redacted' })
+  const token = await visitor.token('mailer', 'trigger')
+  manager.failure = new StoreUnavailableError('trigger: Redis refuses (NOAUTH hunter2).')
+  const response = await visitor.post('/workers/mailer/trigger', { token })
+  expect(response.status).toBe(503)
+  const text = textOf(await response.text())
+  expect(text).toContain(
+    'The store can not be reached An action may have been done all the same: look before you repeat it.',
+  )
+  expect(text).not.toContain('hunter2')
 })
 
 it('an error that nobody foresaw is logged, and not shown', async () => {
