@@ -151,7 +151,8 @@ export function isInputError(error: unknown): error is BackgroundWorkerError {
 /** @throws InvalidScheduleError */
 function readSchedule(form: URLSearchParams): Schedule {
   const timeZone = form.get('timeZone')?.trim()
+  const offset = form.get('offset')?.trim()
   return form.get('kind') === 'cron'
     ? cron(form.get('expression') ?? '', timeZone ? { timeZone } : {})
-    : every(form.get('period') ?? '')
+    : every(form.get('period') ?? '', offset ? { offset } : {})
 }

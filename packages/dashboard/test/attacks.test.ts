@@ -190,7 +190,7 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
   })
 
   it.each(HOSTILE_TEXTS)('that injects %s is refused for %s, in whichever field', async (_, holds, text) => {
-    for (const field of ['note', 'runId', 'kind', 'expression', 'timeZone', 'period', 'of-no-form', text]) {
+    for (const field of ['note', 'runId', 'kind', 'expression', 'timeZone', 'period', 'offset', 'of-no-form', text]) {
       const attack = attackedDashboard()
       const token = await attack.visitor.token('mailer', operation)
       const response = await attack.visitor.post(path, { ...FIELDS, [field]: text, token })

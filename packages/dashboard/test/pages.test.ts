@@ -1,6 +1,7 @@
 import { Script } from 'node:vm'
 import {
   type HealthCode,
+  type Schedule,
   StoreUnavailableError,
   type WorkerStatus,
   cron,
@@ -192,6 +193,43 @@ describe('the page of a worker', () => {
     expect((await setUp().visitor.fetch('/workers/mailer')).status).toBe(404)
   })
 })
+
+describe('the form to reschedule', () => {
+  const berlin = cron('0 9 * * MON-FRI', { timeZone: 'Europe/Berlin' })
+
+  it.each<[Schedule, Partial<Record<'override', Schedule>>?]>([
+    [every('1d', { offset: '3h' })],
+    [every('90s', { offset: 0 })],
+    [every('10m')],
+    [berlin],
+    [every('1h', { offset: '5m' }), { override: berlin }],
+    [berlin, { override: every('1h', { offset: '5m' }) }],
+  ])('sent as it is given, changes nothing of %j (%j)', async (declared, { override } = {}) => {
+    const worker = workerStatus('mailer', {}, declared)
+    const schedule = { declared, ...(override && { override: { schedule: override, since } }) }
+    const { visitor, manager } = setUp([{ ...worker, schedule }])
+    const form = await visitor.page('/workers/mailer/confirm/reschedule')
+    const inputs = [...form.matchAll(/<input [^>]*>/g)].map(([input]) => input)
+    const sent = inputs.filter((input) => !input.includes('type="radio"') || input.includes('checked'))
+    const fields = sent.map((input) => [attributeOf(input, 'name'), attributeOf(input, 'value')])
+    expect((await visitor.post('/workers/mailer/reschedule', Object.fromEntries(fields))).status).toBe(303)
+    expect(manager.changes).toEqual([['reschedule', 'mailer', override ?? declared, { by: 'ada' }]])
+  })
+
+  it('says what is wrong with an offset, and keeps what was typed', async () => {
+    const { visitor, manager } = setUp([workerStatus('mailer')])
+    const response = await visitor.act('mailer', 'reschedule', { kind: 'every', period: '1h', offset: '2h' })
+    expect(response.status).toBe(422)
+    const page = await response.text()
+    expect(page).toMatch(/role="alert">[^<]*offset/)
+    expect(page).toContain('name="offset" value="2h"')
+    expect(manager.changes).toEqual([])
+  })
+})
+
+function attributeOf(tag: string, name: string): string {
+  return new RegExp(` ${name}="([^"]*)"`).exec(tag)?.[1] ?? ''
+}
 
 describe('the overview', () => {
   it('shows what needs attention, the gravest first', async () => {

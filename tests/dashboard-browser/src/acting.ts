@@ -70,7 +70,8 @@ export function testActing(open: OpenStage): void {
       // The fields are those of the kind that is chosen.
       expect(await dialog.getByRole('textbox').count()).toBe(2)
       await page.keyboard.press('ArrowUp')
-      expect(await dialog.getByRole('textbox').count()).toBe(1)
+      expect(await dialog.getByRole('textbox').count()).toBe(2)
+      await dialog.getByLabel('Offset').fill('10m')
       await dialog.getByLabel('Every').fill('often')
       await dialog.getByRole('button', { name: 'Reschedule' }).click()
       await page.getByRole('alert').getByText('the period "often" can not be read').waitFor()
@@ -83,7 +84,7 @@ export function testActing(open: OpenStage): void {
       await page.getByRole('status').getByText('The schedule is overridden.').waitFor()
       await page.waitForLoadState()
       await page.getByText(/Overridden by ada since .* Declared: /).waitFor()
-      expect(await override()).toEqual(every('2h'))
+      expect(await override()).toEqual(every('2h', { offset: '10m' }))
 
       const again = await openDialog(page, 'Reschedule')
       await again.getByLabel('By a cron expression').check()

@@ -48,7 +48,9 @@ function fields({ operation, worker, sent }: ConfirmFacts): Html {
 function scheduleFields({ schedule }: WorkerStatus, sent: URLSearchParams | undefined): Html {
   const current = schedule?.override?.schedule ?? schedule?.declared
   const kind = sent?.get('kind') ?? current?.kind ?? 'every'
-  const period = sent?.get('period') ?? (current?.kind === 'every' ? periodText(current.periodMs) : '')
+  const { periodMs, offsetMs } = current?.kind === 'every' ? current : {}
+  const period = sent?.get('period') ?? (periodMs === undefined ? '' : periodText(periodMs))
+  const offset = sent?.get('offset') ?? (offsetMs === undefined ? '' : periodText(offsetMs))
   const expression = sent?.get('expression') ?? (current?.kind === 'cron' ? current.expression : '')
   const timeZone = sent?.get('timeZone') ?? (current?.kind === 'cron' ? current.timeZone : 'UTC')
   const choice = (value: string, text: string) =>
@@ -56,6 +58,7 @@ function scheduleFields({ schedule }: WorkerStatus, sent: URLSearchParams | unde
   return html`<fieldset><legend class="hidden">Kind of schedule</legend>
 ${choice('every', 'At a fixed rate')}
 <label class="field"><span>Every</span><input name="period" value="${period}" placeholder="10m" autocomplete="off" spellcheck="false" maxlength="100"></label>
+<label class="field"><span>Offset <span class="faint">(how far its slots are moved; empty: by the name of the worker)</span></span><input name="offset" value="${offset}" placeholder="3h" autocomplete="off" spellcheck="false" maxlength="100"></label>
 ${choice('cron', 'By a cron expression')}
 <label class="field"><span>Expression <span class="faint">(minute hour day month weekday)</span></span><input name="expression" value="${expression}" placeholder="0 9 * * MON-FRI" autocomplete="off" spellcheck="false" maxlength="200"></label>
 <label class="field"><span>Time zone</span><input name="timeZone" value="${timeZone}" placeholder="Europe/Berlin" autocomplete="off" spellcheck="false" maxlength="100"></label>
