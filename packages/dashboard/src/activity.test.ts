@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { StubManager, runRecord, workerStatus } from '../test/fixtures/stub-manager.ts'
 import { ACTIVITY_MINUTES, Activity } from './activity.ts'
 
@@ -71,6 +71,21 @@ describe('Activity', () => {
     now += 61 * 60_000
     manager.emit('run-finished', ended('a', now))
     expect(activity.minutes().reduce((sum, { runs }) => sum + runs, 0)).toBe(1)
+  })
+
+  it('forgets workers whose last run ended over an hour ago, also while nobody looks', () => {
+    const set = vi.spyOn(Map.prototype, 'set')
+    onTestFinished(() => set.mockRestore())
+    let now = NOW
+    const manager = new StubManager()
+    const activity = new Activity(manager, () => now)
+    for (let index = 0; index < 1_000; index++) {
+      now += 60_000
+      manager.emit('run-finished', ended(`once-${index}`, now))
+    }
+    const sizes = (set.mock.contexts as Map<unknown, unknown>[]).map(({ size }) => size)
+    expect(Math.max(...sizes)).toBe(ACTIVITY_MINUTES)
+    expect(activity.minutes().every(({ runs }) => runs === 1)).toBe(true)
   })
 
   it('takes its listener back', () => {

@@ -41,7 +41,6 @@ export class Activity {
   /** Counts the last runs that are not counted yet. */
   look(workers: readonly WorkerStatus[]): void {
     for (const { lastRun } of workers) if (lastRun) this.#count(lastRun)
-    if (this.#countedUpTo.size > 2 * workers.length + 100) this.#forgetOthers(workers)
   }
 
   /** The last 60 minutes, the current one included, oldest first. */
@@ -56,27 +55,28 @@ export class Activity {
   #count({ worker, runId, startedAt, finishedAt, outcome }: RunRecord): void {
     if (!startedAt || !finishedAt) return
     const endedAt = finishedAt.getTime()
+    const oldest = minuteOf(this.#now()) - (ACTIVITY_MINUTES - 1) * MINUTE_MS
+    if (endedAt < oldest) return
     const last = this.#countedUpTo.get(worker)
     if (last && endedAt < last.endedAt) return
     const runIds = last?.endedAt === endedAt ? last.runIds : new Set<string>()
     if (runIds.has(runId)) return
     this.#countedUpTo.set(worker, { endedAt, runIds: runIds.add(runId) })
     const startMs = minuteOf(endedAt)
-    const oldest = minuteOf(this.#now()) - (ACTIVITY_MINUTES - 1) * MINUTE_MS
-    if (startMs < oldest) return
     let minute = this.#minutes.get(startMs)
     if (!minute) {
       minute = { runs: 0, failures: 0 }
       this.#minutes.set(startMs, minute)
-      for (const key of this.#minutes.keys()) if (key < oldest) this.#minutes.delete(key)
+      this.#forget(oldest)
     }
     minute.runs++
     if (outcome === 'failed' || outcome === 'lost') minute.failures++
   }
 
-  #forgetOthers(workers: readonly WorkerStatus[]): void {
-    const known = new Set(workers.map(({ name }) => name))
-    for (const name of this.#countedUpTo.keys()) if (!known.has(name)) this.#countedUpTo.delete(name)
+  /** What ended before is counted no more, so nobody has to know that it was. */
+  #forget(oldest: number): void {
+    for (const startMs of this.#minutes.keys()) if (startMs < oldest) this.#minutes.delete(startMs)
+    for (const [worker, { endedAt }] of this.#countedUpTo) if (endedAt < oldest) this.#countedUpTo.delete(worker)
   }
 }
 
