@@ -10,6 +10,9 @@ export interface WorkerGaugesParts {
   readonly clock: Pick<Clock, 'now'>
 }
 
+/** Of so many removed workers it is told again that they are gone. Of 2,000 series, the SDK has no place for more. */
+export const MAX_GONE = 1_000
+
 /** What is remembered of a worker that has been observed. */
 interface ObservedWorker {
   readonly firstSeenAtMs: number
@@ -21,7 +24,7 @@ interface ObservedWorker {
  * Observes how the workers of a manager stand, with one `list` per collection. Nothing is observed while `list` fails.
  *
  * The SDK repeats the last value of what is not observed any more. So a state that is over goes to 0, and so does all of a
- * worker that was removed.
+ * worker that was removed: it is told again, since a collection that takes too long is lost.
  */
 export class WorkerGauges {
   readonly #manager: IBackgroundWorkerManager
@@ -73,6 +76,7 @@ export class WorkerGauges {
         this.#observeWorker(result, status)
       }
       for (const name of gone) this.#observeGone(result, name)
+      for (const name of [...gone].slice(0, -MAX_GONE)) this.#observed.delete(name)
     } catch (error) {
       reportFailure(error)
     }

@@ -89,7 +89,8 @@ function keyOf(attributes: Attributes): string {
   return JSON.stringify(Object.entries(attributes).sort(([one], [other]) => (one < other ? -1 : 1)))
 }
 
-class CollectingReader extends MetricReader {
+/** Collects when it is told to. */
+export class CollectingReader extends MetricReader {
   protected async onShutdown(): Promise<void> {}
   protected async onForceFlush(): Promise<void> {}
 }
