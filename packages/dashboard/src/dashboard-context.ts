@@ -33,7 +33,7 @@ export interface DashboardEnv {
 export type DashboardContext = Context<DashboardEnv>
 
 /** What a request is for. */
-export interface Purpose {
+interface Purpose {
   readonly action: DashboardAction
   readonly worker?: string
 }
