@@ -67,7 +67,8 @@ export class Application implements AsyncDisposable {
   }
 
   get state(): ApplicationState {
-    return this.#state
+    // A stop waits for a start that is under way.
+    return this.#stopping && this.#state !== 'stopped' ? 'stopping' : this.#state
   }
 
   /**
@@ -89,7 +90,7 @@ export class Application implements AsyncDisposable {
   async health(): Promise<HealthReport> {
     if (this.#manager) return this.#manager.health()
     if (this.#state === 'running') return { status: 'ok', reasons: [] }
-    return { status: 'unhealthy', reasons: [{ code: 'not-running', message: `The application is ${this.#state}.` }] }
+    return { status: 'unhealthy', reasons: [{ code: 'not-running', message: `The application is ${this.state}.` }] }
   }
 
   /**

@@ -1,7 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { InvalidOptionsError, type Logger, silentLogger } from '@background-workers/abstractions'
 import { type SafeLogger, MAX_TIMER_MS, safeLogger, hasMethods } from '@background-workers/abstractions/for-managers'
-import closeWithGrace from 'close-with-grace'
 import type { Application, ApplicationStopReport } from './application.ts'
 import { createHealthHandler } from './health-handler.ts'
 import { type HealthServer, openHealthServer } from './health-server.ts'
@@ -22,13 +22,14 @@ export interface RunApplicationResult {
  * Runs an application as the purpose of this process, until SIGINT, SIGTERM, SIGHUP, an uncaught error or its `stop`.
  *
  * Opens the health endpoint, starts the application (again and again, if need be, unless its error is a mistake in the
- * program), waits, stops it gracefully and closes the endpoint. A second signal, or a second uncaught error, exits at
- * once with 1.
+ * program), waits, stops it gracefully and closes the endpoint. While it stops the first signal and the first uncaught
+ * error change nothing but the exit code; a second signal, or a second uncaught error, exits at once with 1.
  *
  * Resolves when everything has stopped. `process.exitCode` is set then, and the process ends by itself; only what keeps
  * it alive for longer than `exitGraceMs` makes it exit by force. Without a logger, failures go to the console.
  *
- * @throws InvalidOptionsError, also when the health endpoint's port is in use; then nothing has been started.
+ * @throws InvalidOptionsError, also when the health endpoint's port is in use; then nothing has been started. A process
+ * runs one application, once: where it has one already, this throws too.
  */
 export async function runApplication(
   application: Application,
@@ -36,29 +37,32 @@ export async function runApplication(
 ): Promise<RunApplicationResult> {
   const problem = hasMethods('start', 'stop', 'health')(application)
   if (problem !== undefined) throw new InvalidOptionsError(`runApplication: the application ${problem}`)
+  if (isTaken) throw new InvalidOptionsError(TAKEN)
   const filled = fillRunOptions(options)
   const logger = safeLogger(application.logger === silentLogger ? failuresOnConsole : application.logger)
+  isTaken = true
   let server: HealthServer | undefined
   if (filled.health) {
     const { port, host, pathPrefix } = filled.health
-    server = await openHealthServer(createHealthHandler(application, { pathPrefix }), port, host)
+    try {
+      server = await openHealthServer(createHealthHandler(application, { pathPrefix }), port, host)
+    } catch (error) {
+      isTaken = false
+      throw error
+    }
     logger.info({ host, port: server.port }, 'health endpoint opened')
   }
   return new ApplicationProcess(application, filled, logger, server).run()
 }
 
-/** What ends a process that has no reason to end: the others that close-with-grace knows stay with Node. */
-const SKIPPED_EVENTS: closeWithGrace.AllEvents[] = [
-  'SIGQUIT',
-  'SIGILL',
-  'SIGTRAP',
-  'SIGABRT',
-  'SIGBUS',
-  'SIGFPE',
-  'SIGSEGV',
-  'SIGUSR2',
-  'beforeExit',
-]
+/** Whether an application has this process: its signals, its uncaught errors, its exit. */
+let isTaken = false
+
+const TAKEN =
+  'runApplication: this process runs an application already, and ends with it. Let its root module depend on the modules of both, or call start() and stop() of this one.'
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const ERRORS = ['uncaughtException', 'unhandledRejection'] as const
 
 const failuresOnConsole: Logger = {
   ...silentLogger,
@@ -74,6 +78,11 @@ class ApplicationProcess {
   readonly #server: HealthServer | undefined
   readonly #ending = new AbortController()
   readonly #result = Promise.withResolvers<RunApplicationResult>()
+  readonly #outsideOfRuns = AsyncLocalStorage.snapshot()
+  // A process whose workers have no timers, or are disabled, waits for its signal too.
+  readonly #keepAlive = setInterval(() => {}, MAX_TIMER_MS)
+  #signal: NodeJS.Signals | undefined
+  #uncaught: { readonly error: unknown } | undefined
   #startFailure: { readonly error: unknown } | undefined
 
   constructor(
@@ -88,32 +97,36 @@ class ApplicationProcess {
     this.#server = server
   }
 
-  async run(): Promise<RunApplicationResult> {
-    // A process whose workers have no timers, or are disabled, waits for its signal too.
-    const keepAlive = setInterval(() => {}, MAX_TIMER_MS)
-    const grace = closeWithGrace(
-      {
-        delay: false,
-        logger: false,
-        skip: SKIPPED_EVENTS,
-        onSecondSignal: (signal) => this.#logger.warn({ signal }, 'second signal, the process exits at once'),
-        onSecondError: (err) => this.#logger.error({ err }, 'second uncaught error, the process exits at once'),
-      },
-      async (cause) => {
-        // An error event may come with nothing: Promise.reject(undefined).
-        const exitCode = await this.#end(cause.signal, 'err' in cause ? { error: cause.err } : undefined)
-        clearInterval(keepAlive)
-        await this.#waitForExit(exitCode)
-      },
-    )
-    const end = () => {
-      if (!this.#ending.signal.aborted) grace.close()
-    }
+  run(): Promise<RunApplicationResult> {
+    for (const event of SIGNALS) process.on(event, this.#onSignal)
+    for (const event of ERRORS) process.on(event, this.#onError)
+    const end = () => void this.#end()
     void this.#application.stopped.then(end)
     void this.#start().then((isStarted) => {
       if (!isStarted) end()
     })
     return this.#result.promise
+  }
+
+  readonly #onSignal = (signal: NodeJS.Signals) => {
+    if (this.#signal !== undefined) {
+      this.#logger.warn({ signal }, 'second signal, the process exits at once')
+      process.exit(1)
+    }
+    this.#signal = signal
+    this.#logger.info({ signal }, 'signal received, the application stops')
+    void this.#end()
+  }
+
+  readonly #onError = (error: unknown) => {
+    if (this.#uncaught) {
+      this.#logger.error({ err: error }, 'second uncaught error, the process exits at once')
+      process.exit(1)
+    }
+    // It may be nothing: Promise.reject(undefined).
+    this.#uncaught = { error }
+    this.#logger.error({ err: error }, 'uncaught error, the application stops')
+    void this.#end()
   }
 
   /** Gives `false` when it gives up. Never rejects. */
@@ -123,7 +136,7 @@ class ApplicationProcess {
         await this.#application.start()
         return true
       } catch (err) {
-        if (this.#ending.signal.aborted) return false
+        if (this.#isEnding) return false
         const retryInMs = startRetryDelayMs(this.#options.startRetry, attempt, err)
         if (retryInMs === undefined) {
           this.#startFailure = { error: err }
@@ -132,29 +145,40 @@ class ApplicationProcess {
         }
         this.#logger.warn({ err, attempt, retryInMs }, 'application failed to start, it will be tried again')
         await sleep(retryInMs, undefined, { signal: this.#ending.signal }).catch(() => undefined)
-        if (this.#ending.signal.aborted) return false
+        if (this.#isEnding) return false
       }
     }
   }
 
-  async #end(signal: string | undefined, uncaught: { readonly error: unknown } | undefined): Promise<0 | 1> {
+  /** Also while somebody else stops the application. */
+  get #isEnding(): boolean {
+    const { state } = this.#application
+    return this.#ending.signal.aborted || state === 'stopping' || state === 'stopped'
+  }
+
+  /** Stops everything, once, whatever asks for it. */
+  async #end(): Promise<void> {
+    if (this.#ending.signal.aborted) return
     this.#ending.abort()
-    if (uncaught) this.#logger.error({ err: uncaught.error }, 'uncaught error, the application stops')
-    else if (signal !== undefined) this.#logger.info({ signal }, 'signal received, the application stops')
-    const report = await this.#application.stop()
+    // An uncaught error comes in the context of the run that it comes from, and a stop there would not wait for that run.
+    const report = await this.#outsideOfRuns(() => this.#application.stop())
     await this.#server?.close()
-    const failure = uncaught ?? this.#startFailure
+    // From here on an uncaught error is Node's, which exits at once with 1.
+    for (const event of ERRORS) process.off(event, this.#onError)
+    clearInterval(this.#keepAlive)
+    const failure = this.#uncaught ?? this.#startFailure
     const isClean = !failure && report.abandoned.length === 0 && report.errors.length === 0
     const exitCode = isClean ? 0 : 1
     process.exitCode = exitCode
     this.#result.resolve({ exitCode, report, ...failure })
-    return exitCode
+    await this.#exitByForce()
   }
 
-  /** The process ends by itself during this wait. If it does not, close-with-grace exits it: with 1 after a throw. */
-  async #waitForExit(exitCode: 0 | 1): Promise<void> {
-    await sleep(this.#options.exitGraceMs, undefined, { ref: false })
-    this.#logger.warn({ exitGraceMs: this.#options.exitGraceMs }, 'something keeps the process alive, it is exited')
-    if (exitCode !== 0) throw new Error('exit with 1')
+  /** The process ends by itself during this wait, or it does not. */
+  async #exitByForce(): Promise<void> {
+    const { exitGraceMs } = this.#options
+    await sleep(exitGraceMs, undefined, { ref: false })
+    this.#logger.warn({ exitGraceMs }, 'something keeps the process alive, it is exited')
+    process.exit()
   }
 }

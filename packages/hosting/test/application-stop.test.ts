@@ -27,6 +27,7 @@ describe('a stop during the start', () => {
     starting.catch(() => undefined)
     await isCalled.promise
     const stopping = application.stop()
+    expect(application.state).toBe('stopping')
     mayReturn.resolve()
     await stopping
     await expect(starting).rejects.toThrow(ManagerStoppedError)

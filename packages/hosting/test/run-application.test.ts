@@ -88,6 +88,76 @@ describe('runApplication, at a signal', () => {
   })
 })
 
+describe('runApplication, while the application stops', () => {
+  const ERROR = 'uncaught error, the application stops'
+  const SIGNAL = 'signal received, the application stops'
+
+  async function draining() {
+    const child = new ApplicationProcess('errors-when-told')
+    await child.untilLogged('run started')
+    return child
+  }
+
+  /** The run, and then everything else. */
+  function expectFinished({ messages }: ApplicationProcess) {
+    expect(messages.filter((message) => message === 'run finished' || message === 'module shut down')).toEqual([
+      'run finished',
+      'module shut down',
+    ])
+  }
+
+  it('lets the run finish at the first uncaught error after a signal, and exits with 1', async () => {
+    await using child = await draining()
+    child.signal('SIGTERM')
+    await child.untilLogged(SIGNAL)
+    child.send('fail')
+    expect(await child.untilLogged(ERROR)).toMatchObject({ level: 50, err: { message: 'a bug outside of any run' } })
+    child.goOn()
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
+    expectFinished(child)
+    expect(child.messages.at(-1)).toBe('ended with 1, process.exitCode 1, abandoned 0')
+  })
+
+  it.each([
+    ['an uncaught error', 'fail', ERROR, 1],
+    ['a stop of the application', 'stop', 'stop called', 0],
+  ])('lets the run finish at the first signal after %s', async (_, wish, logged, code) => {
+    await using child = await draining()
+    child.send(wish)
+    await child.untilLogged(logged)
+    child.signal('SIGTERM')
+    await child.untilLogged(SIGNAL)
+    child.goOn()
+    expect(await child.exit).toEqual({ code, ...BY_ITSELF })
+    expectFinished(child)
+  })
+
+  it('waits for the run that an uncaught error comes from', async () => {
+    await using child = await draining()
+    child.send('fail')
+    await child.untilLogged(ERROR)
+    child.goOn()
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
+    expectFinished(child)
+  })
+
+  it.each([
+    ['signal', 'second signal, the process exits at once'],
+    ['error', 'second uncaught error, the process exits at once'],
+  ])('exits at once with 1 at a second %s, whatever came first', async (kind, message) => {
+    await using child = await draining()
+    const again = () => (kind === 'signal' ? child.signal('SIGTERM') : child.send('fail'))
+    child.send('fail')
+    await child.untilLogged(ERROR)
+    child.signal('SIGINT')
+    await child.untilLogged(SIGNAL)
+    again()
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
+    expect(child.messages.at(-1)).toBe(message)
+    expect(child.messages).not.toContain('run finished')
+  })
+})
+
 describe('runApplication, at an error', () => {
   it('stops gracefully after an uncaught one and exits with 1', async () => {
     await using child = new ApplicationProcess('uncaught-error')
@@ -147,6 +217,34 @@ describe('runApplication', () => {
     expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
     expect(child.messages).toContain('run finished')
     expect(child.messages).toContain('ended with 0, process.exitCode 0, abandoned 0')
+  })
+
+  it('ends cleanly when the application is stopped while it starts', async () => {
+    await using child = new ApplicationProcess('stopped-while-it-starts')
+    await child.untilLogged('hook called')
+    child.goOn()
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
+    expect(child.messages).toContain('module shut down')
+    expect(child.messages).not.toContain('application failed to start')
+    expect(child.messages.at(-1)).toBe('ended with 0, process.exitCode 0, abandoned 0')
+  })
+
+  it('ends cleanly when the application is stopped while it would start again', async () => {
+    await using child = new ApplicationProcess('stopped-while-it-waits-to-start-again')
+    await child.untilLogged('shutting down')
+    child.goOn()
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
+    expect(child.messages).not.toContain('application failed to start')
+  })
+
+  it('refuses to be called again: the process ends with the first application', async () => {
+    await using child = new ApplicationProcess('run-twice')
+    await child.until('it is refused', () => child.messages.find((message) => message.startsWith('refused: ')))
+    expect(child.messages).toContain(
+      'refused: runApplication: this process runs an application already, and ends with it. Let its root module depend on the modules of both, or call start() and stop() of this one.',
+    )
+    child.signal('SIGTERM')
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
   })
 
   it('serves the health from before the start until after the stop', async () => {
