@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { RedisClient } from './redis-client.ts'
 import { RedisClock } from './redis-clock.ts'
 
@@ -30,13 +30,17 @@ it.each([
 })
 
 it.each([
-  ['is not measured for what comes early by a moment', 500, 0],
-  ['is measured again for what comes early by more', 60_000, 1],
-])('%s', async (_title, earlyMs, measurements) => {
+  ['is not measured again while the clocks of this machine agree', 50, 0],
+  ['is measured again once when this machine was suspended', 600, 1],
+  ['is measured again once when the clock of this machine was set back', -3_600_000, 1],
+])('%s', async (_title, jumpMs, measurements) => {
   const clock = new RedisClock()
   let count = 0
   const client = { time: async () => at(Date.UTC(2026, 0, 1) + count++) } as unknown as RedisClient
-  clock.note(at(Date.UTC(2026, 0, 1)), performance.now())
-  await clock.measureIfEarly(client, clock.now() + earlyMs)
-  expect(count).toBe(measurements)
+  await clock.measure(client)
+  const realNow = Date.now
+  using _ = vi.spyOn(Date, 'now').mockImplementation(() => realNow() + jumpMs)
+  await clock.measureIfDoubtful(client)
+  await clock.measureIfDoubtful(client)
+  expect(count).toBe(1 + measurements)
 })

@@ -3,13 +3,15 @@ import type { RedisClient } from './redis-client.ts'
 /** What two measurements of one clock may differ by. */
 const MAX_JITTER_MS = 500
 
-/** What comes early by more makes this clock doubtful, not only the one that brought it. */
-const DOUBTFUL_EARLY_MS = 1_000
+/** The two clocks of this machine come apart by more only when one of them stood still or was set. */
+const MAX_DRIFT_MS = 100
 
 /** Redis time, so that all instances judge by one clock. Measured now and then, and carried on by a clock that never steps. */
 export class RedisClock {
   /** What is to be added to `performance.now`. */
-  #offsetMs = Date.now() - performance.now()
+  #offsetMs = wallOffsetMs()
+  /** What was to be added to it then for the time of this machine. */
+  #wallOffsetMs = this.#offsetMs
   #last = 0
 
   /** Ms since the epoch, by Redis. A new measurement that differs a little never makes it go back; a clock that was set does. */
@@ -33,6 +35,7 @@ export class RedisClock {
     const [seconds, micros] = time
     const redisMs = Number(seconds) * 1_000 + Number(micros) / 1_000
     this.#offsetMs = Math.min(Math.max(this.#offsetMs, redisMs - performance.now()), redisMs - askedAt)
+    this.#wallOffsetMs = wallOffsetMs()
   }
 
   async measure(client: RedisClient): Promise<void> {
@@ -41,10 +44,14 @@ export class RedisClock {
   }
 
   /**
-   * Measures again if what has come would be over 1 s early: `performance.now` stands still while the machine is suspended, and
-   * does not see that clocks were set, while BullMQ goes by `Date.now`.
+   * Measures again if this machine was suspended since the last time: `performance.now` stands still then, and `Date.now`, by which
+   * BullMQ goes, does not. Also if that was set, for then the clock of Redis may have been set too.
    */
-  async measureIfEarly(client: RedisClient, dueAt: number): Promise<void> {
-    if (dueAt - this.now() > DOUBTFUL_EARLY_MS) await this.measure(client)
+  async measureIfDoubtful(client: RedisClient): Promise<void> {
+    if (Math.abs(wallOffsetMs() - this.#wallOffsetMs) > MAX_DRIFT_MS) await this.measure(client)
   }
+}
+
+function wallOffsetMs(): number {
+  return Date.now() - performance.now()
 }

@@ -1,24 +1,31 @@
-import { every } from '@background-workers/abstractions'
+import { type RunRecord, every } from '@background-workers/abstractions'
 import { fillPolicy } from '@background-workers/abstractions/for-managers'
 import { DelayedError } from 'bullmq'
-import { expect, it } from 'vitest'
+import { type TestContext, describe, expect, it, vi } from 'vitest'
 import { RedisClock } from './redis-clock.ts'
 import { type RunCase, RunPlanner, type RunPlannerParts } from './run-planner.ts'
+
+type Test = Pick<TestContext, 'onTestFinished'>
 
 const HOUR_MS = 3_600_000
 const slot = 1_767_225_600_000
 
-/** The run of a daily slot that has come, where the clock of its instance says that it is 15 h early. */
-function earlyRun(redisNow: number) {
+/** The run of a daily slot that has come to an instance whose machine was suspended from then to now. */
+function runAfterSleep(test: Test, suspendedAt: number, now: number) {
   const clock = new RedisClock()
-  clock.note([(slot - 15 * HOUR_MS) / 1_000, 0], performance.now())
+  clock.note([suspendedAt / 1_000, 0], performance.now())
+  const realNow = Date.now
+  const spy = vi.spyOn(Date, 'now').mockImplementation(() => realNow() + now - suspendedAt)
+  test.onTestFinished(() => spy.mockRestore())
   const definition = { schedule: every(24 * HOUR_MS, { offset: 0 }), policy: fillPolicy({}) }
+  const recorded: Partial<RunRecord>[] = []
   const planner = new RunPlanner({
     clock,
-    client: { time: async () => [redisNow / 1_000, 0] },
+    client: { time: async () => [now / 1_000, 0] },
     store: { read: async () => ({ name: 'digest', definition }) },
     runQueues: { token: () => 'token' },
     lostRuns: { earlierStart: async () => 'never-started' },
+    unstartedRuns: { record: async (_run: unknown, decided: Partial<RunRecord>) => void recorded.push(decided) },
     entries: new Map([['digest', { definition: { kind: 'periodic' }, starter: { isReady: true } }]]),
     known: () => undefined,
   } as unknown as RunPlannerParts)
@@ -29,20 +36,29 @@ function earlyRun(redisNow: number) {
     data: { worker: 'digest', kind: 'scheduled', slot, missedSlots: 0 },
     job: { moveToDelayed: async (to: number) => void putOffTo.push(to) },
   } as unknown as RunCase
-  return { putOffTo, plan: () => planner.plan(runCase, false) }
+  return { putOffTo, recorded, plan: () => planner.plan(runCase, false) }
 }
 
-it('has a run that comes early for a clock here that stood still come again at once, and then start', async () => {
-  const { putOffTo, plan } = earlyRun(slot + 10 * 60_000)
-  await expect(plan()).rejects.toBeInstanceOf(DelayedError)
-  expect(putOffTo).toHaveLength(1)
-  expect(putOffTo[0]).toBeLessThanOrEqual(Date.now())
-  expect((await plan())?.plan).toMatchObject({ kind: 'catch-up', scheduledForMs: slot })
-  expect(putOffTo).toHaveLength(1)
-})
+describe.each([15 * HOUR_MS, 500, -500])(
+  'a run that comes to a machine that was suspended %i ms before its slot',
+  (beforeMs) => {
+    it('is late by the time that it was suspended', async (test) => {
+      const { plan } = runAfterSleep(test, slot - beforeMs, slot + 10 * 60_000)
+      const planned = await plan()
+      expect(planned?.plan).toMatchObject({ kind: 'catch-up', scheduledForMs: slot })
+      expect(planned?.plan.lateByMs).toBeGreaterThanOrEqual(10 * 60_000)
+    })
 
-it('puts a run off that a machine has brought that is ahead of Redis, by what is left', async () => {
-  const { putOffTo, plan } = earlyRun(slot - HOUR_MS)
+    it('is missed when it slept through the window of its slot', async (test) => {
+      const { plan, recorded } = runAfterSleep(test, slot - beforeMs, slot + 2 * HOUR_MS)
+      expect(await plan()).toBeUndefined()
+      expect(recorded).toMatchObject([{ outcome: 'missed', reason: 'late' }])
+    })
+  },
+)
+
+it('puts a run off that a machine has brought that is ahead of Redis, by what is left', async (test) => {
+  const { putOffTo, plan } = runAfterSleep(test, slot - 15 * HOUR_MS, slot - HOUR_MS)
   const before = Date.now()
   await expect(plan()).rejects.toBeInstanceOf(DelayedError)
   expect(putOffTo).toHaveLength(1)

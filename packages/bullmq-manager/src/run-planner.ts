@@ -81,6 +81,7 @@ export class RunPlanner {
    * @throws DelayedError when the job has gone back.
    */
   async plan(runCase: RunCase, afresh: boolean): Promise<PlannedRun | undefined> {
+    await this.#parts.clock.measureIfDoubtful(this.#parts.client)
     const seenCase = afresh ? undefined : this.#asSeen(runCase)
     const expected = seenCase && this.#planStart(seenCase)
     if (typeof expected === 'object') return expected
@@ -139,7 +140,8 @@ export class RunPlanner {
         return () => this.#record(runCase, missedSlots, nonRunOf(decision))
       }
       const startAt = decision.kind === 'run' ? decision.startAt : decision.until
-      if (startAt > now) return () => this.#putOffUntil(runCase, startAt)
+      // A clock that is ahead of Redis has brought it early.
+      if (startAt > now) return () => putOff(runCase, startAt - now)
       kind = decision.kind === 'run' ? decision.runKind : 'scheduled'
       lateByMs = decision.kind === 'run' ? decision.lateByMs : 0
     }
@@ -179,13 +181,6 @@ export class RunPlanner {
         start: { mark: startMark, markBefore: stored.startMark, ...(windowMs !== undefined && { windowMs }) },
       }),
     }
-  }
-
-  /** A clock that is ahead of Redis has brought it early; or the one here is behind, then it comes again at once. */
-  async #putOffUntil(runCase: StoredCase, startAt: number): Promise<undefined> {
-    const { clock, client } = this.#parts
-    await clock.measureIfEarly(client, startAt)
-    return putOff(runCase, startAt - clock.now())
   }
 
   async #record(runCase: StoredCase, missedSlots: number, decided: Partial<RunRecord>): Promise<undefined> {

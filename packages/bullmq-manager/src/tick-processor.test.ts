@@ -1,6 +1,6 @@
 import { type RunRecord, every } from '@background-workers/abstractions'
 import { fillPolicy } from '@background-workers/abstractions/for-managers'
-import { expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { RedisClock } from './redis-clock.ts'
 import { type TickParts, processTick } from './tick-processor.ts'
 
@@ -19,7 +19,7 @@ function lateWorker(
   let decidedMeanwhile: number | undefined
   const told: RunRecord[] = []
   const parts = {
-    clock: { now: () => slot + 1_500, measureIfEarly: async () => {} },
+    clock: { now: () => slot + 1_500, measureIfDoubtful: async () => {} },
     instanceId: 'one',
     ticking: new Map(),
     store: {
@@ -99,28 +99,37 @@ it('counts again when an earlier slot was decided after it had counted', async (
   expect(told[0]).not.toHaveProperty('missedSlots')
 })
 
-it.each([
-  ['of a machine that was suspended runs at once', 10 * 60_000, slot, 0],
-  ['of a machine that was suspended for days is the latest one', 2 * DAY_MS + 10 * 60_000, slot + 2 * DAY_MS, 2],
-])('a slot %s, though the clock here stood still', async (_title, redisIsPastMs, runSlot, missedSlots) => {
-  expect(await addedRun(slot + redisIsPastMs)).toMatchObject({ slot: runSlot, missedSlots, delayMs: 0 })
+describe('a slot of a machine that was suspended', () => {
+  for (const beforeMs of [15 * HOUR_MS, 500, -500]) {
+    it.each([
+      ['runs at once', 10 * 60_000, slot, 0],
+      ['is the latest one', 2 * DAY_MS + 10 * 60_000, slot + 2 * DAY_MS, 2],
+    ])(
+      `%s, though the clock here stood still ${beforeMs} ms before it`,
+      async (_title, pastMs, runSlot, missedSlots) => {
+        expect(await addedRun(slot - beforeMs, slot + pastMs)).toMatchObject({ slot: runSlot, missedSlots, delayMs: 0 })
+      },
+    )
+  }
 })
 
 it('a run still waits whose tick a machine has brought that is ahead of Redis', async () => {
-  const { delayMs } = await addedRun(slot - HOUR_MS)
+  const { delayMs } = await addedRun(slot - 15 * HOUR_MS, slot - HOUR_MS)
   expect(delayMs).toBeGreaterThan(HOUR_MS / 2)
   expect(delayMs).toBeLessThanOrEqual(HOUR_MS)
 })
 
-/** The run that a tick adds for a daily slot, where the clock of its instance says that it is 15 h early. */
-async function addedRun(redisNow: number) {
+/** The run that a tick adds for a daily slot, where the machine of its instance was suspended from then to now. */
+async function addedRun(suspendedAt: number, now: number) {
   const clock = new RedisClock()
-  clock.note([(slot - 15 * HOUR_MS) / 1_000, 0], performance.now())
+  clock.note([suspendedAt / 1_000, 0], performance.now())
+  const realNow = Date.now
+  using _ = vi.spyOn(Date, 'now').mockImplementation(() => realNow() + now - suspendedAt)
   const added: { slot: number; missedSlots: number; delayMs: number }[] = []
   const definition = { schedule: every(DAY_MS, { offset: 0 }), policy: fillPolicy({}) }
   await processTick(`repeat:digest:${slot}`, {
     clock,
-    client: { time: async () => [redisNow / 1_000, 0] },
+    client: { time: async () => [now / 1_000, 0] },
     instanceId: 'one',
     ticking: new Map(),
     store: {

@@ -61,7 +61,7 @@ export async function processTick(id: string | undefined, parts: TickParts): Pro
 async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
   const worker = await parts.store.read(tick.worker, TICK_FIELDS)
   if (!isKnown(worker) || worker.orphanedAt !== undefined) return
-  await parts.clock.measureIfEarly(parts.client, tick.dueAt)
+  await parts.clock.measureIfDoubtful(parts.client)
   const slot = dueSlot(worker, tick.dueAt, parts.clock.now())
   if (!slot) return
   const { policy } = worker.definition
