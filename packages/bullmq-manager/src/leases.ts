@@ -1,9 +1,20 @@
+import type { FetchedJob } from './hand-back.ts'
+
 /** How long a run's lock holds without being renewed, in ms. */
 export const LEASE_MS = 20_000
 
-/** The leases of the runs here. While Redis can not be reached no renewal fails, yet a lease runs out: that is noticed here. */
+/** A lease as it was renewed last. */
+interface Lease {
+  readonly token: string | undefined
+  renewedAt: number
+}
+
+/**
+ * The leases of the runs here; of a run that has come back here only the later one is held. While Redis can not be reached no renewal
+ * fails, yet a lease runs out: that is noticed here.
+ */
 export class Leases {
-  readonly #renewedAt = new Map<string, number>()
+  readonly #leases = new Map<string, Lease>()
   readonly #runOut: (runIds: readonly string[]) => void
   #timer: NodeJS.Timeout | undefined
 
@@ -21,30 +32,33 @@ export class Leases {
   }
 
   /** The job of a run was fetched, and its lock with it. */
-  add(runId: string): void {
-    this.#renewedAt.set(runId, performance.now())
+  add({ job, token }: FetchedJob): void {
+    this.#leases.set(job.id ?? '', { token, renewedAt: performance.now() })
   }
 
   renewed(runIds: readonly string[]): void {
-    for (const runId of runIds) if (this.#renewedAt.has(runId)) this.add(runId)
+    for (const runId of runIds) {
+      const lease = this.#leases.get(runId)
+      if (lease) lease.renewedAt = performance.now()
+    }
   }
 
   /** Whether nobody else can have taken the run over. */
-  isHeld(runId: string): boolean {
-    const renewedAt = this.#renewedAt.get(runId)
-    return renewedAt !== undefined && !hasRunOut(renewedAt)
+  isHeld({ job, token }: FetchedJob): boolean {
+    const lease = this.#leases.get(job.id ?? '')
+    return lease !== undefined && lease.token === token && !hasRunOut(lease)
   }
 
   /** Its job is done. */
-  remove(runId: string): void {
-    this.#renewedAt.delete(runId)
+  remove({ job, token }: FetchedJob): void {
+    if (this.#leases.get(job.id ?? '')?.token === token) this.#leases.delete(job.id ?? '')
   }
 
   #check(): void {
-    this.#runOut([...this.#renewedAt].filter(([, renewedAt]) => hasRunOut(renewedAt)).map(([runId]) => runId))
+    this.#runOut([...this.#leases].filter(([, lease]) => hasRunOut(lease)).map(([runId]) => runId))
   }
 }
 
-function hasRunOut(renewedAt: number): boolean {
+function hasRunOut({ renewedAt }: Lease): boolean {
   return performance.now() - renewedAt > LEASE_MS
 }

@@ -102,12 +102,11 @@ export class RunProcessor {
 
   /** Processes a run job. It stays active, and so keeps the guard, until `doWork` has settled. */
   async process(queue: string, fetched: FetchedJob): Promise<void> {
-    const runId = fetched.job.id ?? ''
-    this.#parts.leases.add(runId)
+    this.#parts.leases.add(fetched)
     try {
       await this.#process(queue, fetched)
     } finally {
-      this.#parts.leases.remove(runId)
+      this.#parts.leases.remove(fetched)
     }
   }
 
@@ -150,13 +149,15 @@ export class RunProcessor {
     const { plan, claim } = planned
     const run = new Run(plan, this.#host)
     const decision = await this.#parts.store.decideRun(run.record, claim)
-    if (decision === 'plan-again') return this.#decide(queue, fetched, true)
+    // Its first start, which lost its lease while it was decided, may have been decided since this one looked for it.
+    const hasComeBack = job.stalledCounter > 0 && !afresh
+    if (decision === 'plan-again' || (decision === 'refused' && hasComeBack)) return this.#decide(queue, fetched, true)
     if (decision === 'refused') return undefined
     plan.lastSucceededAtMs = decision.lastSucceededAtMs
     if (claim.slot !== undefined) this.#parts.decidedMarks.delete(data.worker, claim.slot)
     // Redis or this process stood still for so long that somebody else may have the run: the job stays active (this error
     // leaves it alone), and whoever finds it records the run as lost.
-    if (!this.#parts.leases.isHeld(runId)) {
+    if (!this.#parts.leases.isHeld(fetched)) {
       this.#parts.logger.warn({ worker: plan.worker.name, runId }, 'a run lost its lease before it could start')
       throw new WaitingError()
     }

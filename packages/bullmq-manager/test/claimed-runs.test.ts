@@ -1,5 +1,4 @@
 import { Redis, ReplyError } from 'ioredis'
-import type { RedisServer } from 'test-redis'
 import { describe, it } from 'vitest'
 import { Keys } from '../src/keys.ts'
 import { RunQueues } from '../src/run-queues.ts'
@@ -16,20 +15,11 @@ import {
 } from './fixtures/fault-manager.ts'
 import { losingRedis } from './fixtures/losing-redis.ts'
 import { Probe } from './fixtures/probe.ts'
+import { stallRun } from './fixtures/stall-run.ts'
 import { passed } from './fixtures/until.ts'
 
 /** How a run may start whose worker has not succeeded yet. */
 const NEVER_SUCCEEDED = { lastSucceededAtMs: undefined }
-
-/** What the stalled check does with the job of a run whose lock has run out. */
-async function stallRun(redis: RedisServer, applicationName: string, runId: string): Promise<void> {
-  const queue = `{${applicationName}}:runs.default`
-  await redis.cli('hincrby', `${queue}:${runId}`, 'stc', '1')
-  await redis.cli('del', `${queue}:${runId}:lock`)
-  await redis.cli('lrem', `${queue}:active`, '1', runId)
-  await redis.cli('rpush', `${queue}:wait`, runId)
-  await redis.cli('zadd', `${queue}:marker`, '0', '0')
-}
 
 describe.concurrent('a run', () => {
   for (const [when, stopTimeoutMs, isBusy] of [
