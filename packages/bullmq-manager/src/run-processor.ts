@@ -208,8 +208,8 @@ export class RunProcessor {
     const { worker, outcome, reason, error } = run.record
     if (isWritten) await this.#untilTaken(run.record, 'the end', () => store.settleRun(worker, claim.token))
     this.#parts.runSettled(run.record)
-    // Its job is somebody else's now, so nobody has to wait until Redis takes it back.
-    if (reason === 'lease-lost') this.noteJobDone(job)
+    // Its job is somebody else's now, and is left alone.
+    if (reason === 'lease-lost') throw new WaitingError()
     if (isToBeRecovered(active)) {
       const given = giveBack(active)
       await given.catch(() => this.noteJobDone(job))
