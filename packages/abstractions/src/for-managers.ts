@@ -85,7 +85,7 @@ export {
 export { stableHash } from './stable-hash.ts'
 export { StoreOutage } from './store-outage.ts'
 export { causeOfTrigger, readCause } from './tracing.ts'
-export { waitFor } from './wait-for.ts'
+export { waitFor, waitForAnswer } from './wait-for.ts'
 export { type Finding, WATCHED_CODES, findWrong, lostReason } from './watchdog.ts'
 export { OVERDUE_AFTER_MS, RECENT_OUTCOMES, type WorkerFacts, workerStatus } from './worker-status.ts'
 export { type EntryHost, type WorkerEntry, createWorkerEntry } from './worker-entry.ts'

@@ -7,6 +7,7 @@ import {
   StoreUnavailableError,
   systemClock,
   waitFor,
+  waitForAnswer,
 } from '@background-workers/abstractions/for-managers'
 import { type RedisConnection, isClient } from './options.ts'
 import { type RedisClient, addressOf, createClient, endClient } from './redis-client.ts'
@@ -107,15 +108,7 @@ export class Connection {
 
   /** Whether Redis answers a `PING` within so long; it may answer that it refuses. */
   async answers(withinMs: number): Promise<boolean> {
-    if (!this.isReady) return false
-    let isAnswered = false
-    const answered = () => {
-      isAnswered = true
-    }
-    await waitFor(this.client.ping().then(answered, answered), withinMs, systemClock)
-    // A blocked event loop fires its timers before it reads what has arrived.
-    await new Promise((resolve) => setImmediate(resolve))
-    return isAnswered && this.isReady
+    return this.isReady && (await waitForAnswer(this.client.ping(), withinMs)) && this.isReady
   }
 
   /**
@@ -156,7 +149,7 @@ export class Connection {
   /** @throws StoreUnavailableError when the answer takes too long, or when Redis refuses. */
   async inTime<T>(call: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
     const result = work()
-    if (await waitFor(result, timeoutMs, systemClock)) {
+    if (await waitForAnswer(result, timeoutMs)) {
       return result.catch((error) => {
         if (!isOfRedis(error)) throw error
         throw new StoreUnavailableError(`${call}: Redis at ${addressOf(this.client)} refuses (${reasonOf(error)}).`, {

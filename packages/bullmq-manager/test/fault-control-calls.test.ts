@@ -13,6 +13,19 @@ import {
 } from './fixtures/fault-manager.ts'
 import { passed } from './fixtures/until.ts'
 
+it('a control call whose answer arrives while the event loop is blocked is answered', async (test) => {
+  const { options } = await ownApplication(test)
+  const { manager } = faultManager(test, { ...options, commandTimeoutMs: 1_000 })
+  await manager.add(countingWorker('tidy', every(3_600_000)).worker)
+  await manager.start()
+  const worker = manager.get('tidy')
+  // It has been sent by then.
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  const blockedUntil = performance.now() + 2_000
+  while (performance.now() < blockedUntil);
+  test.expect(await worker).toMatchObject({ name: 'tidy', state: 'idle' })
+})
+
 describe('a control call while Redis is away', () => {
   it('rejects after commandTimeoutMs and is not executed later', async (test) => {
     const { expect } = test

@@ -1,5 +1,5 @@
 import { StoreUnavailableError, systemClock } from '@background-workers/abstractions'
-import { waitFor } from '@background-workers/abstractions/for-managers'
+import { waitFor, waitForAnswer } from '@background-workers/abstractions/for-managers'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { RedisLockConnection } from './options.ts'
 
@@ -39,15 +39,8 @@ export class RedisConnection {
     const endsAt = performance.now() + this.#commandTimeoutMs
     if (!this.#isReady) await this.#waitUntilReady(endsAt)
     if (!this.#isReady) throw this.#unavailable('is not reachable, so nothing was sent')
-    let isSettled = false
-    const answer = command(this.#client).finally(() => {
-      isSettled = true
-    })
-    await waitFor(answer, Math.max(1, endsAt - performance.now()), systemClock)
-    // A blocked event loop fires its timers before it reads what has arrived.
-    if (!isSettled) await new Promise((resolve) => setImmediate(resolve))
-    if (!isSettled) {
-      answer.catch(() => {})
+    const answer = command(this.#client)
+    if (!(await waitForAnswer(answer, Math.max(1, endsAt - performance.now())))) {
       this.#giveUpConnection()
       throw this.#unavailable(`did not answer within ${this.#commandTimeoutMs} ms`)
     }

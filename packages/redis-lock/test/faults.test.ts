@@ -216,6 +216,18 @@ describe('while Redis can not be reached', () => {
     expect(warnings).toEqual([])
   })
 
+  it('a call that is not answered fails in time while a test has faked setImmediate', async () => {
+    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 3_000 })
+    await (await hold(lock, 'sweep.m-1')).release()
+    proxy.freeze()
+    vi.useFakeTimers({ toFake: ['setImmediate'] })
+    try {
+      await expect(hold(lock, 'sweep.m-2')).rejects.toThrow('did not answer within 3000 ms')
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('a client of the caller queues nothing of ours either, and stays open', async () => {
     const client = locks.createClient(proxy.url, { maxRetriesPerRequest: null })
     const lock = locks.create({ connection: client, commandTimeoutMs: 3_000 })
