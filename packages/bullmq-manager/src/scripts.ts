@@ -67,12 +67,22 @@ end
 return 1
 `)
 
-// What follows writes a record into its hash and its order, and drops the oldest. One that is written again keeps its place.
+// What follows writes a record into its hash and its order, and drops the oldest. One that is written again keeps its place. One that
+// would be dropped itself, since the clock of the others was ahead, comes after them.
 const KEEP_RECORD = `
 local function keep_order(records, order, field, at, most)
-  redis.call('ZADD', order, at, field)
-  local oldest = redis.call('ZRANGE', order, 0, -most - 1)
+  local function oldest_with(score)
+    redis.call('ZADD', order, score, field)
+    return redis.call('ZRANGE', order, 0, -most - 1)
+  end
+  local oldest = oldest_with(at)
   if #oldest == 0 then return end
+  for _, old in ipairs(oldest) do
+    if old == field then
+      oldest = oldest_with(redis.call('ZRANGE', order, -1, -1, 'WITHSCORES')[2] + 1)
+      break
+    end
+  end
   for _, old in ipairs(oldest) do redis.call('HDEL', records, old) end
   redis.call('ZREMRANGEBYRANK', order, 0, -most - 1)
 end
