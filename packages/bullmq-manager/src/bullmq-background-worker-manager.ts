@@ -20,7 +20,6 @@ import {
   ManagerStoppedError,
   NotPeriodicError,
   Run,
-  type RunHost,
   type StoppableWorker,
   UnknownWorkerError,
   WorkerStops,
@@ -37,7 +36,7 @@ import {
 import type { ManagedWorker } from './managed-worker.ts'
 import { type BullMqManagerOptions, type FilledOptions, fillOptions } from './options.ts'
 import { MIN_PERIOD_MS } from './schedulers.ts'
-import { Session } from './session.ts'
+import { Session, type SessionParts } from './session.ts'
 import type { WorkerControl } from './worker-control.ts'
 import { describeLocal } from './worker-status.ts'
 
@@ -55,7 +54,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   /** The names of workers whose add waits for a start. */
   readonly #arriving = new Set<string>()
   readonly #entryHost: EntryHost
-  readonly #runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
+  readonly #runHost: SessionParts['runHost']
   #session: Session | undefined
   /** A start that is not open yet. */
   #opening: Promise<Session> | undefined
@@ -73,7 +72,6 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       workerReady: (worker, name) => this.#workerReady(worker, name),
     }
     this.#runHost = {
-      clock: systemClock,
       instanceId,
       scopeFactory: parts.options.scopeFactory,
       logger,

@@ -63,7 +63,7 @@ export interface SessionParts {
   readonly reports: WorkerReports
   /** The workers that were added here. */
   readonly entries: ReadonlyMap<string, ManagedWorker>
-  readonly runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
+  readonly runHost: Omit<RunHost, 'clock' | 'runFinished' | 'runSettled'>
   /** A worker was removed on another instance. */
   readonly dropWorker: (name: string) => void
 }
@@ -134,6 +134,8 @@ export class Session {
     this.#leases = new Leases((runIds) => this.runProcessor.loseLeases(runIds))
     this.runProcessor = new RunProcessor({
       ...withStore,
+      // Slots are due by Redis time, so runs are dated, and repeated, by it too.
+      runHost: { ...parts.runHost, clock: { ...systemClock, now: () => this.clock.now() } },
       planner,
       decidedMarks: this.#decidedMarks,
       leases: this.#leases,

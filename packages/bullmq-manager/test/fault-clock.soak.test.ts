@@ -8,17 +8,11 @@ describe.concurrent('a machine whose clock differs from Redis', () => {
     it(`by ${shiftMs} ms runs no slot twice or early by Redis time, and health says so`, async (test) => {
       const { expect } = test
       const { options } = await ownApplication(test)
-      const preload = `const now = Date.now; const shift = ${shiftMs}
-        const RealDate = Date
-        globalThis.Date = class extends RealDate {
-          constructor(...args) { super(...(args.length === 0 ? [now() + shift] : args)) }
-          static now() { return now() + shift }
-        }`
-      const shifted = await FaultProcess.start(
-        test,
-        { options, workers: [{ name: 'tidy', schedule: every(7_000), policy: { catchUpWindowMs: 60_000 } }] },
-        ['--import', `data:text/javascript,${encodeURIComponent(preload)}`],
-      )
+      const shifted = await FaultProcess.start(test, {
+        options,
+        workers: [{ name: 'tidy', schedule: every(7_000), policy: { catchUpWindowMs: 60_000 } }],
+        clockOffsetMs: shiftMs,
+      })
       const { manager, countEvents } = faultManager(test, { ...options, queues: [] })
       await manager.add(countingWorker('tidy', every(7_000), () => {}, { catchUpWindowMs: 60_000 }).worker)
       await manager.start()

@@ -1,7 +1,9 @@
 import { cron, every } from '@background-workers/abstractions'
 import { withClient } from 'test-redis'
 import { describe, it } from 'vitest'
-import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
+import { DAY_MS, HOUR_MS, lastRareSlot, rarely } from './fixtures/cluster.ts'
+import { PATIENCE, type Test, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
+import { FaultProcess } from './fixtures/fault-process.ts'
 
 const MONTH_MS = 30 * 86_400_000
 
@@ -93,5 +95,40 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
       expect(await client.exists(key(`ticks:repeat:hourly:${next}`))).toBe(1)
       await expect.poll(() => often.runs.length, PATIENCE).toBeGreaterThan(1)
     })
+  })
+})
+
+/** A process whose clock differs from Redis, and a run of its worker, which fails. */
+async function failingElsewhere(test: Test, clockOffsetMs: number, backoffMs: number) {
+  const { options } = await ownApplication(test)
+  const retry = { attempts: 2, backoffMs, maxBackoffMs: backoffMs }
+  const tidy = { name: 'tidy', schedule: rarely(), policy: { retry }, work: 'fail' } as const
+  const shifted = await FaultProcess.start(test, { options, workers: [tidy], clockOffsetMs })
+  const { manager } = faultManager(test, { ...options, isEnabled: false })
+  await manager.start()
+  const [from, runId] = [Date.now(), await manager.trigger('tidy')]
+  return { shifted, manager, from, runId }
+}
+
+describe.concurrent('a run on a machine whose clock differs from Redis', () => {
+  it('is repeated before the next slot by Redis time', async (test) => {
+    const { expect } = test
+    const ahead = lastRareSlot() + 2 * DAY_MS - Date.now() - HOUR_MS
+    const { shifted, manager, runId } = await failingElsewhere(test, ahead, 2 * HOUR_MS)
+    await expect.poll(() => shifted.logged('attempt failed, it will be repeated'), PATIENCE).toBe(1)
+    const [record] = await manager.runs('tidy')
+    expect([record?.runId, record?.outcome]).toEqual([runId, undefined])
+  })
+
+  it('is not repeated after it, and its record has the time of Redis', async (test) => {
+    const { expect } = test
+    const { manager, from } = await failingElsewhere(test, -7 * DAY_MS, 3 * DAY_MS)
+    const failed = async () => (await manager.runs('tidy'))[0]
+    await expect.poll(failed, PATIENCE).toMatchObject({ outcome: 'failed', attempts: 1 })
+    const { startedAt, finishedAt } = (await failed()) ?? {}
+    // A slow machine measures it roughly.
+    expect(startedAt?.getTime()).toBeGreaterThan(from - HOUR_MS)
+    expect(finishedAt?.getTime()).toBeGreaterThanOrEqual(startedAt?.getTime() as number)
+    expect(finishedAt?.getTime()).toBeLessThan(Date.now() + HOUR_MS)
   })
 })

@@ -7,7 +7,7 @@ import {
   type PeriodicBackgroundWorkerContext,
   periodicWorker,
 } from '@background-workers/abstractions'
-import { setClockOffset } from './clock.ts'
+import { setClockOffset } from 'test-process/clock-offset'
 import { Journal } from './journal.ts'
 import { type ManagerName, createManager } from './managers.ts'
 import { WORKERS, type TortureWorker, declaredBy, workMsOf } from './workers.ts'

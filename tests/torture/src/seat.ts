@@ -18,7 +18,7 @@ export interface SeatParts {
 type Request = ApplicationRequest extends infer Each ? (Each extends { id: number } ? Omit<Each, 'id'> : never) : never
 
 const APPLICATION = new URL('application.ts', import.meta.url)
-const CLOCK = new URL('clock.ts', import.meta.url).href
+const CLOCK_OFFSET = import.meta.resolve('test-process/clock-offset')
 
 /** How soon a process that died comes back. */
 const COMES_BACK_MS = 1_000
@@ -79,7 +79,7 @@ export class Seat implements AsyncDisposable {
     const own = { ...settings, redisUrl: this.proxy.url, release: this.release, process: number }
     const child = new TestProcess(APPLICATION, {
       args: [JSON.stringify(own satisfies ApplicationSettings)],
-      nodeArgs: ['--trace-warnings', '--import', CLOCK, ...nodeArgs],
+      nodeArgs: ['--trace-warnings', '--import', CLOCK_OFFSET, ...nodeArgs],
       lifetimeMs,
     })
     journal.write({ event: 'spawned', seat: this.number, release: this.release, spawned: number })

@@ -1,4 +1,4 @@
-// A preload: from here on `Date` of this process can be shifted against the machine's clock. Monotonic clocks are not.
+// May be preloaded: from here on `Date` of this process can be shifted against the machine's clock. Monotonic clocks are not.
 const RealDate = globalThis.Date
 let offsetMs = 0
 
