@@ -22,7 +22,7 @@ function runAfterSleep(test: Test, suspendedAt: number, now: number) {
   const planner = new RunPlanner({
     clock,
     client: { time: async () => [now / 1_000, 0] },
-    store: { read: async () => ({ name: 'digest', definition }) },
+    store: { readWithVersion: async () => ({ stored: { name: 'digest', definition }, version: '1' }) },
     runQueues: { token: () => 'token' },
     lostRuns: { earlierStart: async () => 'never-started' },
     unstartedRuns: { record: async (_run: unknown, decided: Partial<RunRecord>) => void recorded.push(decided) },

@@ -64,7 +64,7 @@ export interface PlannedRun {
   readonly claim: RunClaim
 }
 
-type StoredCase = RunCase & UnstartedRun & { readonly isRecovery: boolean; readonly declaredVersion?: string }
+type StoredCase = RunCase & UnstartedRun & { readonly isRecovery: boolean; readonly declaredVersion: string }
 
 /** Works out whether a run may start on this instance, and how. What may not is recorded, put off or handed back. */
 export class RunPlanner {
@@ -75,8 +75,8 @@ export class RunPlanner {
   }
 
   /**
-   * Most runs start, and are planned by what their tick has read and what is known here of their worker: the store starts them only
-   * if that still holds. Otherwise they are planned afresh, by what Redis says now.
+   * Most runs start, and are planned by what their tick has read and what is known here of their worker; the others afresh, by what
+   * Redis says now. The store starts a run only if that still holds; otherwise it is planned again.
    *
    * @throws DelayedError when the job has gone back.
    */
@@ -86,10 +86,15 @@ export class RunPlanner {
     const expected = seenCase && this.#planStart(seenCase)
     if (typeof expected === 'object') return expected
     const { job, runId, data } = runCase
-    const stored = await this.#parts.store.read(data.worker, RUN_FIELDS)
+    const { stored, version } = await this.#parts.store.readWithVersion(data.worker, RUN_FIELDS)
     const earlier = await this.#parts.lostRuns.earlierStart(job, runId, stored)
     if (earlier === 'ended') return undefined
-    const planned = this.#planStart({ ...runCase, stored, isRecovery: earlier === 'to-recover' })
+    const planned = this.#planStart({
+      ...runCase,
+      stored,
+      isRecovery: earlier === 'to-recover',
+      declaredVersion: version,
+    })
     return typeof planned === 'function' ? planned() : planned
   }
 

@@ -102,8 +102,8 @@ end
  *
  * KEYS workers, records, order of runs
  * ARGV worker, run id, slot or '', record, at, most, token, '1' to recover, start mark or '', ms that a start mark without release
- *   holds or '', up to where slots were decided before it, by which it has counted, or '', and if it was planned by them the version
- *   of what is declared or '', the latest slot that had started or ''
+ *   holds or '', up to where slots were decided before it, by which it has counted, or '', the version of what is declared by
+ *   which it was planned or '', and the latest slot that had started then or ''
  */
 export const decideRun = new LuaScript(`${READ_MARK}${RAISED}${IS_COUNTED}${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -115,7 +115,7 @@ local marks = redis.call(
 local decided = read_mark(marks[3])
 local started = { string.match(marks[4] or '', '"finishedAt":"([^"]+)"') or '' }
 if marks[2] == active then return started end
-if ARGV[12] ~= '' and ((marks[5] or '0') ~= ARGV[12] or (marks[1] or '') ~= ARGV[13]) then return -1 end
+if ARGV[12] ~= '' and ((marks[5] or '0') ~= ARGV[12] or read_mark(marks[1]) ~= tonumber(ARGV[13])) then return -1 end
 if ARGV[8] ~= '1' then
   if slot and slot <= (read_mark(marks[1]) or 0) then return 0 end
   local decided_before = decided

@@ -14,9 +14,11 @@ import {
 import { type StoredDefinition, parseRecord, parseTime } from './stored-values.ts'
 import {
   FIELDS,
+  NO_VERSION,
   OUTCOME_LETTERS,
   type ReportMalformed,
   type StoredField,
+  type StoredWithVersion,
   type StoredWorker,
   type StoredWorkers,
   VERSION_FIELD,
@@ -100,8 +102,14 @@ export class Store {
 
   /** Only what these fields say. */
   async read(worker: string, fields: readonly StoredField[] = FIELDS): Promise<StoredWorker> {
-    const values = await this.#client.hmget(this.#keys.workers, ...fields.map((field) => fieldOf(worker, field)))
-    return readWorker(worker, fields, values, this.#report)
+    return (await this.readWithVersion(worker, fields)).stored
+  }
+
+  /** The same, and of which version that is. */
+  async readWithVersion(worker: string, fields: readonly StoredField[]): Promise<StoredWithVersion> {
+    const names = fields.map((field) => fieldOf(worker, field))
+    const [version, ...values] = await this.#client.hmget(this.#keys.workers, VERSION_FIELD, ...names)
+    return { stored: readWorker(worker, fields, values, this.#report), version: version ?? NO_VERSION }
   }
 
   /** Writes definitions; for each that is new, changed or back, its slots count from `decidedUpTo`. */

@@ -65,7 +65,13 @@ export interface StoredWorkers {
 export const VERSION_FIELD = 'version'
 
 /** Before anything has changed. */
-const NO_VERSION = '0'
+export const NO_VERSION = '0'
+
+/** One worker, and of which version that is. */
+export interface StoredWithVersion {
+  readonly stored: StoredWorker
+  readonly version: string
+}
 
 /** What is known of a worker, and of which version that is. */
 export interface KnownVersion {

@@ -4,7 +4,7 @@ import { Keys } from '../src/keys.ts'
 import { RunQueues } from '../src/run-queues.ts'
 import { firstStartOf } from '../src/store.ts'
 import { claimedRun } from './fixtures/claimed-run.ts'
-import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
+import { DAY_MS, TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
 import {
   PATIENCE,
   countingWorker,
@@ -153,6 +153,39 @@ describe.concurrent('a run', () => {
     await expect.poll(records, PATIENCE).toHaveLength(2)
     await expect.poll(records, PATIENCE).toEqual(expect.arrayContaining(['lost', 'succeeded']))
   })
+
+  for (const [kind, call, outcomes] of [
+    ['scheduled', 'pause', ['skipped']],
+    ['manual', 'remove', []],
+  ] as const) {
+    it(`(${kind}) that is planned while another instance carries out a ${call} does not start`, async (test) => {
+      const { expect } = test
+      const { redis, target, hold } = await losingRedis(test)
+      const { manager, applicationName } = faultManager(test, { connection: redis })
+      const tidy = countingWorker('tidy', rarely(), () => {}, { catchUpWindowMs: 30 * DAY_MS })
+      await manager.add(tidy.worker)
+      await manager.start()
+      const other = faultManager(test, { connection: target.url, applicationName, isEnabled: false })
+      await other.manager.start()
+      const client = new Redis(target.url)
+      test.onTestFinished(() => client.disconnect())
+      const keys = new Keys(applicationName)
+      const slot = lastRareSlot()
+      await client.hset(keys.workers, 'decided:tidy', slot - 1)
+      const held = hold((command) => /hmget/i.test(command) && command.includes('raised:tidy'))
+      const runQueues = new RunQueues({ client, keys, onError: () => {} })
+      // As after its jitter: it is not planned by what its tick has seen.
+      const runId = kind === 'manual' ? 'tidy.m-1' : `tidy.${slot}`
+      await runQueues.add('default', { runId, worker: 'tidy', kind, slot, missedSlots: 0, delayMs: 0 })
+      const release = await held
+      await other.manager[call]('tidy')
+      release()
+      const jobs = () => target.cli('exists', `{${applicationName}}:runs.default:${runId}`)
+      await expect.poll(jobs, PATIENCE).toBe('0')
+      expect(tidy.runs).toEqual([])
+      expect((await other.manager.runs('tidy').catch(() => [])).map(({ outcome }) => outcome)).toEqual(outcomes)
+    })
+  }
 
   it('that is fetched while a stop waits for other runs goes back at once, and is not said to lack its worker', async (test) => {
     const { expect } = test
