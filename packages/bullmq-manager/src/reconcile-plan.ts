@@ -6,7 +6,7 @@ import {
   nextDueAt,
 } from '@background-workers/abstractions/for-managers'
 import { DEAD_AFTER_MS, type Instance } from './instances.ts'
-import { type TickScheduler, fingerprintOf } from './schedulers.ts'
+import { type TickScheduler, fingerprintOf, isForeign } from './schedulers.ts'
 import type { Declaration } from './store.ts'
 import { policyText } from './stored-values.ts'
 import type { KnownWorker, StoredWorker } from './stored-worker.ts'
@@ -171,7 +171,7 @@ function planSchedulers(facts: ReconcileFacts, declarations: readonly Declaratio
   const planScheduler = (name: string, schedule: Schedule, worker: Partial<StoredWorker> = {}) => {
     const tick = ticks.get(name)
     if (tick) unwanted--
-    if (tick && tick.fingerprint === undefined && !tick.isBare) {
+    if (tick && isForeign(tick)) {
       foreign.push(name)
       return
     }

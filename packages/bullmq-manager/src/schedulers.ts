@@ -25,6 +25,11 @@ export interface TickScheduler {
   readonly isBare: boolean
 }
 
+/** Whether it is not ours: it is left alone. */
+export function isForeign({ fingerprint, isBare }: TickScheduler): boolean {
+  return fingerprint === undefined && !isBare
+}
+
 /** One BullMQ job scheduler per periodic worker. They are read with plain commands, so that nothing in them can throw. */
 export class TickSchedulers {
   readonly #client: RedisClient
@@ -45,9 +50,20 @@ export class TickSchedulers {
     await this.#client.hset(this.#keys.ticksMeta, 'opts.maxLenEvents', LOG_LENGTH)
   }
 
-  async readAll(): Promise<Map<string, TickScheduler>> {
+  readAll(): Promise<Map<string, TickScheduler>> {
+    return this.#read([])
+  }
+
+  /** Whether somebody else has a scheduler of that name. */
+  async hasForeign(worker: string): Promise<boolean> {
+    const scheduler = (await this.#read([worker])).get(worker)
+    return scheduler !== undefined && isForeign(scheduler)
+  }
+
+  /** All of them, or that of one worker. */
+  async #read(only: readonly string[]): Promise<Map<string, TickScheduler>> {
     const flat: readonly string[] = JSON.parse(
-      (await readSchedulers.run(this.#client, [this.#keys.schedulers], [])) as string,
+      (await readSchedulers.run(this.#client, [this.#keys.schedulers], only)) as string,
     )
     const schedulers = new Map<string, TickScheduler>()
     for (let index = 0; index + 3 < flat.length; index += 4) {
@@ -140,14 +156,20 @@ function readFingerprint(data: string): string | undefined {
 const WRITTEN = /^\{"v":1,"fp":"([ !#-[\]-~]*)"\}$/
 
 /**
- * All schedulers of the tick queue in one answer, a JSON array: id, next due time, template data, whether its pending job is
+ * All schedulers of the tick queue, or one of them, in one answer, a JSON array: id, next due time, template data, whether its pending job is
  * there (-1: it has lost everything but its id), id, … What is not a hash has no data.
  *
- * KEYS schedulers
+ * KEYS schedulers · ARGV id of the only one
  */
 const readSchedulers = new LuaScript(`
 local answer, jobs = {}, {}
-local entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+local entries
+if ARGV[1] then
+  local dueAt = redis.call('ZSCORE', KEYS[1], ARGV[1])
+  entries = dueAt and { ARGV[1], dueAt } or {}
+else
+  entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+end
 for i = 1, #entries, 2 do
   local key = KEYS[1] .. ':' .. entries[i]
   local data = redis.pcall('HGET', key, 'data')

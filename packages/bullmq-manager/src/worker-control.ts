@@ -70,7 +70,7 @@ export class WorkerControl {
     await this.#alone('remove', async () => {
       await unstartedRuns.forget(await store.read(name))
       isRemoved = await store.remove(name, clock.now())
-      if (isRemoved) await schedulers.remove(name)
+      if (isRemoved && !(await schedulers.hasForeign(name))) await schedulers.remove(name)
     })
     return isRemoved
   }
@@ -161,7 +161,7 @@ export class WorkerControl {
       const isChanged = !isSameSchedule(effectiveSchedule(stored), after)
       const now = clock.now()
       await store.setOverride(name, scheduleOverride(checked, options, now), isChanged ? now : undefined)
-      if (isChanged) await schedulers.write(name, after, false)
+      if (isChanged && !(await schedulers.hasForeign(name))) await schedulers.write(name, after, false)
     })
     return after
   }

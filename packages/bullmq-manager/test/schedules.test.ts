@@ -2,11 +2,13 @@ import { cron, every, nextDueAt } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it } from 'vitest'
 import {
+  DAY_MS,
   HOUR_MS,
   TestCluster,
   dailyAt,
   decidedSlots,
   hourlyAt,
+  lastRareSlot,
   rarely,
   slotsFrom,
   untilOver,
@@ -191,6 +193,27 @@ describe.concurrent('a job scheduler that is there before its worker', () => {
     expect(new Set(warnings.map(({ data }) => data.worker))).toEqual(new Set(['digest']))
     expect(probe.calls.map(({ kind }) => kind)).toEqual(['manual'])
   })
+
+  for (const isEnabled of [true, false]) {
+    it(`is left alone by a reschedule and a remove of an instance that is ${isEnabled ? '' : 'not '}enabled`, async ({
+      expect,
+    }) => {
+      await using cluster = await TestCluster.open()
+      const ticks = cluster.queue('ticks')
+      const rare = { every: 2 * DAY_MS, offset: lastRareSlot() % (2 * DAY_MS) }
+      await ticks.upsertJobScheduler('digest', rare, { name: 'theirs', data: { v: 1 } })
+      const stored = async () => [await cluster.storedSchedulers(), (await ticks.getDelayed()).map(({ id }) => id)]
+      const foreign = await stored()
+      const manager = await cluster.start([new Probe().worker('digest', rarely())])
+      const caller = isEnabled ? manager : await cluster.start([], { isEnabled })
+
+      await caller.reschedule('digest', every('1h'))
+      expect(await stored()).toEqual(foreign)
+      expect((await cluster.store().read('digest')).override?.schedule).toEqual(every('1h'))
+      await caller.remove('digest')
+      expect(await stored()).toEqual(foreign)
+    })
+  }
 
   it('is replaced when it is ours, with the fingerprint of an older version', async () => {
     await using cluster = await TestCluster.open()
