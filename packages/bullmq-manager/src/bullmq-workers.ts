@@ -151,9 +151,30 @@ export class BullMqWorkers {
   }
 }
 
+/** A lock as BullMQ keeps it: when it was last renewed, by `Date.now`. */
+interface HeldLock {
+  ts: number
+}
+
+/**
+ * The locks that BullMQ renews. Every 5 s it takes those that it renewed over 5 s ago: none while a clock that was set back catches up.
+ * Here all are that old, so all are renewed.
+ */
+class HeldLocks extends Map<string, HeldLock> {
+  override set(jobId: string, lock: HeldLock): this {
+    lock.ts = Number.NEGATIVE_INFINITY
+    return super.set(jobId, lock)
+  }
+}
+
 /** Tells of each job when BullMQ is done with it, also of one that was gone when it was given back: no event tells that. */
 class RunWorker extends Worker {
   jobDone: (job: Job) => void = () => {}
+
+  protected override createLockManager(): void {
+    super.createLockManager()
+    insideOf(this).lockManager.trackedJobs = new HeldLocks()
+  }
 
   override async processJob(
     job: Job,
@@ -174,6 +195,7 @@ class RunWorker extends Worker {
 interface WorkerInside {
   /** Whether there was no job when it last looked for one. */
   readonly drained: boolean
+  readonly lockManager: { trackedJobs: Map<string, HeldLock> }
   whenCurrentJobsFinished(reconnect: boolean): Promise<void>
 }
 

@@ -2,6 +2,7 @@ import { every } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { withClient } from 'test-redis'
 import { describe, it, vi } from 'vitest'
+import { rarely } from './fixtures/cluster.ts'
 import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { losingRedis } from './fixtures/losing-redis.ts'
 
@@ -34,6 +35,43 @@ describe('a run whose lease somebody else has taken', () => {
     expect((await manager.runs('long')).filter((run) => run.runId === runId)).toMatchObject([
       { outcome: 'aborted', reason: 'lease-lost' },
     ])
+  })
+})
+
+describe('a run whose machine has its clock set back', () => {
+  it('keeps its lease', async (test) => {
+    const { expect } = test
+    const { key, options } = await ownApplication(test)
+    const reasons: unknown[] = []
+    const gate = Promise.withResolvers<void>()
+    test.onTestFinished(() => gate.resolve())
+    const long = countingWorker('long', rarely(), ({ signal }) => {
+      signal.addEventListener('abort', () => reasons.push(signal.reason))
+      return gate.promise
+    })
+    const { manager } = faultManager(test, options)
+    await manager.add(long.worker)
+    await manager.start()
+    const runId = await manager.trigger('long')
+    await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
+    const now = Date.now
+    const spy = vi.spyOn(Date, 'now').mockImplementation(() => now() - 3_600_000)
+    test.onTestFinished(() => spy.mockRestore())
+    await withClient(options.connection, async (client) => {
+      const remainingMs = () => client.pttl(key(`runs.default:${runId}:lock`))
+      let lastMs = await remainingMs()
+      let renewals = 0
+      const isOver = async () => {
+        const ms = await remainingMs()
+        if (ms > lastMs) renewals++
+        lastMs = ms
+        return renewals === 2 || reasons.length > 0
+      }
+      await expect.poll(isOver, PATIENCE).toBe(true)
+    })
+    expect(reasons).toEqual([])
+    gate.resolve()
+    await expect.poll(async () => (await manager.runs('long'))[0], PATIENCE).toMatchObject({ outcome: 'succeeded' })
   })
 })
 
