@@ -14,9 +14,10 @@ export async function withWriteLock(client: RedisClient, keys: Keys, work: () =>
   const isSet = (await client.set(keys.writeLock, token, 'PX', WRITE_LOCK_MS, 'NX')) === 'OK'
   // It is ours all the same when the connection broke before the answer, and the client asked again.
   if (!isSet && (await client.get(keys.writeLock)) !== token) return false
+  // While Redis is away the commands would pile up in the client. On a client of the caller's this may go on after a stop.
   const renewal = setInterval(() => {
-    client.pexpire(keys.writeLock, WRITE_LOCK_MS).catch(() => {})
-  }, WRITE_LOCK_MS / 3)
+    if (client.status === 'ready') client.pexpire(keys.writeLock, WRITE_LOCK_MS).catch(() => {})
+  }, WRITE_LOCK_MS / 3).unref()
   try {
     await work()
   } finally {
