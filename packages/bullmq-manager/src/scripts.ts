@@ -165,6 +165,8 @@ return started
 export const undecideRun = new LuaScript(`
 local worker, run, slot, mark, running = ARGV[1], ARGV[2], ARGV[4], ARGV[6], ARGV[3] .. '\\nrunning\\n'
 local marks = redis.call('HMGET', KEYS[1], 'active:' .. worker, 'started:' .. worker, 'start:' .. worker)
+-- This call may have taken it back before its answer was lost.
+if not marks[1] and redis.call('HEXISTS', KEYS[2], run) == 0 then return 1 end
 if string.sub(marks[1] or '', 1, #running) ~= running then return 0 end
 if slot ~= '' and marks[2] ~= slot then return 0 end
 if ARGV[8] ~= '' and redis.call('HEXISTS', KEYS[2], ARGV[8]) == 0 then return 0 end

@@ -107,6 +107,23 @@ describe.concurrent('when the connection breaks after Redis has executed a comma
     test.expect(await told).toBe(1)
   })
 
+  it('a run that was taken back is known to be', async (test) => {
+    const { redis, lose } = await losingRedis(test)
+    const client = createClient(redis)
+    test.onTestFinished(() => client.disconnect())
+    const store = new Store(client, new Keys('shop'), () => {})
+    const slot = lastRareSlot()
+    const { record, claim } = claimedRun(slot)
+    await store.decideRun(record, claim)
+    const answerLost = lose((command) => command.includes(`digest.${slot}`))
+    const takenBack = store.undecideRun(record, claim)
+    await answerLost
+    test.expect(await takenBack).toBe(true)
+    await store.decideRun(record, claim)
+    await store.finishRun({ ...record, outcome: 'succeeded' }, claim.token, 100, true)
+    test.expect(await store.undecideRun(record, claim)).toBe(false)
+  })
+
   it('a run that another instance finds lost in the same millisecond is told once', async ({ expect }) => {
     await using cluster = await TestCluster.open()
     const store = cluster.store()
