@@ -44,3 +44,19 @@ it.each([
   await clock.measureIfDoubtful(client)
   expect(count).toBe(1 + measurements)
 })
+
+it.each([
+  ['adds what this machine was suspended since it was measured', 3_600_000, 3_600_000],
+  ['adds nothing when the clock of this machine was set back', -3_600_000, 0],
+])('%s, for what can not measure first', (_title, jumpMs, addedMs) => {
+  const clock = new RedisClock()
+  clock.note(at(Date.UTC(2026, 0, 1)), performance.now())
+  const realNow = Date.now
+  using _ = vi.spyOn(Date, 'now').mockImplementation(() => realNow() + jumpMs)
+  const before = clock.now()
+  const now = clock.nowAfterSleep()
+  expect(now).toBeGreaterThan(before + addedMs - 500)
+  expect(now).toBeLessThanOrEqual(clock.now() + addedMs + 500)
+  clock.note(at(Date.UTC(2026, 0, 2)), performance.now())
+  expect(clock.nowAfterSleep()).toBeLessThanOrEqual(clock.now())
+})

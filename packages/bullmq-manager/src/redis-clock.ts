@@ -22,6 +22,15 @@ export class RedisClock {
     return this.#last
   }
 
+  /**
+   * The same for what can not measure first: if wall time has jumped ahead since the last measurement, this machine counts as suspended
+   * for so long.
+   */
+  nowAfterSleep(): number {
+    const sleptMs = Math.round(wallOffsetMs() - this.#wallOffsetMs)
+    return this.now() + (sleptMs > MAX_DRIFT_MS ? sleptMs : 0)
+  }
+
   /** How far this machine's clock is ahead of Redis, in ms. */
   get skewMs(): number {
     return Date.now() - this.now()

@@ -135,7 +135,7 @@ export class Session {
     this.runProcessor = new RunProcessor({
       ...withStore,
       // Slots are due by Redis time, so runs are dated, and repeated, by it too.
-      runHost: { ...parts.runHost, clock: { ...systemClock, now: () => this.clock.now() } },
+      runHost: { ...parts.runHost, clock: { ...systemClock, now: () => this.clock.nowAfterSleep() } },
       planner,
       decidedMarks: this.#decidedMarks,
       leases: this.#leases,
