@@ -16,7 +16,7 @@ export async function withWriteLock(client: RedisClient, keys: Keys, work: () =>
   if (!isSet && (await client.get(keys.writeLock)) !== token) return false
   // While Redis is away the commands would pile up in the client. On a client of the caller's this may go on after a stop.
   const renewal = setInterval(() => {
-    if (client.status === 'ready') client.pexpire(keys.writeLock, WRITE_LOCK_MS).catch(() => {})
+    if (client.status === 'ready') renewLock.run(client, [keys.writeLock], [token, WRITE_LOCK_MS]).catch(() => {})
   }, WRITE_LOCK_MS / 3).unref()
   try {
     await work()
@@ -26,6 +26,12 @@ export async function withWriteLock(client: RedisClient, keys: Keys, work: () =>
   }
   return true
 }
+
+/** Holds a lock longer that is still the caller's. KEYS lock · ARGV token, ms */
+const renewLock = new LuaScript(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+`)
 
 /** Takes a lock back that is still the caller's. KEYS lock · ARGV token */
 const releaseLock = new LuaScript(`
