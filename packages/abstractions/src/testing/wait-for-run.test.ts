@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { IBackgroundWorkerManager } from '../manager.ts'
 import type { RunRecord } from '../run-record.ts'
 import { waitForRun } from './wait-for-run.ts'
@@ -72,6 +72,23 @@ describe('waitForRun', () => {
       'waitForRun: worker "w" had no finished run "r" with outcome failed within 20 ms.',
     )
     expect(manager.listeners.size).toBe(0)
+  })
+
+  it('gives up after the time under fake timers too', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    await expect(wait(new FakeManager(), { timeoutMs: 20 })).rejects.toThrow('within 20 ms')
+  })
+
+  it('leaves no timer, also where fake ones clear only their own', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const manager = new FakeManager()
+    manager.records = [record('old', 'succeeded')]
+    vi.stubGlobal('clearTimeout', () => {})
+    onTestFinished(() => void vi.unstubAllGlobals())
+    const before = timers()
+    await wait(manager)
+    expect(timers()).toBe(before)
   })
 
   it('fails with what the manager fails with', async () => {
