@@ -66,8 +66,9 @@ function toRequest(incoming: IncomingMessage, outgoing: ServerResponse, target: 
     for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
       if (!name.startsWith(':')) for (const value of values) headers.append(name, value)
     }
-    // `//host` at the start of a target is a path, not a host.
-    const url = new URL(`${scheme}://${incoming.headers.host || 'localhost'}/${target.replace(/^\/+/, '')}`)
+    const url = new URL(`${scheme}://${incoming.headers.host || 'localhost'}${target}`)
+    // A `..` in it, or a path in the host, would lead elsewhere than where the server has let the request through.
+    if (url.pathname !== target.split('?', 1)[0]) return undefined
     const body = method === 'GET' || method === 'HEAD' ? null : bodyOf(incoming)
     return new Request(url, { method, headers, signal: gone.signal, body, duplex: 'half' } as RequestInit)
   } catch {

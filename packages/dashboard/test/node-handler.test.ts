@@ -142,6 +142,35 @@ describe('nodeHandler', () => {
     expect(await (await fetch(withNext)).text()).toBe('Error: no')
   })
 
+  it.each([
+    ['/workers/mailer/../payroll', '127.0.0.1'],
+    ['/workers/mailer/%2E%2e/payroll', '127.0.0.1'],
+    ['/workers/mailer/..\\payroll', '127.0.0.1'],
+    ['/workers/mailer', '127.0.0.1/workers/payroll?'],
+    ['/workers/mailer', '127.0.0.1/workers/payroll#'],
+  ])('answers no other path than the server has seen: %s, for the host %s', async (path, host) => {
+    const { manager, dashboard } = setUp()
+    manager.workers.push(workerStatus('payroll'))
+    const address = await listen((incoming, outgoing) => {
+      // What a framework or a proxy in front may let through.
+      if (incoming.url?.startsWith('/workers/mailer')) dashboard.nodeHandler(incoming, outgoing)
+      else outgoing.writeHead(403).end()
+    })
+    const { port } = new URL(address)
+    const incoming = await new Promise<IncomingMessage>((resolve) =>
+      httpRequest({ host: '127.0.0.1', port, path, headers: { host } }, resolve).end(),
+    )
+    incoming.resume()
+    expect(incoming.statusCode).toBe(400)
+    expect((await fetch(`${address}/workers/payroll`)).status).toBe(403)
+    expect((await fetch(`${address}/workers/mailer?done=pause`)).status).toBe(200)
+  })
+
+  it('takes slashes at the start of a path neither for a host nor for one slash', async () => {
+    const { dashboard } = setUp()
+    expect((await fetch(`${await listen(dashboard.nodeHandler)}//workers/mailer`)).status).toBe(404)
+  })
+
   it.each(['http://[', '/\\..\\workers', '//evil.test/workers'])('survives the target %s', async (path) => {
     const { dashboard } = setUp()
     const address = await listen(dashboard.nodeHandler)
