@@ -149,6 +149,20 @@ describe('WorkerStarter', () => {
     expect([starter.isReady, told.length]).toEqual([true, 1])
   })
 
+  it('calls start once, however often it is told to, until it is stopped', async () => {
+    let calls = 0
+    const { starter, told, clock } = createStarter(createWorker(() => void calls++))
+    starter.start()
+    starter.start()
+    await clock.settle()
+    starter.start()
+    await clock.advance(10_000)
+    expect([calls, told, clock.timerCount]).toEqual([1, [['ready', true, 'w']], 0])
+    await starter.stop(signal)
+    starter.start()
+    expect(calls).toBe(2)
+  })
+
   it('calls stop with the signal, once, and only after a start', async () => {
     const signals: unknown[] = []
     const { starter } = createStarter(

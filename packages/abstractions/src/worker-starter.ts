@@ -46,8 +46,9 @@ export class WorkerStarter {
     return this.#state === 'failed'
   }
 
-  /** A worker without a `start` of its own is ready when this returns. */
+  /** A worker without a `start` of its own is ready when this returns. One that has been started is left as it is. */
   start(): void {
+    if (this.#state !== 'stopped') return
     if (startAtOnce(this.#worker)) {
       this.#state = 'ready'
       return

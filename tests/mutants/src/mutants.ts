@@ -123,6 +123,12 @@ export const mutants: readonly Mutant[] = [
       ['if (caller?.instanceId === this.#parts.instanceId) ', 'if (caller) '],
     ],
     'a disabled manager works': [['this.#parts.options.isEnabled && ', '']],
+    'a manager works while it stops': [
+      ["    this.#state = 'stopping'\n    this.#isAtWork = false\n", "    this.#state = 'stopping'\n"],
+    ],
+    'a manager whose start has failed works': [
+      ["      this.#state = 'idle'\n      this.#isAtWork = false\n", "      this.#state = 'idle'\n"],
+    ],
     'what is added before the work of a start begins is started twice': [
       ['    await this.#turn\n    this.#isAtWork = true\n', '    this.#isAtWork = true\n    await this.#turn\n'],
     ],
@@ -386,6 +392,7 @@ export const mutants: readonly Mutant[] = [
       ["        this.#clearTimer?.()\n        this.#state = 'ready'", "        this.#state = 'ready'"],
     ],
     'a stop lets a start go on': [['    this.#abort?.abort(', '    void (']],
+    'a worker that was started is started again': [["    if (this.#state !== 'stopped') return\n", '']],
     'a worker is stopped that was not started': [["    if (this.#state === 'stopped') return\n", '']],
     'a stop that fails stops the manager': [
       ['      this.#host.reports.stopFailed(this.#name, error)', '      throw error'],

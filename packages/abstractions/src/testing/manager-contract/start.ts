@@ -89,6 +89,19 @@ export const start: ContractGroup<TestApplication> = {
       )
     },
 
+    async 'starts a worker once whose listener starts the manager'(app) {
+      const [plain, worker] = [new PlainProbe('plain'), app.rareWorker({ policy: { runOnStart: true } })]
+      const manager = await app.create({ startTimeoutMs: 5 * app.periodMs })
+      const skipped = app.listen(manager, 'run-skipped')
+      manager.on('worker-added', () => manager.start())
+      await Promise.all([manager.add(plain), manager.add(worker)])
+      await app.untilCalled(worker)
+      await app.pass(6)
+      assert.equal((await app.status(manager, 'plain')).state, 'idle')
+      assert.equal((await manager.health()).status, 'ok')
+      assert.deepEqual([plain.starts.length, worker.calls.length, skipped], [1, 1, []])
+    },
+
     async 'announces a worker that is added before all that it does'(app) {
       const manager = await app.start()
       const told: string[] = []
