@@ -101,3 +101,10 @@ export function startAtOnce(worker: IBackgroundWorker): boolean {
   worker[renewSignal]()
   return true
 }
+
+/** Stops a worker that has only the inherited `stop`, in the same way: gives whether that was all. */
+export function stopAtOnce(worker: IBackgroundWorker): boolean {
+  if (!(worker instanceof BackgroundWorkerBase) || worker.stop !== BackgroundWorkerBase.prototype.stop) return false
+  void worker.stop()
+  return true
+}

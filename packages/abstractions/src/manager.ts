@@ -33,7 +33,8 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
 
   /**
    * Checks a worker and takes it up: kept before `start`, started at once while running; a call during a start may wait
-   * for that first. Name, schedule and policy are read at the call and not again.
+   * for that first. Name, schedule and policy are read at the call and not again. An object that was removed and has not
+   * stopped yet is started after that.
    *
    * @throws InvalidWorkerError, DuplicateWorkerError, InvalidScheduleError, InvalidOptionsError: at once, and nothing is
    * half-added.
@@ -42,8 +43,8 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
 
   /**
    * Forgets a worker, its schedule, override and pause, in the whole application, until it is added again; its records
-   * are there then. Its active run may finish; a call during a start may wait for that first. Gives `false` when the
-   * worker is not known.
+   * are there then. Its active run may finish, and its `stop` is called after that; a call during a start may wait for
+   * that first. Gives `false` when the worker is not known.
    */
   remove(name: string, options?: ByOption): Promise<boolean>
 

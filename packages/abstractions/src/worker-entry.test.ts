@@ -8,14 +8,17 @@ import { every } from './schedule.ts'
 import { ManualClock } from './testing/manual-clock.ts'
 import { RecordingLogger } from './testing/recording-logger.ts'
 import { type EntryHost, type WorkerEntry, createWorkerEntry } from './worker-entry.ts'
+import { WorkerStops } from './worker-stops.ts'
 
 function createHost() {
   const logger = new RecordingLogger()
   const entries = new Map<string, WorkerEntry>()
   const ready: string[] = []
+  const clock = new ManualClock()
   const host: EntryHost = {
     ...createManagerParts(fillManagerOptions({ logger, defaultPolicy: { keepRuns: 7 } })),
-    clock: new ManualClock(),
+    clock,
+    stops: new WorkerStops(clock),
     minPeriodMs: 50,
     entries,
     workerReady: (_worker, name) => ready.push(name),

@@ -4,13 +4,15 @@ import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worke
 import { ManagerStoppedError, StartTimeoutError } from './errors.ts'
 import { ManualClock } from './testing/manual-clock.ts'
 import { WorkerStarter } from './worker-starter.ts'
+import type { LeavingWorker } from './worker-stops.ts'
 
-function createStarter(worker: IBackgroundWorker) {
+function createStarter(worker: IBackgroundWorker, leaving?: LeavingWorker) {
   const clock = new ManualClock()
   const told: unknown[][] = []
   const starter = new WorkerStarter(worker, {
     clock,
     options: { startTimeoutMs: 5_000 },
+    stops: { leaving: (object) => (object === worker ? leaving : undefined) },
     workerReady: (which, name) => told.push(['ready', which === worker, name]),
     reports: {
       startFailed: (name, error) => told.push(['start failed', name, error]),
@@ -23,6 +25,13 @@ function createStarter(worker: IBackgroundWorker) {
 /** A worker with a start and a stop of its own. */
 function createWorker(start: (signal?: AbortSignal) => unknown, stop: (signal?: AbortSignal) => unknown = () => {}) {
   return { name: 'w', start, stop } as IBackgroundWorker
+}
+
+/** That a worker is leaving which was removed during its run. */
+function createLeaving(object: IBackgroundWorker) {
+  const [runEnded, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const leaving: LeavingWorker = { object, worker: 'w', runEnded: runEnded.promise, done: done.promise, abort() {} }
+  return { leaving, endRun: () => runEnded.resolve(), leave: () => done.resolve() }
 }
 
 const signal = new AbortController().signal
@@ -203,5 +212,84 @@ describe('WorkerStarter', () => {
     await clock.settle()
     expect(told.map(([what]) => what)).toEqual(['start failed'])
     expect(starter.isFailed).toBe(true)
+  })
+
+  describe('with an object that is leaving', () => {
+    const createLeavingWorker = (worker: IBackgroundWorker) => {
+      const { leaving, ...rest } = createLeaving(worker)
+      return { ...createStarter(worker, leaving), ...rest }
+    }
+
+    it('starts it when it has gone, however long its run takes', async () => {
+      let calls = 0
+      const { starter, told, clock, endRun, leave } = createLeavingWorker(createWorker(() => void calls++))
+      starter.start()
+      await clock.advance(3_600_000)
+      endRun()
+      await clock.advance(4_999)
+      expect([calls, told, starter.isReady]).toEqual([0, [], false])
+      leave()
+      await clock.settle()
+      expect([calls, told, starter.isReady]).toEqual([1, [['ready', true, 'w']], true])
+      expect(clock.timerCount).toBe(0)
+    })
+
+    it('says that its start failed when its stop is silent for too long, and takes it when it comes late', async () => {
+      let calls = 0
+      const { starter, told, clock, endRun, leave } = createLeavingWorker(createWorker(() => void calls++))
+      starter.start()
+      endRun()
+      await clock.advance(5_000)
+      expect([calls, starter.isFailed]).toEqual([0, true])
+      expect(told).toEqual([['start failed', 'w', expect.any(StartTimeoutError)]])
+      leave()
+      await clock.settle()
+      expect([calls, starter.isReady, told.at(-1)]).toEqual([1, true, ['ready', true, 'w']])
+    })
+
+    it('has it ready after that also where its start is the inherited one', async () => {
+      class Plain extends BackgroundWorkerBase {
+        readonly name = 'w'
+      }
+      const { starter, told, clock, endRun, leave } = createLeavingWorker(new Plain())
+      starter.start()
+      expect(starter.isReady).toBe(false)
+      endRun()
+      leave()
+      await clock.settle()
+      expect([starter.isReady, told]).toEqual([true, [['ready', true, 'w']]])
+    })
+
+    it.each(['its run', 'its stop'])('neither starts nor stops it when it is removed again during %s', async (what) => {
+      const calls: string[] = []
+      const worker = createWorker(
+        () => void calls.push('start'),
+        () => void calls.push('stop'),
+      )
+      const { starter, told, clock, endRun, leave } = createLeavingWorker(worker)
+      starter.start()
+      if (what === 'its stop') endRun()
+      await clock.settle()
+      expect(starter.stop(signal)).toBeUndefined()
+      endRun()
+      leave()
+      await clock.advance(10_000)
+      expect([calls, told, starter.isReady, clock.timerCount]).toEqual([[], [], false, 0])
+    })
+  })
+
+  it('has nothing to wait for where the stop is the inherited one', () => {
+    class Heeding extends BackgroundWorkerBase {
+      readonly name = 'w'
+      get isStopping() {
+        return this.stoppingSignal.aborted
+      }
+    }
+    const worker = new Heeding()
+    const { starter } = createStarter(worker)
+    starter.start()
+    expect(worker.isStopping).toBe(false)
+    expect(starter.stop(signal)).toBeUndefined()
+    expect(worker.isStopping).toBe(true)
   })
 })

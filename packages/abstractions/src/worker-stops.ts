@@ -1,3 +1,4 @@
+import type { IBackgroundWorker } from './background-worker.ts'
 import type { Clock } from './clock.ts'
 import { type StoppingWork, drain } from './drain.ts'
 import { ManagerStoppedError } from './errors.ts'
@@ -8,6 +9,7 @@ import type { WorkerStarter } from './worker-starter.ts'
 /** A worker that is to be stopped. */
 export interface StoppableWorker {
   readonly name: string
+  readonly worker: IBackgroundWorker
   readonly starter: WorkerStarter
   /** Its active run. */
   readonly run: Run | undefined
@@ -20,11 +22,18 @@ export interface StoppableRun {
   readonly done: Promise<unknown>
 }
 
+/** A worker that is being stopped. */
+export interface LeavingWorker extends StoppingWork {
+  readonly object: IBackgroundWorker
+  /** When its active run has ended and its `stop` is called; none while nothing ran. Never rejects. */
+  readonly runEnded: Promise<void> | undefined
+}
+
 /** Stops workers, each after its run and at the latest at the deadline; also those that are removed while others go on. */
 export class WorkerStops {
   readonly #clock: Clock
   /** Removed workers whose run or `stop` has not ended yet. */
-  readonly #leaving = new Set<StoppingWork>()
+  readonly #leaving = new Set<LeavingWorker>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -33,8 +42,15 @@ export class WorkerStops {
   /** A removed worker: its run may finish, then its `stop` is called. A stop of the manager waits for that too. */
   letGo(worker: StoppableWorker): void {
     const leaving = stoppingWorker(worker, new AbortController())
+    if (!leaving) return
     this.#leaving.add(leaving)
     void leaving.done.then(() => this.#leaving.delete(leaving))
+  }
+
+  /** What an object that may be added again has to wait for: that it has gone since it was removed. */
+  leaving(worker: IBackgroundWorker): LeavingWorker | undefined {
+    for (const leaving of this.#leaving) if (leaving.object === worker) return leaving
+    return undefined
   }
 
   /**
@@ -50,7 +66,7 @@ export class WorkerStops {
     const deadline = new AbortController()
     const work = [
       ...runs.map((stopping) => stoppingRun(stopping, timeoutMs)),
-      ...workers.map((worker) => stoppingWorker(worker, deadline)),
+      ...workers.flatMap((worker) => stoppingWorker(worker, deadline) ?? []),
       ...this.#leaving,
     ]
     const abandoned = await drain(work, timeoutMs, this.#clock, deadlinePassed)
@@ -73,20 +89,26 @@ function stoppingRun({ run, done }: StoppableRun, timeoutMs: number): StoppingWo
   }
 }
 
-function stoppingWorker(worker: StoppableWorker, deadline: AbortController): StoppingWork {
-  return {
-    worker: worker.name,
-    done: stopAfterRun(worker, deadline.signal),
-    abort: () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.')),
-  }
+/** Gives nothing where there is nothing to wait for. */
+function stoppingWorker(stoppable: StoppableWorker, deadline: AbortController): LeavingWorker | undefined {
+  const { name, worker, starter, run } = stoppable
+  const { signal } = deadline
+  const runEnded = run && untilEnded(run, signal)
+  const done = runEnded ? runEnded.then(() => starter.stop(signal)) : starter.stop(signal)
+  return (
+    done && {
+      worker: name,
+      object: worker,
+      runEnded,
+      done,
+      abort: () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.')),
+    }
+  )
 }
 
-async function stopAfterRun({ run, starter }: StoppableWorker, deadline: AbortSignal): Promise<void> {
-  if (run) {
-    const deadlinePassed = new Promise<void>((resolve) => {
-      deadline.addEventListener('abort', () => resolve(), { once: true })
-    })
-    await Promise.race([run.drained, deadlinePassed])
-  }
-  await starter.stop(deadline)
+async function untilEnded(run: Run, deadline: AbortSignal): Promise<void> {
+  const deadlinePassed = new Promise<void>((resolve) => {
+    deadline.addEventListener('abort', () => resolve(), { once: true })
+  })
+  await Promise.race([run.drained, deadlinePassed])
 }

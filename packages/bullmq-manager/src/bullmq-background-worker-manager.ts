@@ -67,6 +67,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     this.#entryHost = {
       ...parts,
       clock: systemClock,
+      stops: this.#stops,
       minPeriodMs: MIN_PERIOD_MS,
       entries: { has: (name) => this.#entries.has(name) || this.#arriving.has(name) },
       workerReady: (worker, name) => this.#workerReady(worker, name),
@@ -289,8 +290,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     this.#stops.letGo(this.#stoppable(entry))
   }
 
-  #stoppable({ definition: { name }, starter }: ManagedWorker): StoppableWorker {
-    return { name, starter, run: this.#activeRunOf(name) }
+  #stoppable({ definition: { name }, worker, starter }: ManagedWorker): StoppableWorker {
+    return { name, worker, starter, run: this.#activeRunOf(name) }
   }
 
   #activeRunOf(name: string): Run | undefined {

@@ -71,14 +71,15 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const { clock } = parts.options
     this.#parts = parts
     this.#clock = clock
+    this.#stops = new WorkerStops(clock)
     this.#entryHost = {
       ...parts,
       clock,
+      stops: this.#stops,
       minPeriodMs: MIN_PERIOD_MS,
       entries: this.#entries,
       workerReady: (worker, name) => this.#workerReady(worker, name),
     }
-    this.#stops = new WorkerStops(clock)
     this.#runner = new SlotRunner({ ...parts, recorded: (entry, now) => this.#slots.look(entry, now) })
     this.#slots = new WorkerSlots({ ...parts, entries: this.#entries, runner: this.#runner })
   }
@@ -249,8 +250,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   #stoppable(entry: ManagedWorker): StoppableWorker {
-    const { name, starter } = entry
-    return { name, starter, run: this.#runner.work.runOf(entry) }
+    const { name, worker, starter } = entry
+    return { name, worker, starter, run: this.#runner.work.runOf(entry) }
   }
 
   /** Its first slot comes after its own `start`, if it has one. */

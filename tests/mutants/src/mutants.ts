@@ -383,17 +383,28 @@ export const mutants: readonly Mutant[] = [
   }),
   ...ownMutants('worker-starter', {
     'a start that comes late is not taken': [
-      ['        if (!isCurrent()) return\n', "        if (!isCurrent() || this.#state === 'failed') return\n"],
+      [
+        '    if (!isCurrent()) return\n    this.#clearTimer()\n',
+        "    if (!isCurrent() || this.#state === 'failed') return\n    this.#clearTimer()\n",
+      ],
     ],
     'an earlier start counts for a later one': [
       ['const isCurrent = () => this.#abort === abort', 'const isCurrent = () => this.#abort !== undefined'],
     ],
     'a start that has ended leaves its timer': [
-      ["        this.#clearTimer?.()\n        this.#state = 'ready'", "        this.#state = 'ready'"],
+      ["    this.#clearTimer()\n    this.#state = 'ready'", "    this.#state = 'ready'"],
     ],
     'a stop lets a start go on': [['    this.#abort?.abort(', '    void (']],
     'a worker that was started is started again': [["    if (this.#state !== 'stopped') return\n", '']],
-    'a worker is stopped that was not started': [["    if (this.#state === 'stopped') return\n", '']],
+    'a worker is stopped that was not started': [['return !wasStarted || stopAtOnce', 'return stopAtOnce']],
+    'a worker that is leaving is started before its run has ended': [
+      ['    if (leaving?.runEnded) await leaving.runEnded\n', ''],
+    ],
+    'a worker that is leaving is started before it has stopped': [['    if (leaving) await leaving.done\n', '']],
+    'a worker that is leaving is ready at once': [['if (!leaving && startAtOnce', 'if (startAtOnce']],
+    'a worker that was removed while it waited is started': [
+      ['    if (!isCurrent()) return\n    this.#isStarted = true\n', '    this.#isStarted = true\n'],
+    ],
     'a stop that fails stops the manager': [
       ['      this.#host.reports.stopFailed(this.#name, error)', '      throw error'],
     ],
@@ -464,7 +475,10 @@ export const mutants: readonly Mutant[] = [
     'an overdue worker is idle': [["  if (facts.isOverdue) return 'overdue'\n", '']],
   }),
   ...mutantsOf(`${abstractions}/worker-stops.ts`, [contract], {
-    'a worker is stopped before its run has ended': [['    await Promise.race([run.drained, deadlinePassed])\n', '']],
+    'a worker is stopped before its run has ended': [['  await Promise.race([run.drained, deadlinePassed])\n', '']],
+    'a worker that is added again does not know that it is leaving': [
+      ['if (leaving.object === worker) return leaving', 'if (leaving.object !== worker) return leaving'],
+    ],
     'a stop does not wait for a removed worker': [['      ...this.#leaving,\n', '']],
     'a worker is not told of the deadline': [['abort: () => deadline.abort(', 'abort: () => void (']],
   }),

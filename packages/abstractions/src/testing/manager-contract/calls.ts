@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import type { IBackgroundWorkerManager } from '../../manager.ts'
+import type { PeriodicBackgroundWorkerContext } from '../../periodic-worker.ts'
 import { every } from '../../schedule.ts'
 import type { ContractGroup } from '../contract-suite.ts'
-import { PlainProbe } from './probe-worker.ts'
+import { PlainProbe, ProbeWorker } from './probe-worker.ts'
 import { assertRefused } from './shapes.ts'
 import { type TestApplication, rarely } from './test-application.ts'
 
@@ -235,6 +236,89 @@ export const calls: ContractGroup<TestApplication> = {
       await app.untilFinished(manager, 'rare', runId)
       await app.run(manager, 'rare')
       assert.deepEqual([old.calls.length, renewed.calls.length], [1, 1])
+    },
+
+    async 'the same worker that is added again during its run is stopped after that, and then started'(app) {
+      const gate = app.gate()
+      const order: string[] = []
+      const worker = app.frequentWorker({
+        start: async () => void order.push('start'),
+        stop: async () => void order.push('stop'),
+        doWork: async () => {
+          order.push('run')
+          await gate.passed
+          order.push('end')
+        },
+      })
+      const manager = await app.start([worker])
+      await app.untilCalled(worker)
+      await manager.remove('frequent')
+      await manager.add(worker)
+      await app.pass(2)
+      assert.deepEqual(order, ['start', 'run'])
+      gate.open()
+      await app.untilCalled(worker, 2)
+      assert.deepEqual(order.slice(0, 6), ['start', 'run', 'end', 'stop', 'start', 'run'])
+      await app.stop(manager)
+      assert.deepEqual(order.slice(-2), ['end', 'stop'])
+    },
+
+    async 'the same worker that is added again during its run has a signal that is not aborted'(app) {
+      const gate = app.gate()
+      const isStopping: boolean[] = []
+      class Heeding extends ProbeWorker {
+        override async doWork(context: PeriodicBackgroundWorkerContext): Promise<void> {
+          await super.doWork(context)
+          isStopping.push(this.stoppingSignal.aborted)
+        }
+      }
+      const worker = new Heeding({ name: 'frequent', schedule: every(app.periodMs), doWork: () => gate.passed })
+      const manager = await app.start([worker])
+      await app.untilCalled(worker)
+      await manager.remove('frequent')
+      await manager.add(worker)
+      gate.open()
+      await app.until('it has run again', () => isStopping.length >= 2)
+      assert.deepEqual(isStopping.slice(0, 2), [false, false])
+    },
+
+    async 'the same worker that is added again before it has stopped is started after that'(app) {
+      const gate = app.gate()
+      const plain = new PlainProbe('plain', { stop: () => gate.passed })
+      const manager = await app.start([plain])
+      await manager.remove('plain')
+      await manager.add(plain)
+      await app.pass(1)
+      assert.deepEqual([plain.starts.length, plain.stops.length], [1, 1])
+      gate.open()
+      await app.until('it is started again', () => plain.starts.length === 2)
+      await app.stop(manager)
+      assert.equal(plain.stops.length, 2)
+    },
+
+    async 'the same worker that waits for its end is neither started nor stopped when it is removed again'(app) {
+      const gate = app.gate()
+      const plain = new PlainProbe('plain', { stop: () => gate.passed })
+      const manager = await app.start([plain])
+      for (let count = 0; count < 3; count++) {
+        await manager.remove('plain')
+        await manager.add(plain)
+      }
+      await manager.remove('plain')
+      gate.open()
+      await app.pass(1)
+      assert.deepEqual([plain.starts.length, plain.stops.length], [1, 1])
+    },
+
+    async 'the same worker that is added again while nothing of it is at work is ready at once'(app) {
+      const worker = app.rareWorker()
+      const manager = await app.start([worker])
+      await app.run(manager, 'rare')
+      await app.untilIdle(manager, 'rare')
+      await manager.remove('rare')
+      await manager.add(worker)
+      await app.untilFinished(manager, 'rare', await manager.trigger('rare'))
+      assert.equal(worker.calls.length, 2)
     },
   },
 }
