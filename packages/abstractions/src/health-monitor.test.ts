@@ -96,7 +96,7 @@ describe('HealthMonitor', () => {
     ])
   })
 
-  it('forgets all of one worker', () => {
+  it('forgets all of one worker that is removed, except that its run is stuck', () => {
     const { monitor } = createMonitor()
     for (const code of ['stuck', 'failing', 'start-failed'] as const) {
       monitor.add({ worker: 'a', code, message: 'x' })
@@ -104,7 +104,9 @@ describe('HealthMonitor', () => {
     }
     expect(monitor.isFine('a')).toBe(false)
     monitor.clearWorker('a')
-    expect(monitor.reasons.map(({ worker }) => worker)).toEqual(['ab', 'ab', 'ab'])
+    expect(monitor.reasons.map(({ worker }) => worker)).toEqual(['a', 'ab', 'ab', 'ab'])
+    expect(monitor.has('stuck', 'a')).toBe(true)
+    monitor.clear('stuck', 'a')
     expect([monitor.isFine('a'), monitor.isFine('ab')]).toEqual([true, false])
   })
 })

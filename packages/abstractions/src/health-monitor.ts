@@ -65,8 +65,9 @@ export class HealthMonitor {
     for (const { code, worker } of this.reasons) if (codes.has(code)) this.clear(code, worker)
   }
 
+  /** Forgets a worker that was removed. Its run that is stuck is so until it ends: it blocks whoever is added under this name. */
   clearWorker(worker: string): void {
-    for (const code of [...(this.#reasons.get(worker)?.keys() ?? [])]) this.clear(code, worker)
+    for (const code of [...(this.#reasons.get(worker)?.keys() ?? [])]) if (code !== 'stuck') this.clear(code, worker)
   }
 
   #announce(): void {

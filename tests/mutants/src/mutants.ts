@@ -377,7 +377,13 @@ export const mutants: readonly Mutant[] = [
       ['    if (reasons.size === 0) this.#reasons.delete(worker)\n', ''],
     ],
     'a removed worker keeps its reasons': [
-      ['for (const code of [...(this.#reasons.get(worker)?.keys() ?? [])]) this.clear(code, worker)', 'void worker'],
+      [
+        "for (const code of [...(this.#reasons.get(worker)?.keys() ?? [])]) if (code !== 'stuck') this.clear(code, worker)",
+        'void worker',
+      ],
+    ],
+    'a stuck run is forgotten with its worker': [
+      ["if (code !== 'stuck') this.clear(code, worker)", 'this.clear(code, worker)'],
     ],
     'a worker that succeeds again still fails': [["    else this.clear('failing', worker)\n", '']],
   }),

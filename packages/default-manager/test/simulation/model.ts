@@ -43,8 +43,6 @@ export interface ModelRun {
   abortedMs: number | undefined
   /** When the manager that had given up on it started again. */
   watchedAgainMs: number
-  wasToldStuck: boolean
-  /** What the status says; a removal forgets it. */
   isStuck: boolean
   isAbandoned: boolean
 }
@@ -143,7 +141,6 @@ export class Model {
     if (!worker.entry) return
     worker.entry = undefined
     worker.waiting = undefined
-    if (worker.run) worker.run.isStuck = false
   }
 
   pause(name: string): void {
@@ -210,7 +207,6 @@ export class Model {
       if (!run?.isAbandoned) continue
       run.isAbandoned = false
       run.watchedAgainMs = this.#times.monotonicNow()
-      run.wasToldStuck = run.isStuck
     }
   }
 
@@ -254,7 +250,6 @@ export class Model {
       outcome: undefined,
       abortedMs: undefined,
       watchedAgainMs: Number.NEGATIVE_INFINITY,
-      wasToldStuck: false,
       isStuck: false,
       isAbandoned: false,
     }
@@ -400,9 +395,8 @@ export class Model {
   workerStuck({ worker, runId }: ManagerEvents['worker-stuck']): void {
     const { run } = this.worker(worker)
     assert.ok(run?.runId === runId && run.abortedMs !== undefined && !run.isAbandoned, 'an aborted run is stuck')
-    assert.ok(!run.wasToldStuck, 'a run is called stuck once')
+    assert.ok(!run.isStuck, 'a run is called stuck once')
     assert.equal(this.#times.monotonicNow(), stuckTimeOf(run, run.abortedMs), 'a run is stuck 30 s after its abort')
-    run.wasToldStuck = true
     run.isStuck = true
   }
 
@@ -619,7 +613,7 @@ export class Model {
       assert.ok(elapsedMs - run.startedMs < (policy.timeoutMs ?? Number.POSITIVE_INFINITY), 'a timeout is kept')
       assert.ok(run.isWorking || run.retry, 'a run that does nothing has ended')
       if (run.retry && this.isCalm) assert.ok(!this.#isTimeOf(run.retry), 'a run waits no longer than for its retry')
-    } else if (abortedMs !== undefined && !run.isAbandoned && !run.wasToldStuck) {
+    } else if (abortedMs !== undefined && !run.isAbandoned && !run.isStuck) {
       assert.ok(elapsedMs < stuckTimeOf(run, abortedMs), 'a run that does not heed its abort is called stuck')
     }
   }

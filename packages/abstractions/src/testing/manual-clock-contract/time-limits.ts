@@ -44,6 +44,32 @@ export const timeLimits: ContractGroup<ClockApplication> = {
       await manager.trigger('rare')
     },
 
+    async 'counts a worker as stuck until its run ends, also when it is removed and added again'(app) {
+      const gate = app.gate()
+      const deaf = () => app.rareWorker({ doWork: () => gate.passed })
+      const manager = await app.start([deaf()])
+      const recovered = app.listen(manager, 'worker-recovered')
+      const runId = await manager.trigger('rare')
+      await manager.cancel(runId)
+      await app.clock.advance(STUCK_AFTER_MS)
+      const assertStuck = async () => {
+        const { status, reasons } = await manager.health()
+        assert.deepEqual([status, reasons.map(({ code }) => code)], ['unhealthy', ['stuck']])
+        assert.deepEqual(recovered, [])
+      }
+      await manager.remove('rare')
+      await assertStuck()
+      await manager.add(deaf())
+      await assertStuck()
+      const { state, activeRun } = await app.status(manager, 'rare')
+      assert.deepEqual([state, activeRun?.runId], ['stuck', runId])
+      gate.open()
+      await app.clock.settle()
+      assert.deepEqual(recovered, [{ worker: 'rare' }])
+      assert.equal((await app.status(manager, 'rare')).state, 'idle')
+      assert.equal((await manager.health()).status, 'ok')
+    },
+
     async 'does not count a run as stuck that takes long and was not aborted'(app) {
       const gate = app.gate()
       const manager = await app.start([app.rareWorker({ doWork: () => gate.passed })])
