@@ -59,7 +59,10 @@ export class WorkerSlots {
       limitMs: (distributedLock?.leaseMs ?? DEFAULT_LEASE_MS) / 2,
       logger: parts.logger,
       health: parts.health,
-      isProgressing: () => this.#isRingingInTime(),
+      isProgressing: () => {
+        this.#forgetStep()
+        return this.#isRingingInTime()
+      },
     })
   }
 
@@ -184,16 +187,21 @@ export class WorkerSlots {
   }
 
   #noteStep(steppedMs: number): void {
-    const now = this.#clock.monotonicNow()
-    if (steppedMs !== 0) {
-      this.#steppedAt = now
-      const direction = steppedMs > 0 ? 'ahead' : 'back'
-      const message = `The wall clock was set ${direction} by ${Math.abs(steppedMs)} ms, or this machine slept. Slots go on from now.`
-      this.#parts.logger.warn({ steppedMs }, 'the wall clock was set, or this machine slept: slots go on from now')
-      this.#parts.health.add({ code: 'clock-skew', message })
-    } else if (this.#steppedAt !== undefined && now - this.#steppedAt > FINE_AFTER_MS) {
-      this.#steppedAt = undefined
-      this.#parts.health.clear('clock-skew')
+    if (steppedMs === 0) {
+      this.#forgetStep()
+      return
     }
+    this.#steppedAt = this.#clock.monotonicNow()
+    const direction = steppedMs > 0 ? 'ahead' : 'back'
+    const message = `The wall clock was set ${direction} by ${Math.abs(steppedMs)} ms, or this machine slept. Slots go on from now.`
+    this.#parts.logger.warn({ steppedMs }, 'the wall clock was set, or this machine slept: slots go on from now')
+    this.#parts.health.add({ code: 'clock-skew', message })
+  }
+
+  /** Once it is long ago. The alarm does not ring while no slot is to come, so the loop watch looks too. */
+  #forgetStep(): void {
+    if (this.#steppedAt === undefined || this.#clock.monotonicNow() - this.#steppedAt <= FINE_AFTER_MS) return
+    this.#steppedAt = undefined
+    this.#parts.health.clear('clock-skew')
   }
 }

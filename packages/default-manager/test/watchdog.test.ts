@@ -260,6 +260,24 @@ describe('a wall clock that is set', () => {
     await clock.advance(120_000)
     expect(told).toEqual(['+clock-skew', '-clock-skew'])
   })
+
+  it.each<[string, (manager: DefaultBackgroundWorkerManager) => Promise<unknown>]>([
+    ['paused', (manager) => manager.pause('daily')],
+    ['removed', (manager) => manager.remove('daily')],
+  ])('is told for a minute also when the last worker is %s meanwhile', async (_what, silence) => {
+    const clock = new ManualClock()
+    const { manager, told, codes } = watchedManager({ clock })
+    await manager.add(worker('daily', every('365d')))
+    await manager.start()
+    clock.step(5_000)
+    await clock.advance(60_000)
+    await silence(manager)
+    await clock.advance(60_000)
+    expect(await codes()).toEqual(['clock-skew'])
+    await clock.advance(1)
+    // Nobody asks: the watch looks once a second, in real time.
+    await expect.poll(() => told).toEqual(['+clock-skew', '-clock-skew'])
+  })
 })
 
 describe('an event loop that stands still', () => {

@@ -566,7 +566,10 @@ export const mutants: readonly Mutant[] = [
     'the watch goes on after the stop': [['    this.#loopWatch.stop()\n', '']],
     'nobody rings an alarm that is dead': [['if (!isRinging) Run.outside(() => this.#timetable.ring())', '']],
     'a clock that was set is not in the health': [
-      ["      this.#parts.health.add({ code: 'clock-skew', message })\n", ''],
+      ["    this.#parts.health.add({ code: 'clock-skew', message })\n", ''],
+    ],
+    'a clock that was set is in the health for as long as nothing is to come': [
+      ['        this.#forgetStep()\n        return this', '        return this'],
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [stopFromWithin], {
