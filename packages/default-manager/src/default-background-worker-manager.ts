@@ -269,9 +269,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   #runOnStart(entry: ManagedWorker): void {
-    if (isPeriodic(entry) && entry.definition.policy.runOnStart && entry.starter.isReady && !entry.paused) {
-      this.#runner.runOnStart(entry)
-    }
+    const isWanted = isPeriodic(entry) && entry.definition.policy.runOnStart && this.#slots.isScheduled(entry)
+    if (isWanted) this.#runner.runOnStart(entry)
   }
 
   #keepHistory(name: string, history: RunHistory): void {

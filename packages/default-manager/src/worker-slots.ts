@@ -81,7 +81,7 @@ export class WorkerSlots {
 
   /** Enters the worker's next slot after now; a paused, stopped or unready one has none. */
   enterNext(entry: ManagedPeriodicWorker): void {
-    if (!this.#isScheduled(entry)) return
+    if (!this.isScheduled(entry)) return
     const now = this.#clock.now()
     this.#enter(entry, this.#nextUndecided(entry, now), now)
   }
@@ -100,7 +100,7 @@ export class WorkerSlots {
     if (isInOrder && this.#parts.health.isFine(entry.name)) return
     const worker = {
       name: entry.name,
-      isScheduled: this.#isScheduled(entry),
+      isScheduled: this.isScheduled(entry),
       dueAtMs: entry.dueAt,
       hasRun,
       // No run is lost here; otherwise they matter only as long as it has never run.
@@ -122,13 +122,14 @@ export class WorkerSlots {
     if (first && this.isOverdue(first)) this.#timetable.ring()
   }
 
+  /** Whether the worker may have slots, and a run at the start: not while it is paused, stopped or unready. */
+  isScheduled(entry: ManagedPeriodicWorker): boolean {
+    return this.#parts.lifecycle.isWorking && entry.starter.isReady && !entry.paused && entry.isAdded
+  }
+
   /** Whether the worker's next slot ought to have been decided long ago. */
   isOverdue({ dueAt }: ManagedWorker): boolean {
     return dueAt !== undefined && this.#clock.now() - dueAt > OVERDUE_AFTER_MS
-  }
-
-  #isScheduled(entry: ManagedPeriodicWorker): boolean {
-    return this.#parts.lifecycle.isWorking && entry.starter.isReady && !entry.paused && entry.isAdded
   }
 
   /** Enters the worker's next slot, or that it has none. */
@@ -155,7 +156,7 @@ export class WorkerSlots {
       this.#enter(entry, slot.nextDueAt, now)
       this.#runner.work.lookAtWait(entry)
       // Who was told of a wait that is over may have removed, paused, rescheduled or stopped it.
-      if (this.#isScheduled(entry) && entry.dueAt === slot.nextDueAt) this.#runner.decide(entry, slot, now)
+      if (this.isScheduled(entry) && entry.dueAt === slot.nextDueAt) this.#runner.decide(entry, slot, now)
     } catch (err) {
       // Nothing is known to throw here; if it does, this worker keeps its schedule and the others are not touched.
       this.#parts.logger.error({ err, worker: entry.name }, 'deciding a slot failed')

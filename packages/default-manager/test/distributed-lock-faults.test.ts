@@ -269,6 +269,24 @@ describe('a lock that does not answer', () => {
     expect([runs, doWork.mock.calls.length]).toEqual([[slotId(10)], 0])
   })
 
+  it('is waited for by a stop, and no worker whose own start resolves meanwhile runs at the start', async () => {
+    const { clock, lock, manager, worker, runs } = await startInstance()
+    const started = Promise.withResolvers<void>()
+    const doWork = vi.fn()
+    const slow = periodicWorker({ name: 'slow', schedule: worker.schedule, policy: { runOnStart: true }, doWork })
+    await manager.add(Object.assign(slow, { start: () => started.promise }))
+    lock.mode = 'silent'
+    await clock.advance(10 * MINUTE_MS)
+    const stopped = manager.stop()
+    await clock.settle()
+    lock.mode = 'there'
+    started.resolve()
+    await clock.settle()
+    lock.answer()
+    expect(await stopped).toEqual({ finished: 1, abandoned: [] })
+    expect([runs, doWork.mock.calls.length, await manager.runs('slow')]).toEqual([[slotId(10)], 0, []])
+  })
+
   it('gives a run to a stop that is not repeated, as no run is then', async () => {
     const doWork = vi.fn(() => Promise.reject(new Error('The disk is full.')))
     const { clock, lock, manager, records } = await startInstance({

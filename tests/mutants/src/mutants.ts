@@ -245,7 +245,7 @@ export const mutants: readonly Mutant[] = [
     'a step back leaves workers silent': [['      this.#timetable.set(entry, expected)\n', '']],
     'a wait that a machine slept through blocks the next slot': [['      this.#runner.work.lookAtWait(entry)\n', '']],
     'a worker that was removed when its wait ended has a slot': [
-      ['if (this.#isScheduled(entry) && entry.dueAt === slot.nextDueAt) this', 'this'],
+      ['if (this.isScheduled(entry) && entry.dueAt === slot.nextDueAt) this', 'this'],
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/run-history.ts`, [`${defaultManager}/src/run-history.test.ts`, contract], {
@@ -570,6 +570,14 @@ export const mutants: readonly Mutant[] = [
     ],
     'a clock that was set is in the health for as long as nothing is to come': [
       ['        this.#forgetStep()\n        return this', '        return this'],
+    ],
+  }),
+  ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, locks, {
+    'a worker runs at the start while the manager stops': [
+      [
+        'policy.runOnStart && this.#slots.isScheduled(entry)',
+        'policy.runOnStart && entry.starter.isReady && !entry.paused',
+      ],
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [stopFromWithin], {
