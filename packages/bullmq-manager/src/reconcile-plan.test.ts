@@ -201,4 +201,10 @@ describe('planReconcile', () => {
     }
     expect(plan(more)).toMatchObject({ removals: ['old'], deadInstances: ['dead'] })
   })
+
+  it('does not remove an instance that is waited for after an outage', () => {
+    const awaited = instance('awaited', 1, 0, NOW - 300_001)
+    const instances = [instance('me', 1), awaited]
+    expect(plan({ instances, live: instances }).deadInstances).toEqual([])
+  })
 })

@@ -91,8 +91,9 @@ export function planReconcile(facts: ReconcileFacts): ReconcileFindings {
       if (now - since >= ORPHANED_AFTER_MS) orphans.push(name)
     }
   }
+  const isLive = ({ instanceId }: Instance) => facts.live.some((one) => one.instanceId === instanceId)
   const deadInstances = facts.instances
-    .filter(({ lastSeenAt }) => now - lastSeenAt > 10 * DEAD_AFTER_MS)
+    .filter((instance) => now - instance.lastSeenAt > 10 * DEAD_AFTER_MS && !isLive(instance))
     .map(({ instanceId }) => instanceId)
   const { foreign, ...schedulers } = planSchedulers(facts, declarations, new Set([...orphans, ...expired]))
   return { plan: { declarations, orphans, expired, deadInstances, ...schedulers }, missingSince, foreign }

@@ -1,8 +1,9 @@
 import { type HealthMonitor, isPeriodic } from '@background-workers/abstractions/for-managers'
 import { type RestoreParts, isEmptied, restoreWorkers } from './emptied-redis.ts'
 import type { RedisClient } from './redis-client.ts'
-import { type Beat, type Instance, liveInstances, releaseInForce } from './instances.ts'
+import { type Beat, type Instance, releaseInForce } from './instances.ts'
 import type { Keys } from './keys.ts'
+import { LiveInstances } from './live-instances.ts'
 import type { ManagedWorker } from './managed-worker.ts'
 import type { FilledOptions } from './options.ts'
 import { type ReconcilePlan, isNothing, planReconcile } from './reconcile-plan.ts'
@@ -49,7 +50,7 @@ export class Reconciler {
   readonly #parts: ReconcilerParts
   /** The last that was read; what is restored into a Redis that was emptied. */
   #known: StoredWorkers = { version: '', workers: new Map() }
-  #live: readonly Instance[] = []
+  readonly #live = new LiveInstances()
   #seen = ''
   #checkedAt = Number.NEGATIVE_INFINITY
   #startedAt = 0
@@ -69,7 +70,7 @@ export class Reconciler {
 
   /** The instances that live, as the last heartbeat saw them. */
   get live(): readonly Instance[] {
-    return this.#live
+    return this.#live.all
   }
 
   /** Just started: what came due while nobody ran is being decided, and is no reason to worry. */
@@ -132,7 +133,7 @@ export class Reconciler {
   async look(): Promise<readonly Instance[]> {
     const { instances, clock } = this.#parts
     const beat = await instances.beat(undefined)
-    return liveInstances(beat.instances, clock.now())
+    return this.#live.among(beat.instances, clock.now())
   }
 
   /** One heartbeat, and a full check if anything differs from what was seen before. */
@@ -148,7 +149,7 @@ export class Reconciler {
     if (!beat.hasNames) this.#writtenNamesVersion = -1
     clock.note(beat.time, askedAt)
     this.#noteTime(clock.now())
-    this.#live = liveInstances(beat.instances, clock.now())
+    this.#live.note(beat.instances, clock.now(), this.#isDeclaring && !beat.hasNames)
     const skewMs = Math.round(clock.skewMs)
     if (Math.abs(skewMs) > MAX_SKEW_MS) this.#noteSkew(skewMs)
     else health.clear('clock-skew')
@@ -196,7 +197,7 @@ export class Reconciler {
   #mustCheck(beat: Beat): boolean {
     const now = this.#parts.clock.now()
     const isOverdue = beat.firstNextAt !== undefined && beat.firstNextAt < now - BEAT_MS
-    const instances = this.#live.map(
+    const instances = this.live.map(
       ({ instanceId, release, namesVersion }) => `${instanceId} ${release} ${namesVersion}`,
     )
     const seen = [beat.version, beat.schedulerCount, ...instances.sort()].join('\n')
@@ -248,7 +249,7 @@ export class Reconciler {
     if (mayBeAhead) this.#mayBeAhead = false
     const { workers } = stored
     this.#dropRemoved(workers)
-    watch.look({ stored: workers, readAt, live: this.#live, isSettlingIn: this.isSettlingIn })
+    watch.look({ stored: workers, readAt, live: this.live, isSettlingIn: this.isSettlingIn })
     for (const { name, paused } of workers.values()) if (paused) this.#parts.workerPaused(name)
     return true
   }
@@ -276,8 +277,8 @@ export class Reconciler {
     mayBeAhead: boolean,
   ): Promise<ReconcilePlan> {
     const { clock, options, instances, entries, instanceId } = this.#parts
-    const inForce = releaseInForce(this.#live) ?? options.release
-    const others = this.#live.filter((other) => other.release === inForce && other.instanceId !== instanceId)
+    const inForce = releaseInForce(this.live) ?? options.release
+    const others = this.live.filter((other) => other.release === inForce && other.instanceId !== instanceId)
     const elsewhere = await instances.readNames(others)
     const isDeclaring = options.release >= inForce
     const declared = { has: (name: string) => (isDeclaring && entries.has(name)) || elsewhere.has(name) }
@@ -291,7 +292,7 @@ export class Reconciler {
       stored,
       ticks,
       instances: beat.instances,
-      live: this.#live,
+      live: this.live,
       releaseInForce: inForce,
       declared,
       missingSince: this.#missingSince,

@@ -1,5 +1,6 @@
 import { cron, every } from '@background-workers/abstractions'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
+import { sharedRedis, startTcpProxy } from 'test-redis'
 import { describe, expect, it, vi } from 'vitest'
 import type { BullMqBackgroundWorkerManager } from '../src/index.ts'
 import { TestCluster, listen, rarely, untilOver } from './fixtures/cluster.ts'
@@ -168,14 +169,58 @@ describe.concurrent('a release that is rolled back', () => {
   })
 })
 
+describe.concurrent('after an outage that was longer than an instance without a heartbeat lives', () => {
+  it('an instance of the lower release that is back first gives those of the higher one time to come back', async () => {
+    await using ways = await waysToRedis()
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const { toOld, toNew } = ways
+    const old = await bootOld(cluster, probe, { connection: toOld.url })
+    const next = await bootNew(cluster, probe, { connection: toNew.url })
+    await untilOrphaned(cluster, next, 'gone')
+    for (const way of [toOld, toNew]) {
+      way.refuse()
+      way.cut()
+    }
+    // The silence that an instance notices of its own, and the end of what was under way.
+    await passed(Date.now() + 2_000)
+    await age(cluster, 40_000)
+
+    const backAt = Date.now()
+    await toOld.accept()
+    await until('release 1 is in force', async () => (await declared(old, 'changed')) === JSON.stringify(OLD_CRON))
+
+    const decided = await cluster.redis.hget(cluster.key('workers'), 'decided:changed')
+    expect(Number(decided)).toBeGreaterThanOrEqual(backAt + 2_000)
+    await toNew.accept()
+    await until('release 2 is in force', async () => (await declared(old, 'changed')) === JSON.stringify(NEW_CRON))
+  })
+})
+
+/** A way to Redis for each of two instances, to break connections with. */
+async function waysToRedis() {
+  const { url } = await sharedRedis()
+  const [toOld, toNew] = await Promise.all([startTcpProxy(url), startTcpProxy(url)])
+  return { toOld, toNew, [Symbol.asyncDispose]: async () => void (await Promise.all([toOld.close(), toNew.close()])) }
+}
+
+/** Makes all heartbeats so much older. */
+async function age(cluster: TestCluster, ms: number): Promise<void> {
+  const beats = Object.entries(await cluster.redis.hgetall(cluster.key('instances')))
+  for (const [id, beat] of beats) {
+    const [seenAt, ...rest] = beat.split(' ')
+    await cluster.redis.hset(cluster.key('instances'), id, [Number(seenAt) - ms, ...rest].join(' '))
+  }
+}
+
 function bootOld(cluster: TestCluster, probe: Probe, options: Parameters<TestCluster['start']>[1] = {}) {
   const workers = [probe.worker('same', rarely()), probe.worker('changed', OLD_CRON), probe.worker('gone', rarely())]
   return cluster.start(workers, { release: 1, ...options })
 }
 
-function bootNew(cluster: TestCluster, probe: Probe) {
+function bootNew(cluster: TestCluster, probe: Probe, options: Parameters<TestCluster['start']>[1] = {}) {
   const workers = [probe.worker('same', rarely()), probe.worker('changed', NEW_CRON), probe.worker('added', rarely())]
-  return cluster.start(workers, { release: 2 })
+  return cluster.start(workers, { release: 2, ...options })
 }
 
 async function expectNewInForce(manager: BullMqBackgroundWorkerManager): Promise<void> {

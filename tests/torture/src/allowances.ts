@@ -109,8 +109,11 @@ export function pausedTimes({ pauses }: History, worker: string): Span[] {
   return pauses.filter((pause) => pause.worker === worker).map(({ from, to }) => ({ from, to: to + 500 }))
 }
 
-/** An instance counts as dead 30 s after its last heartbeat, which was at most 10 s before; 10 s more until all have seen it. */
-const RELEASE_GONE_MS = 50_000
+/**
+ * An instance counts as dead 30 s after its last heartbeat, which was at most 10 s before; 10 s more until all have seen it. One that
+ * was cut off itself, or whose Redis was emptied, gives it 30 s more to come back.
+ */
+const RELEASE_GONE_MS = 80_000
 
 /**
  * Rule "deploy": what releases declare differently is owed while only one of them has been in force for long enough.
