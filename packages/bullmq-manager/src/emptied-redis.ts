@@ -1,20 +1,26 @@
 import type { EventHub, SafeLogger } from '@background-workers/abstractions/for-managers'
 import type { RedisClock } from './redis-clock.ts'
-import type { Store } from './store.ts'
-import type { StoredDefinition } from './stored-values.ts'
-import type { StoredWorker } from './stored-worker.ts'
+import type { Declaration, Store } from './store.ts'
+import { type StoredWorkers, isKnown, lifeOf } from './stored-worker.ts'
 
-/** Nothing is left of the workers that were there: Redis was emptied. One that was removed leaves a tombstone. */
-export function isEmptied(
-  stored: ReadonlyMap<string, StoredWorker>,
-  known: ReadonlyMap<string, StoredWorker>,
-): boolean {
-  const isInForce = ({ definition, removedAt, orphanedAt }: StoredWorker) =>
-    definition !== undefined && removedAt === undefined && orphanedAt === undefined
-  return (
-    [...known.values()].some(isInForce) &&
-    [...stored.values()].every(({ definition, removedAt }) => definition === undefined && removedAt === undefined)
-  )
+/**
+ * What Redis lost when it was emptied: the workers that were `known` and are not there, or that were declared anew since by an
+ * instance that knew nothing of them. None that was removed since, which leaves a tombstone.
+ */
+export function lostWorkers(stored: StoredWorkers, known: StoredWorkers): Omit<Declaration, 'decidedUpTo'>[] {
+  if (lifeOf(stored.version) === lifeOf(known.version)) return []
+  return [...known.workers.values()].filter(isKnown).flatMap(({ name, definition, override, paused }) => {
+    const found = stored.workers.get(name)
+    if (found?.removedAt !== undefined || found?.definition?.since === definition.since) return []
+    // What was paused or rescheduled since is newer.
+    return {
+      name,
+      definition,
+      dropsOverride: false,
+      override: found?.override ?? override,
+      paused: found?.paused ?? paused,
+    }
+  })
 }
 
 /** What is needed to fill an emptied Redis again, and to say so. */
@@ -26,30 +32,19 @@ export interface RestoreParts {
 }
 
 /**
- * Redis was emptied while we run: what is known here goes back; its history is gone.
+ * Redis was emptied while we run: what it lost goes back in one piece, from now; its history is gone.
  *
- * @param found - How many schedules are still there.
+ * @param expected - How many schedules there were.
  */
 export async function restoreWorkers(
-  known: ReadonlyMap<string, StoredWorker>,
-  found: number,
+  lost: ReturnType<typeof lostWorkers>,
+  expected: number,
   { store, clock, events, logger }: RestoreParts,
 ): Promise<void> {
   const now = clock.now()
-  const workers = [...known.values()].filter(({ definition, removedAt }) => definition && removedAt === undefined)
-  await store.declare(
-    workers.map(({ name, definition }) => ({
-      name,
-      definition: definition as StoredDefinition,
-      decidedUpTo: now,
-      dropsOverride: false,
-    })),
-  )
-  for (const { name, override, paused } of workers) {
-    if (override) await store.setOverride(name, override, now)
-    if (paused) await store.setPause(name, paused)
-  }
-  const message = `expected ${workers.length} schedules, found ${found}: Redis was emptied. Schedules, overrides and pauses are restored; records are gone.`
-  logger.error({ workers: workers.length, found }, message)
-  events.emit('schedules-repaired', { workers: workers.map(({ name }) => name), message })
+  await store.declare(lost.map((worker) => ({ ...worker, decidedUpTo: now })))
+  const found = expected - lost.length
+  const message = `expected ${expected} schedules, found ${found}: Redis was emptied. Schedules, overrides and pauses are restored; records are gone.`
+  logger.error({ workers: expected, found }, message)
+  events.emit('schedules-repaired', { workers: lost.map(({ name }) => name), message })
 }

@@ -1,5 +1,5 @@
 import { type HealthMonitor, isPeriodic } from '@background-workers/abstractions/for-managers'
-import { type RestoreParts, isEmptied, restoreWorkers } from './emptied-redis.ts'
+import { type RestoreParts, lostWorkers, restoreWorkers } from './emptied-redis.ts'
 import type { RedisClient } from './redis-client.ts'
 import { type Beat, type Instance, releaseInForce } from './instances.ts'
 import type { Keys } from './keys.ts'
@@ -226,20 +226,21 @@ export class Reconciler {
     const readAt = performance.now()
     let { stored, ticks } = await this.#readAll()
     const plan = await this.#plan(stored.workers, ticks, beat, mayBeAhead)
-    if (isEmptied(stored.workers, this.#known.workers) || !isNothing(plan)) {
+    if (lostWorkers(stored, this.#known).length > 0 || !isNothing(plan)) {
       let isWritten = false
       const hadLock = await withWriteLock(client, keys, async () => {
         // Read again: whoever had the lock before may have done it all.
         ;({ stored, ticks } = await this.#readAll())
         if (this.#hasLeft) return
-        const mustRestore = isEmptied(stored.workers, this.#known.workers)
-        if (mustRestore) {
-          await restoreWorkers(this.#known.workers, ticks.size, this.#parts)
+        const lost = lostWorkers(stored, this.#known)
+        if (lost.length > 0) {
+          const expected = [...this.#known.workers.values()].filter(isKnown).length
+          await restoreWorkers(lost, expected, this.#parts)
           stored = await store.readAll()
         }
         const found = await this.#plan(stored.workers, ticks, beat, mayBeAhead)
         // What was restored has been announced.
-        isWritten = await writePlan(mustRestore ? { ...found, restored: [] } : found, stored.workers, this.#parts)
+        isWritten = await writePlan(lost.length > 0 ? { ...found, restored: [] } : found, stored.workers, this.#parts)
       })
       if (!hadLock || !isWritten) return false
       stored = await store.readAll()

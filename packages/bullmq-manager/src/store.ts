@@ -24,6 +24,7 @@ import {
   VERSION_FIELD,
   allFieldsOf,
   fieldOf,
+  firstVersion,
   groupByWorker,
   readWorker,
 } from './stored-worker.ts'
@@ -37,6 +38,9 @@ export interface Declaration {
   readonly definition: StoredDefinition
   readonly decidedUpTo: number | undefined
   readonly dropsOverride: boolean
+  /** What goes back with it after Redis was emptied; what is there stays else. */
+  readonly override?: ScheduleOverride | undefined
+  readonly paused?: PauseInfo | undefined
 }
 
 /** A slot up to which a worker's slots are decided; its record where it waits for its jitter. */
@@ -117,8 +121,10 @@ export class Store {
     if (declarations.length === 0) return
     const sets: string[] = []
     const deletes: string[] = []
-    for (const { name, definition, decidedUpTo, dropsOverride } of declarations) {
+    for (const { name, definition, decidedUpTo, dropsOverride, override, paused } of declarations) {
       sets.push(fieldOf(name, 'definition'), JSON.stringify(definition))
+      if (override) sets.push(fieldOf(name, 'override'), JSON.stringify(override))
+      if (paused) sets.push(fieldOf(name, 'pause'), JSON.stringify(paused))
       if (decidedUpTo !== undefined) sets.push(fieldOf(name, 'decided'), String(decidedUpTo))
       deletes.push(fieldOf(name, 'removed'), fieldOf(name, 'orphaned'))
       if (dropsOverride) deletes.push(fieldOf(name, 'override'))
@@ -127,6 +133,7 @@ export class Store {
       .multi()
       .hset(this.#keys.workers, ...(sets as [string, string]))
       .hdel(this.#keys.workers, ...(deletes as [string]))
+      .hsetnx(this.#keys.workers, VERSION_FIELD, firstVersion())
       .hincrby(this.#keys.workers, VERSION_FIELD, versionStep())
       .exec()
   }

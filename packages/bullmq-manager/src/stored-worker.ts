@@ -73,6 +73,19 @@ export interface StoredWithVersion {
   readonly version: string
 }
 
+/** So many digits of a version count changes. Those before them are the same for one life of the data. */
+const COUNT_DIGITS = 13
+
+/** The version that data begins with; at random, so that it is another one when Redis was emptied. */
+export function firstVersion(): string {
+  return `${1 + Math.floor(Math.random() * 900_000)}${'0'.repeat(COUNT_DIGITS)}`
+}
+
+/** Which life of the data a version is of: Redis was emptied between two that differ. */
+export function lifeOf(version: string): string {
+  return version === NO_VERSION ? version : version.slice(0, -COUNT_DIGITS)
+}
+
 /** What is known of a worker, and of which version that is. */
 export interface KnownVersion {
   readonly worker: KnownWorker

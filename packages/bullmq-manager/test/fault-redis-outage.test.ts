@@ -111,6 +111,64 @@ describe.concurrent('while a manager runs', () => {
     expect(stopped.runningMs).toBeLessThan(50_000)
   })
 
+  it('and Redis is emptied, and another instance is there first, overrides and pauses are back all the same', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const proxy = await ownProxy(test, redis)
+    const before = faultManager(test, { connection: proxy.url })
+    const { applicationName } = before
+    const newcomer = faultManager(test, { connection: redis.url, applicationName })
+    for (const { manager } of [before, newcomer]) {
+      for (const name of ['plain', 'tidy', 'paused']) await manager.add(countingWorker(name, every(HOUR_MS)).worker)
+    }
+    await before.manager.start()
+    await before.manager.pause('paused', { note: 'until Monday', by: 'ann' })
+    await before.manager.reschedule('tidy', every(2 * HOUR_MS), { by: 'bob' })
+    // As above.
+    await before.manager.add(countingWorker('late', every(HOUR_MS)).worker)
+    proxy.refuse()
+    proxy.cut()
+    await redis.cli('flushall')
+    await newcomer.manager.start()
+    await newcomer.manager.pause('plain', { by: 'cat' })
+    await proxy.accept()
+
+    await expect.poll(() => before.countEvents('schedules-repaired'), PATIENCE).toBe(1)
+    for (const { manager } of [before, newcomer]) {
+      expect(await manager.get('paused')).toMatchObject({ paused: { note: 'until Monday', by: 'ann' } })
+      expect(await manager.get('tidy')).toMatchObject({ schedule: { override: { by: 'bob' } } })
+      expect(await manager.get('plain')).toMatchObject({ paused: { by: 'cat' } })
+      expect((await manager.list()).map(({ name }) => name)).toEqual(['plain', 'tidy', 'paused', 'late'])
+    }
+    expect([before.countEvents('schedules-repaired'), newcomer.countEvents('schedules-repaired')]).toEqual([1, 0])
+  })
+
+  it('and Redis is emptied, an older version that is back first leaves what the newer one declares', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const proxy = await ownProxy(test, redis)
+    const older = faultManager(test, { connection: redis.url, release: 1 })
+    const { applicationName } = older
+    const newer = faultManager(test, { connection: proxy.url, release: 2, applicationName })
+    await older.manager.add(countingWorker('tidy', every(HOUR_MS)).worker)
+    await newer.manager.add(countingWorker('tidy', every(2 * HOUR_MS)).worker)
+    await older.manager.start()
+    await newer.manager.start()
+    await newer.manager.reschedule('tidy', every(3 * HOUR_MS), { by: 'bob' })
+    await older.manager.add(countingWorker('late', every(HOUR_MS)).worker)
+    proxy.refuse()
+    proxy.cut()
+    await redis.cli('flushall')
+
+    await expect.poll(() => older.countEvents('schedules-repaired'), PATIENCE).toBe(1)
+    const schedule = { declared: { periodMs: 2 * HOUR_MS }, override: { by: 'bob' } }
+    expect(await older.manager.get('tidy')).toMatchObject({ schedule })
+    await proxy.accept()
+    await expect.poll(() => newer.countEvents('store-restored'), PATIENCE).toBe(1)
+    await newer.manager.add(countingWorker('later', every(HOUR_MS)).worker)
+    expect(await older.manager.get('tidy')).toMatchObject({ schedule })
+  })
+
   for (const [how, begin, end] of [
     ['Redis becomes read-only', 'replicaof 127.0.0.1 1', 'replicaof no one'],
     ['its user may not write any more', 'acl setuser shop -@write', 'acl setuser shop +@write'],

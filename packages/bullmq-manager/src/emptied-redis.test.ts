@@ -1,0 +1,91 @@
+import { every } from '@background-workers/abstractions'
+import { EventHub, SafeLogger, fillPolicy } from '@background-workers/abstractions/for-managers'
+import { RecordingLogger } from '@background-workers/abstractions/testing'
+import { describe, expect, it } from 'vitest'
+import { TestCluster } from '../test/fixtures/cluster.ts'
+import { lostWorkers, restoreWorkers } from './emptied-redis.ts'
+import { RedisClock } from './redis-clock.ts'
+import type { Store } from './store.ts'
+import { type StoredWorker, type StoredWorkers, firstVersion } from './stored-worker.ts'
+
+const definition = {
+  schedule: every('1h'),
+  policy: fillPolicy({}),
+  release: 1,
+  declaredAt: 1,
+  instanceId: 'me',
+  since: 1,
+  order: 0,
+}
+const paused = { note: 'until Monday', since: new Date(1) }
+const override = { schedule: every('2h'), since: new Date(2) }
+
+const none = { name: 'digest', recentOutcomes: [], consecutiveFailures: 0 }
+const digest: StoredWorker = { ...none, definition, paused, override }
+
+const [LIFE, NEXT_LIFE] = ['50000000000000', '70000000000000']
+const known = all(digest)
+
+function all(worker: StoredWorker | undefined, version = LIFE): StoredWorkers {
+  return { version, workers: new Map(worker && [[worker.name, worker]]) }
+}
+
+describe('lostWorkers', () => {
+  const whole = [{ name: 'digest', definition, paused, override }]
+
+  it('are none that somebody has resumed, rescheduled or deleted', () => {
+    expect(lostWorkers(all({ ...none, definition }, '50000000000001'), known)).toEqual([])
+    expect(lostWorkers(all({ ...none, definition: { ...definition, since: 2 } }), known)).toEqual([])
+    expect(lostWorkers(all(undefined), known)).toEqual([])
+  })
+
+  it('are all that were known when nothing was written since', () => {
+    expect(lostWorkers(all(undefined, '0'), known)).toMatchObject(whole)
+    expect(lostWorkers(all({ ...none, decidedUpTo: 3 }, '0'), known)).toMatchObject(whole)
+    // Of data that was there before versions began with a life.
+    expect(lostWorkers(all(undefined, '0'), all(digest, '700'))).toMatchObject(whole)
+  })
+
+  it('are also those that an instance has declared which knew nothing of them', () => {
+    const anew = { ...none, definition: { ...definition, since: 2, instanceId: 'newcomer' } }
+    expect(lostWorkers(all(anew, NEXT_LIFE), known)).toMatchObject(whole)
+    const since = { paused: { since: new Date(3) }, override: { schedule: every('3h'), since: new Date(3) } }
+    expect(lostWorkers(all({ ...anew, ...since }, NEXT_LIFE), known)).toMatchObject([{ definition, ...since }])
+  })
+
+  it('are none that another instance has restored, whatever became of them since', () => {
+    expect(lostWorkers(all({ ...none, definition }, NEXT_LIFE), known)).toEqual([])
+  })
+
+  it('are none that were removed, before or since', () => {
+    expect(lostWorkers(all({ ...none, removedAt: 3 }, NEXT_LIFE), known)).toEqual([])
+    expect(lostWorkers(all(undefined, '0'), all({ ...none, removedAt: 3 }))).toEqual([])
+  })
+
+  it('are none at a start, which knows nothing', () => {
+    expect(lostWorkers(all(digest), { version: '', workers: new Map() })).toEqual([])
+  })
+})
+
+it('a life begins at random, and Redis can count on from there', async () => {
+  await using cluster = await TestCluster.open()
+  const versions = new Set(Array.from({ length: 100 }, firstVersion))
+  expect(versions.size).toBeGreaterThan(90)
+  for (const version of versions) {
+    await cluster.redis.hset(cluster.key('workers'), 'version', version)
+    await cluster.redis.hincrby(cluster.key('workers'), 'version', 1_000_000)
+    const counted = await cluster.redis.hget(cluster.key('workers'), 'version')
+    expect(lostWorkers(all(undefined, String(counted)), all(digest, version))).toEqual([])
+  }
+})
+
+it('restores a worker whole or not at all, wherever its process ends', async () => {
+  await using cluster = await TestCluster.open()
+  const store = cluster.store()
+  const ended = () => Promise.reject(new Error('the process has ended'))
+  const ending = { declare: store.declare.bind(store), setPause: ended, setOverride: ended } as unknown as Store
+  const logger = new SafeLogger(new RecordingLogger())
+  const parts = { store: ending, clock: new RedisClock(), events: new EventHub(logger), logger }
+  await restoreWorkers(lostWorkers(await store.readAll(), known), 1, parts)
+  expect(await store.read('digest')).toMatchObject({ definition: { since: 1 }, paused, override })
+})
