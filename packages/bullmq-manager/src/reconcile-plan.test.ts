@@ -148,6 +148,21 @@ describe('planReconcile', () => {
     expect(since(NOW - 60_000).declarations).toMatchObject([{ name: 'digest', decidedUpTo: NOW }])
   })
 
+  it('goes by what came later also when the clock was set back in between', () => {
+    const after = (declaredAt: number, removedAt: number) => {
+      const workers = facts().workers.map((worker) => ({ ...worker, declaredAt }))
+      const removed = { name: 'digest', removedAt, recentOutcomes: [], consecutiveFailures: 0 }
+      return plan({ workers, stored: new Map([['digest', removed]]), ticks: new Map() }).declarations.length
+    }
+    const ahead = NOW + 3_600_000
+    // Declared, set back, removed; removed, set back, declared; both before it was set back.
+    expect([after(ahead, NOW), after(NOW, ahead), after(ahead, ahead + 1), after(ahead, ahead - 1)]).toEqual([
+      0, 1, 0, 1,
+    ])
+    // The clock of the instance that removes it is a little ahead.
+    expect(after(NOW, NOW + 900)).toBe(0)
+  })
+
   it('restores a scheduler that is gone or has no pending job', () => {
     expect(plan({ ticks: new Map() })).toMatchObject({ restored: ['digest'], writes: [{ isNew: true }] })
     const broken = tick('digest', hourly, { hasPendingJob: false })

@@ -104,6 +104,19 @@ export function isNothing(plan: ReconcilePlan): boolean {
   return Object.values(plan).every((list: readonly unknown[]) => list.length === 0)
 }
 
+/** What different instances say of one time may differ by so much. */
+const DATING_SLACK_MS = 1_000
+
+/**
+ * Whether a worker was removed after it was declared; within one ms it can only have been declared after. What is dated ahead of
+ * the clock is from before the clock was set back, and so it came before all that is not.
+ */
+export function isRemovedSince(declaredAt: number, removedAt: number, now: number): boolean {
+  const isAhead = (at: number) => at > now + DATING_SLACK_MS
+  if (isAhead(declaredAt) !== isAhead(removedAt)) return isAhead(declaredAt)
+  return removedAt > declaredAt
+}
+
 /** What this instance has to write about its workers; nothing while a higher release is in force. */
 function planDeclarations(facts: ReconcileFacts): Declaration[] {
   if (facts.release < facts.releaseInForce) return []
@@ -124,8 +137,8 @@ function declare(
   const { name, schedule, policy } = definition
   const stored = facts.stored.get(name)
   const { removedAt, orphanedAt, definition: before } = stored ?? {}
-  // A tombstone is cleared only by an add that came after it; within one ms an add can only have come after.
-  if (removedAt !== undefined && removedAt > declaredAt) return undefined
+  // A tombstone is cleared only by an add that came after it.
+  if (removedAt !== undefined && isRemovedSince(declaredAt, removedAt, now)) return undefined
   const isBack = orphanedAt !== undefined || removedAt !== undefined
   const isChanged = !before || isBack || !isSameSchedule(before.schedule, schedule)
   if (before && !isBack) {

@@ -6,7 +6,7 @@ import type { Keys } from './keys.ts'
 import { LiveInstances } from './live-instances.ts'
 import type { ManagedWorker } from './managed-worker.ts'
 import type { FilledOptions } from './options.ts'
-import { type ReconcilePlan, isNothing, planReconcile } from './reconcile-plan.ts'
+import { type ReconcilePlan, isNothing, isRemovedSince, planReconcile } from './reconcile-plan.ts'
 import type { TickScheduler } from './schedulers.ts'
 import { noteDeclared } from './stored-values.ts'
 import { type KnownVersion, type StoredWorker, type StoredWorkers, isKnown } from './stored-worker.ts'
@@ -54,6 +54,7 @@ export class Reconciler {
   #seen = ''
   #checkedAt = Number.NEGATIVE_INFINITY
   #startedAt = 0
+  #settlesInUntil = 0
   #namesVersion = 0
   #writtenNamesVersion = -1
   #isStale = true
@@ -75,8 +76,7 @@ export class Reconciler {
 
   /** Just started: what came due while nobody ran is being decided, and is no reason to worry. */
   get isSettlingIn(): boolean {
-    const { options, clock } = this.#parts
-    return options.isEnabled && clock.now() - this.#startedAt < 2 * BEAT_MS
+    return this.#parts.options.isEnabled && performance.now() < this.#settlesInUntil
   }
 
   /** Whether everything that this instance declares is in place. */
@@ -106,6 +106,7 @@ export class Reconciler {
   /** Starts anew, by a clock that has been measured: the grace of 30 s for workers that nobody declares counts from here. */
   async start(): Promise<void> {
     this.#startedAt = this.#parts.clock.now()
+    this.#settlesInUntil = performance.now() + 2 * BEAT_MS
     this.#writtenNamesVersion = -1
     this.#missingSince = new Map()
     this.#mayBeAhead = false
@@ -305,10 +306,11 @@ export class Reconciler {
   }
 
   #dropRemoved(stored: ReadonlyMap<string, StoredWorker>): void {
+    const now = this.#parts.clock.now()
     for (const { name, removedAt } of stored.values()) {
       if (removedAt === undefined) continue
       const entry = this.#parts.entries.get(name)
-      if (!entry || removedAt <= (entry.declaredAt ?? this.#startedAt)) continue
+      if (!entry || !isRemovedSince(entry.declaredAt ?? this.#startedAt, removedAt, now)) continue
       this.#parts.dropWorker(name)
       this.noteNamesChanged()
     }

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest'
 import { Session } from '../src/session.ts'
 import { WorkerControl } from '../src/worker-control.ts'
-import { TestCluster, listen, rarely, untilOver } from './fixtures/cluster.ts'
+import { HOUR_MS, TestCluster, listen, rarely, untilOver } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
 
@@ -41,4 +41,15 @@ it('a removal that a heartbeat sees before its call ends is told once, and spare
   expect(removed).toEqual([{ worker: 'digest' }])
   await untilOver(manager, await manager.trigger('digest'))
   expect(probe.calls).toHaveLength(1)
+})
+
+it('a worker that was removed before the clock of Redis was set back is there once it is added again', async () => {
+  await using cluster = await TestCluster.open()
+  const probe = new Probe()
+  const manager = await cluster.start([probe.worker('digest', rarely())])
+  await manager.remove('digest')
+  await cluster.redis.hset(cluster.key('workers'), 'removed:digest', `${Date.now() + HOUR_MS} ${crypto.randomUUID()}`)
+  await manager.add(probe.worker('digest', rarely()))
+  expect((await manager.list()).map(({ name, state }) => `${name} ${state}`)).toEqual(['digest idle'])
+  expect(Object.keys(await cluster.storedSchedulers())).toEqual(['digest'])
 })
