@@ -68,3 +68,19 @@ it('settles in for 20 s, also when the clock of Redis is set back meanwhile', as
   await passes(10_000)
   expect(reconciler.isSettlingIn).toBe(false)
 })
+
+it('looks for what is ahead of the clock every five minutes, however often something else makes it look', async () => {
+  const { reconciler, redis, passes, reads } = createReconciler()
+  await reconciler.start()
+  // Its second beat looks too.
+  await passes(10_000)
+  for (let minute = 0; minute < 5; minute++) {
+    redis.version = `${minute}`
+    await passes(60_000)
+  }
+  const before = reads()
+  await passes(10_000)
+  expect(reads()).toBe(before + 1)
+  await passes(10_000)
+  expect(reads()).toBe(before + 1)
+})

@@ -20,8 +20,8 @@ const { setImmediate } = globalThis
 /** How often an instance says that it lives and looks for what has changed. */
 export const BEAT_MS = 10_000
 
-/** Nothing has changed for so long: look at everything all the same. */
-const QUIET_MS = 300_000
+/** So long after everything was looked at, marks that may be ahead of the clock too, it is looked at again. */
+const CHECK_ALL_MS = 300_000
 
 /** A clock that differs from Redis by more than this degrades health. */
 const MAX_SKEW_MS = 1_000
@@ -52,7 +52,7 @@ export class Reconciler {
   #known: StoredWorkers = { version: '', workers: new Map() }
   readonly #live = new LiveInstances()
   #seen = ''
-  #checkedAt = Number.NEGATIVE_INFINITY
+  #checkedAllAt = Number.NEGATIVE_INFINITY
   #startedAt = 0
   #settlesInUntil = 0
   #namesVersion = 0
@@ -112,7 +112,7 @@ export class Reconciler {
     this.#mayBeAhead = false
     this.#lastNow = 0
     this.#beats = 0
-    this.#checkedAt = performance.now()
+    this.#checkedAllAt = performance.now()
     this.#isStale = true
     for (const entry of this.#parts.entries.values()) {
       entry.declaredAt = this.#startedAt
@@ -189,7 +189,7 @@ export class Reconciler {
   /** Due times may be ahead of a clock that went back: while nobody ran (so the second beat looks), or just now. */
   #noteTime(now: number): void {
     const wentBack = now < this.#lastNow - MAX_SKEW_MS
-    if (wentBack || this.#beats === 1 || performance.now() - this.#checkedAt > QUIET_MS) this.#mayBeAhead = true
+    if (wentBack || this.#beats === 1 || performance.now() - this.#checkedAllAt > CHECK_ALL_MS) this.#mayBeAhead = true
     if (this.#mayBeAhead) this.#isStale = true
     this.#lastNow = now
     this.#beats++
@@ -247,8 +247,10 @@ export class Reconciler {
       stored = await store.readAll()
     }
     this.#known = stored
-    this.#checkedAt = performance.now()
-    if (mayBeAhead) this.#mayBeAhead = false
+    if (mayBeAhead) {
+      this.#mayBeAhead = false
+      this.#checkedAllAt = performance.now()
+    }
     const { workers } = stored
     this.#dropRemoved(workers)
     watch.look({ stored: workers, readAt, live: this.live, isSettlingIn: this.isSettlingIn })
