@@ -128,7 +128,10 @@ if ARGV[8] ~= '1' then
   local before = ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'start:' .. worker)
   if before then
     if ARGV[10] == '' then
-      if before == ARGV[9] then return 0 end
+      -- Releases grow: for a lower one it is too late.
+      local ran = read_mark(string.match(before, '^release (%d+)$'))
+      local asked = read_mark(string.match(ARGV[9], '^release (%d+)$'))
+      if before == ARGV[9] or (ran and asked and ran > asked) then return 0 end
     else
       local at = tonumber(string.match(before, '^at (%d+)$'))
       local now = tonumber(string.match(ARGV[9], '^at (%d+)$'))

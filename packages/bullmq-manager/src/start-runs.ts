@@ -13,6 +13,7 @@ import { isRefusal } from './redis-error.ts'
 import type { RunQueues } from './run-queues.ts'
 import { startRunWindowMs } from './start-run-window.ts'
 import type { Store } from './store.ts'
+import type { StoredWorker } from './stored-worker.ts'
 import type { UnstartedRuns } from './unstarted-runs.ts'
 
 /** What is needed to ask for the runs of `runOnStart`. */
@@ -57,7 +58,10 @@ function isUnreachable(error: unknown): boolean {
   return error instanceof StoreUnavailableError && !isRefusal(error.cause)
 }
 
-/** Once per release in the cluster; without a release once in min(period, 10 min). The store has the last word. */
+/**
+ * Once per release in the cluster, and no more once it has run for a higher one; without a release once in min(period, 10 min).
+ * The store has the last word.
+ */
 async function requestStartRun({ definition }: ManagedPeriodicWorker, parts: StartRunsParts): Promise<void> {
   const { store, clock, runQueues, unstartedRuns } = parts
   const { name, schedule, policy } = definition
@@ -65,11 +69,17 @@ async function requestStartRun({ definition }: ManagedPeriodicWorker, parts: Sta
   const stored = await store.read(name)
   const now = clock.now()
   const startMark = release > 0 ? `release ${release}` : `at ${now}`
-  if (!stored.definition || stored.paused || stored.startMark === startMark) return
+  if (!stored.definition || stored.paused || hasRunFor(release, stored)) return
   const windowMs = startRunWindowMs(schedule, name, now)
   const runId = startRunId(name, release > 0 ? `r${release}` : `${Math.floor(now / windowMs) * windowMs}`)
   const data = { worker: name, kind: 'start', slot: now, missedSlots: 0, startMark } as const
   const blockedBy = await runQueues.add(policy.queue, { ...data, runId, delayMs: 0 })
   if (blockedBy === undefined) return
   await unstartedRuns.record({ runId, data, stored }, { outcome: 'skipped', reason: 'overlap', blockedBy })
+}
+
+/** Whether it has run for this release, or for a higher one. */
+function hasRunFor(release: number, { startMark = '' }: StoredWorker): boolean {
+  const ran = /^release (\d{1,16})$/.exec(startMark)?.[1]
+  return release > 0 && Number(ran) >= release
 }

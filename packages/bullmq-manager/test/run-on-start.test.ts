@@ -1,6 +1,7 @@
 import { every } from '@background-workers/abstractions'
 import { describe, expect, it } from 'vitest'
 import { Keys } from '../src/keys.ts'
+import { claimedRun } from './fixtures/claimed-run.ts'
 import { DAY_MS, TestCluster, listen, rarely, untilOver, untilRecords } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 import { until } from './fixtures/until.ts'
@@ -30,6 +31,40 @@ describe.concurrent('runOnStart', () => {
       ['warm-up.start-r8', 'succeeded'],
       ['warm-up.start-r7', 'succeeded'],
     ])
+  })
+
+  it('runs no more for a release once it has run for a higher one, also when the records are gone', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const policy = { runOnStart: true, keepRuns: 1 }
+    const boot = (release: number) => cluster.start([probe.worker('warm-up', rarely(), { policy })], { release })
+    const starts = () => probe.calls.filter(({ kind }) => kind === 'start').length
+    const older = await boot(7)
+    await until('it has run for release 7', () => starts() === 1)
+    await cluster.runsSettle()
+    const newer = await boot(8)
+    await until('it has run for release 8', () => starts() === 2)
+    await cluster.runsSettle()
+    for (const instance of [older, newer, older, newer]) {
+      await untilOver(instance, await instance.trigger('warm-up'))
+      await instance.stop()
+      await instance.start()
+      await cluster.runsSettle()
+    }
+    expect(starts()).toBe(2)
+  })
+
+  it('is not started for a release when it has been for a higher one since it was asked for', async () => {
+    await using cluster = await TestCluster.open()
+    const store = cluster.store()
+    const decide = (release: number) => {
+      const { record, claim } = claimedRun(release, { slot: undefined, start: { mark: `release ${release}` } })
+      return store.decideRun(record, claim)
+    }
+    expect(await decide(9)).not.toBe('refused')
+    expect(await decide(8)).toBe('refused')
+    expect(await decide(10)).not.toBe('refused')
+    expect((await store.read('digest')).startMark).toBe('release 10')
   })
 
   it('runs once per period without a release', async () => {
