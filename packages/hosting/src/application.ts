@@ -125,7 +125,11 @@ export class Application implements AsyncDisposable {
   async stop(options: StopOptions = {}): Promise<ApplicationStopReport> {
     checkStopOptions(options)
     // Each call reaches the manager, so that a run that waits for a stop under way is not waited for.
-    if (this.#state === 'stopping') this.#manager?.stop(options).catch(() => undefined)
+    if (this.state === 'stopping') {
+      this.#startSettled()
+        .then(() => this.#manager?.stop(options))
+        .catch(() => undefined)
+    }
     this.#stopping ??= this.#stop(options)
     return this.#stopping
   }
@@ -163,11 +167,7 @@ export class Application implements AsyncDisposable {
   }
 
   async #stop(options: StopOptions): Promise<ApplicationStopReport> {
-    try {
-      await this.#starting
-    } catch {
-      // Whoever started it knows.
-    }
+    await this.#startSettled()
     this.#state = 'stopping'
     const errors: unknown[] = []
     const attempt = async (work: () => unknown, message: string, data: object = {}) => {
@@ -193,6 +193,11 @@ export class Application implements AsyncDisposable {
     const fullReport = { finished, abandoned, errors }
     this.#reportStop(fullReport)
     return fullReport
+  }
+
+  /** Whoever has started it knows how that ended. */
+  async #startSettled(): Promise<void> {
+    await this.#starting?.catch(() => undefined)
   }
 
   #contextOf(module: ApplicationModule): ModuleContext {

@@ -92,6 +92,31 @@ describe('a stop while a run is active', () => {
     expect(await stopping).toMatchObject({ abandoned: [], errors: [] })
   })
 
+  it('does not wait for a run that calls it too, while it waits for the start', async () => {
+    const isRunning = Promise.withResolvers<void>()
+    const mayStop = Promise.withResolvers<void>()
+    const mayStart = Promise.withResolvers<void>()
+    const application = await applicationWith(async () => {
+      isRunning.resolve()
+      await mayStop.promise
+      await application.stop()
+    })
+    const manager = application.backgroundWorkerManager
+    const start = manager.start.bind(manager)
+    vi.spyOn(manager, 'start').mockImplementation(async () => {
+      await start()
+      await mayStart.promise
+    })
+    const starting = application.start()
+    await isRunning.promise
+    const stopping = application.stop({ timeoutMs: 20_000 })
+    mayStop.resolve()
+    await new Promise((resolve) => setImmediate(resolve))
+    mayStart.resolve()
+    await starting
+    expect(await stopping).toEqual({ finished: 0, abandoned: [], errors: [] })
+  })
+
   it('passes its deadline on and reports what was abandoned', async () => {
     const application = await applicationWith(() => new Promise(() => {}))
     await application.start()
