@@ -1,5 +1,6 @@
+import { Cron } from 'croner'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { latestDueSlot } from './due-slot.ts'
 import { type Schedule, cron, every, nextDueAt } from './schedule.ts'
 
@@ -115,6 +116,32 @@ describe('latestDueSlot', () => {
       missedSlots: 1_000,
     })
     // A walk takes two minutes, far more than the time limit of a test.
+  })
+
+  it('walks a cron once for all the workers that have it', () => {
+    using nextRun = vi.spyOn(Cron.prototype, 'nextRun')
+    const now = START + 86_400_000 + 1
+    const schedules = [cron('* * * * *'), cron('*/5 * * * *'), cron('*/5 * * * *', { timeZone: 'Europe/Berlin' })]
+    const decide = (worker: number) => schedules.map((each) => latestDueSlot(each, `w${worker}`, START, now + worker))
+    const first = decide(0)
+    const walked = nextRun.mock.calls.length
+    for (let worker = 1; worker < 20; worker++) expect(decide(worker)).toEqual(first)
+    expect(first.map(({ missedSlots }) => missedSlots)).toEqual([1_000, 288, 288])
+    expect(nextRun).toHaveBeenCalledTimes(walked)
+  })
+
+  it('agrees with a walk after another one of the same cron', () => {
+    const minutely = cron('* * * * *')
+    const late = fc.tuple(fc.integer({ min: 0, max: 2 }), fc.integer({ min: 0, max: 200_000 }))
+    fc.assert(
+      fc.property(fc.array(late, { minLength: 2 }), (calls) => {
+        for (const [minute, lateMs] of calls) {
+          const first = START + minute * 60_000
+          expect(latestDueSlot(minutely, 'w', first, first + lateMs)).toEqual(walk(minutely, first, first + lateMs))
+        }
+      }),
+      { seed: 7, numRuns: 100 },
+    )
   })
 
   it('finds the last slot there is', () => {

@@ -23,6 +23,29 @@ export function latestDueSlot(schedule: Schedule, workerName: string, firstDueAt
       missedSlots,
     }
   }
+  const key = `${schedule.timeZone} ${schedule.expression}`
+  const known = latestWalks.get(key)
+  if (known?.firstDueAt === firstDueAt && isLatest(known.slot, now)) return known.slot
+  const slot = walkCron(schedule, workerName, firstDueAt, now)
+  if (slot.missedSlots > 0) {
+    if (latestWalks.size >= WALKS_KEPT) latestWalks.clear()
+    latestWalks.set(key, { firstDueAt, slot })
+  }
+  return slot
+}
+
+/**
+ * The last walk over slots that were passed over, by expression: after a sleep all workers with one expression have the same, and
+ * together they would block the event loop for minutes.
+ */
+const WALKS_KEPT = 1_000
+const latestWalks = new Map<string, { readonly firstDueAt: number; readonly slot: Slot }>()
+
+function isLatest({ dueAt, nextDueAt: next }: Slot, now: number): boolean {
+  return dueAt <= now && (next === undefined || now < next)
+}
+
+function walkCron(schedule: Schedule, workerName: string, firstDueAt: number, now: number): Slot {
   let dueAt = firstDueAt
   for (let missedSlots = 0; missedSlots < MAX_COUNTED_SLOTS; missedSlots++) {
     const next = nextDueAt(schedule, dueAt, workerName)

@@ -45,6 +45,11 @@ export const mutants: readonly Mutant[] = [
     `${abstractions}/due-slot.ts`,
     [`${abstractions}/due-slot.test.ts`, `${abstractions}/schedule.properties.test.ts`],
     {
+      'a walk of one slot counts for another': [['known?.firstDueAt === firstDueAt && isLatest', 'known && isLatest']],
+      'a walk counts when a later slot is due': [
+        ['dueAt <= now && (next === undefined || now < next)', 'dueAt <= now'],
+      ],
+      'each worker walks by itself': [['    latestWalks.set(key, { firstDueAt, slot })\n', '']],
       'an interval counts one missed slot too many': [
         ['Math.floor((now - firstDueAt)', 'Math.ceil((now - firstDueAt)'],
       ],
