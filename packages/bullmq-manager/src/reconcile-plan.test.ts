@@ -160,7 +160,7 @@ describe('planReconcile', () => {
       0, 1, 0, 1,
     ])
     // The clock of the instance that removes it is a little ahead.
-    expect(after(NOW, NOW + 900)).toBe(0)
+    expect(after(NOW, NOW + 9_000)).toBe(0)
   })
 
   it('restores a scheduler that is gone or has no pending job', () => {

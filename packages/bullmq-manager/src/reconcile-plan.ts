@@ -104,8 +104,8 @@ export function isNothing(plan: ReconcilePlan): boolean {
   return Object.values(plan).every((list: readonly unknown[]) => list.length === 0)
 }
 
-/** What different instances say of one time may differ by so much. */
-const DATING_SLACK_MS = 1_000
+/** What instances say of one time may differ by so much: as long as Redis takes, at most, to tell one of them the time. */
+const DATING_SLACK_MS = 10_000
 
 /**
  * Whether a worker was removed after it was declared; within one ms it can only have been declared after. What is dated ahead of
