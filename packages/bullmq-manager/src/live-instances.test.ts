@@ -51,6 +51,14 @@ describe('LiveInstances', () => {
     expect(beat(back + 30_000, [other])).toEqual(['me'])
   })
 
+  it('after its own silence waits for one that has started since it last looked', () => {
+    const { beat } = together()
+    const [other, late] = [instance('other', NOW), instance('late', NOW + 5_000)]
+    expect(beat(NOW + 45_000, [other, late, instance('dead', NOW - 60_000)])).toEqual(['me', 'other', 'late'])
+    expect(beat(NOW + 60_000, [other, late])).toEqual(['me', 'other', 'late'])
+    expect(beat(NOW + 75_000, [other, late])).toEqual(['me'])
+  })
+
   it('does not wait for one that is back and stops then, nor for one that stopped meanwhile', () => {
     const { beat } = together()
     expect(beat(NOW + 40_000, [])).toEqual(['me'])

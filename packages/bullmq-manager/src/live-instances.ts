@@ -11,7 +11,7 @@ export class LiveInstances {
   #all: readonly Instance[] = []
   #awaited: readonly Instance[] = []
   #awaitedUntil = 0
-  #notedAt = 0
+  #notedAt = Number.POSITIVE_INFINITY
 
   /** As the last heartbeat saw them. */
   get all(): readonly Instance[] {
@@ -21,8 +21,9 @@ export class LiveInstances {
   /** Takes up a heartbeat: the instances that have one, and whether Redis was emptied since the one before. */
   note(instances: readonly Instance[], now: number, wasEmptied: boolean): void {
     if (wasEmptied || Math.abs(now - this.#notedAt) > SILENCE_MS) {
+      const hasLived = (one: Instance) => isAmong(this.#all, one) || one.lastSeenAt > this.#notedAt
       // One that has stopped leaves no heartbeat.
-      this.#awaited = wasEmptied ? this.#all : this.#all.filter((one) => isAmong(instances, one))
+      this.#awaited = wasEmptied ? this.#all : instances.filter(hasLived)
       this.#awaitedUntil = now + DEAD_AFTER_MS
     }
     this.#notedAt = now
