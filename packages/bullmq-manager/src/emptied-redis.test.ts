@@ -3,7 +3,7 @@ import { EventHub, SafeLogger, fillPolicy } from '@background-workers/abstractio
 import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it } from 'vitest'
 import { TestCluster } from '../test/fixtures/cluster.ts'
-import { lostWorkers, restoreWorkers } from './emptied-redis.ts'
+import { lostWorkers as lostBy, restoreWorkers } from './emptied-redis.ts'
 import { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
 import { type StoredWorker, type StoredWorkers, firstVersion } from './stored-worker.ts'
@@ -30,7 +30,19 @@ function all(worker: StoredWorker | undefined, version = LIFE): StoredWorkers {
   return { version, workers: new Map(worker && [[worker.name, worker]]) }
 }
 
+const NOW = 1_000_000
+
+function lostWorkers(...[stored, known]: [StoredWorkers, StoredWorkers]) {
+  return lostBy(stored, known, NOW)
+}
+
 describe('lostWorkers', () => {
+  it('counts from now, but where it was declared anew from what has been decided since', () => {
+    expect(lostWorkers(all(undefined, '0'), known)).toMatchObject([{ decidedUpTo: NOW }])
+    const anew = { ...none, definition: { ...definition, since: 2 } }
+    expect(lostWorkers(all(anew, NEXT_LIFE), known)).toMatchObject([{ decidedUpTo: undefined }])
+  })
+
   const whole = [{ name: 'digest', definition, paused, override }]
 
   it('are none that somebody has resumed, rescheduled or deleted', () => {

@@ -7,7 +7,7 @@ import { type StoredWorkers, isKnown, lifeOf } from './stored-worker.ts'
  * What Redis lost when it was emptied: the workers that were `known` and are not there, or that were declared anew since by an
  * instance that knew nothing of them. None that was removed since, which leaves a tombstone.
  */
-export function lostWorkers(stored: StoredWorkers, known: StoredWorkers): Omit<Declaration, 'decidedUpTo'>[] {
+export function lostWorkers(stored: StoredWorkers, known: StoredWorkers, now: number): Declaration[] {
   if (lifeOf(stored.version) === lifeOf(known.version)) return []
   return [...known.workers.values()].filter(isKnown).flatMap(({ name, definition, override, paused }) => {
     const found = stored.workers.get(name)
@@ -16,6 +16,8 @@ export function lostWorkers(stored: StoredWorkers, known: StoredWorkers): Omit<D
     return {
       name,
       definition,
+      // What was declared anew has decided slots since.
+      decidedUpTo: found?.definition ? undefined : now,
       dropsOverride: false,
       override: found?.override ?? override,
       paused: found?.paused ?? paused,
@@ -37,12 +39,11 @@ export interface RestoreParts {
  * @param expected - How many schedules there were.
  */
 export async function restoreWorkers(
-  lost: ReturnType<typeof lostWorkers>,
+  lost: readonly Declaration[],
   expected: number,
-  { store, clock, events, logger }: RestoreParts,
+  { store, events, logger }: RestoreParts,
 ): Promise<void> {
-  const now = clock.now()
-  await store.declare(lost.map((worker) => ({ ...worker, decidedUpTo: now })))
+  await store.declare(lost)
   const found = expected - lost.length
   const message = `expected ${expected} schedules, found ${found}: Redis was emptied. Schedules, overrides and pauses are restored; records are gone.`
   logger.error({ workers: expected, found }, message)

@@ -227,13 +227,13 @@ export class Reconciler {
     const readAt = performance.now()
     let { stored, ticks } = await this.#readAll()
     const plan = await this.#plan(stored.workers, ticks, beat, mayBeAhead)
-    if (lostWorkers(stored, this.#known).length > 0 || !isNothing(plan)) {
+    if (lostWorkers(stored, this.#known, this.#parts.clock.now()).length > 0 || !isNothing(plan)) {
       let isWritten = false
       const hadLock = await withWriteLock(client, keys, async () => {
         // Read again: whoever had the lock before may have done it all.
         ;({ stored, ticks } = await this.#readAll())
         if (this.#hasLeft) return
-        const lost = lostWorkers(stored, this.#known)
+        const lost = lostWorkers(stored, this.#known, this.#parts.clock.now())
         if (lost.length > 0) {
           const expected = [...this.#known.workers.values()].filter(isKnown).length
           await restoreWorkers(lost, expected, this.#parts)
