@@ -4,7 +4,6 @@ import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it } from 'vitest'
 import { TestCluster } from '../test/fixtures/cluster.ts'
 import { lostWorkers as lostBy, restoreWorkers } from './emptied-redis.ts'
-import { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
 import { type StoredWorker, type StoredWorkers, firstVersion } from './stored-worker.ts'
 
@@ -97,7 +96,7 @@ it('restores a worker whole or not at all, wherever its process ends', async () 
   const ended = () => Promise.reject(new Error('the process has ended'))
   const ending = { declare: store.declare.bind(store), setPause: ended, setOverride: ended } as unknown as Store
   const logger = new SafeLogger(new RecordingLogger())
-  const parts = { store: ending, clock: new RedisClock(), events: new EventHub(logger), logger }
+  const parts = { store: ending, events: new EventHub(logger), logger }
   await restoreWorkers(lostWorkers(await store.readAll(), known), 1, parts)
   expect(await store.read('digest')).toMatchObject({ definition: { since: 1 }, paused, override })
 })

@@ -1,5 +1,4 @@
 import type { EventHub, SafeLogger } from '@background-workers/abstractions/for-managers'
-import type { RedisClock } from './redis-clock.ts'
 import type { Declaration, Store } from './store.ts'
 import { type StoredWorkers, isKnown, lifeOf } from './stored-worker.ts'
 
@@ -28,7 +27,6 @@ export function lostWorkers(stored: StoredWorkers, known: StoredWorkers, now: nu
 /** What is needed to fill an emptied Redis again, and to say so. */
 export interface RestoreParts {
   readonly store: Store
-  readonly clock: RedisClock
   readonly events: EventHub
   readonly logger: SafeLogger
 }
