@@ -26,7 +26,8 @@ export interface RunApplicationResult {
  * error change nothing but the exit code; a second signal, or a second uncaught error, exits at once with 1.
  *
  * Resolves when everything has stopped. `process.exitCode` is set then, and the process ends by itself; only what keeps
- * it alive for longer than `exitGraceMs` makes it exit by force. Without a logger, failures go to the console.
+ * it alive for longer than `exitGraceMs`, or a signal until then, makes it exit by force, with that code. Without a
+ * logger, failures go to the console.
  *
  * @throws InvalidOptionsError, also when the health endpoint's port is in use; then nothing has been started. A process
  * runs one application, once: where it has one already, this throws too.
@@ -81,6 +82,7 @@ class ApplicationProcess {
   readonly #outsideOfRuns = AsyncLocalStorage.snapshot()
   // A process whose workers have no timers, or are disabled, waits for its signal too.
   readonly #keepAlive = setInterval(() => {}, MAX_TIMER_MS)
+  #hasEnded = false
   #signal: NodeJS.Signals | undefined
   #uncaught: { readonly error: unknown } | undefined
   #startFailure: { readonly error: unknown } | undefined
@@ -109,6 +111,10 @@ class ApplicationProcess {
   }
 
   readonly #onSignal = (signal: NodeJS.Signals) => {
+    if (this.#hasEnded) {
+      this.#logger.warn({ signal }, 'signal after everything has stopped, the process exits at once')
+      process.exit()
+    }
     if (this.#signal !== undefined) {
       this.#logger.warn({ signal }, 'second signal, the process exits at once')
       process.exit(1)
@@ -170,6 +176,7 @@ class ApplicationProcess {
     const isClean = !failure && report.abandoned.length === 0 && report.errors.length === 0
     const exitCode = isClean ? 0 : 1
     process.exitCode = exitCode
+    this.#hasEnded = true
     this.#result.resolve({ exitCode, report, ...failure })
     await this.#exitByForce()
   }

@@ -60,6 +60,16 @@ describe('runApplication, at a signal', () => {
     expect(child.messages.at(-1)).toBe('something keeps the process alive, it is exited')
   })
 
+  it('exits at once, and as it would have, when everything has stopped and something keeps the process alive', async () => {
+    await using child = new ApplicationProcess('timer-left-for-ever')
+    await child.untilLogged('run started')
+    child.signal('SIGTERM')
+    await child.untilLogged('ended with 0, process.exitCode 0, abandoned 0')
+    child.signal('SIGINT')
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
+    expect(child.messages.at(-1)).toBe('signal after everything has stopped, the process exits at once')
+  })
+
   it('during the start waits for the hook that is being called and shuts down what it made', async () => {
     await using child = new ApplicationProcess('slow-start')
     await child.untilLogged('hook called')
