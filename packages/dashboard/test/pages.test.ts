@@ -272,6 +272,15 @@ describe('the overview', () => {
     },
   )
 
+  it('shows that a run is stuck whose worker has been removed, as no worker of the list does', async () => {
+    const { visitor, manager } = setUp([workerStatus('mailer')])
+    const stuck = (worker: string) => ({ code: 'stuck', worker, message: `A run of ${worker} is stuck.` }) as const
+    manager.report = { status: 'degraded', reasons: [stuck('mailer'), stuck('removed')] }
+    const page = textOf(await visitor.page('/'))
+    expect(page).toContain('stuck A run of removed is stuck.')
+    expect(page).not.toContain('stuck A run of mailer is stuck.')
+  })
+
   it('says that the store is lost, and why only where errors are not to be redacted', async () => {
     const message = 'The distributed lock can not be reached: connect failed: redis://:hunter2@10.0.0.5'
     const pageWith = async (errors: 'full' | 'redacted') => {

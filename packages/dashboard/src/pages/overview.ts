@@ -1,4 +1,4 @@
-import type { WorkerStatus } from '@background-workers/abstractions'
+import type { HealthReason, WorkerStatus } from '@background-workers/abstractions'
 import { healthStatus } from '@background-workers/abstractions/for-managers'
 import { html } from 'hono/html'
 import type { Activity, ActivityMinute } from '../activity.ts'
@@ -26,7 +26,7 @@ export function overviewPage(frame: PageFrame, { workers, health, activity }: Ov
     active: 'overview',
     isLive: true,
     body: html`<div class="title"><h1>Overview</h1>${healthBadge(health)}</div>
-${generalReasons(health)}
+${generalReasons(health, workers)}
 ${
   workers
     ? html`${tiles(frame, workers)}
@@ -48,10 +48,12 @@ function healthBadge(health: KnownHealth): Html {
   return html`<span class="badge large" data-tone="${HEALTH_TONES[status]}" data-health="${status}">Health: ${status}</span>`
 }
 
-/** What is wrong with the whole; what is wrong with a worker stands with it. */
-function generalReasons(health: KnownHealth): Html {
+/** What is wrong with the whole; what is wrong with a worker stands with it, if it has not been removed with a stuck run. */
+function generalReasons(health: KnownHealth, workers: OverviewFacts['workers']): Html {
   if (!health) return healthNote(health)
-  const general = health.reasons.filter(({ worker }) => worker === undefined)
+  const listed = new Set(workers?.map(({ name }) => name))
+  const isOfRemoved = ({ code, worker = '' }: HealthReason) => workers && code === 'stuck' && !listed.has(worker)
+  const general = health.reasons.filter((reason) => reason.worker === undefined || isOfRemoved(reason))
   if (general.length === 0) return html``
   return html`<ul class="banner" data-tone="${HEALTH_TONES[healthStatus(general)]}" aria-label="What is wrong">${general.map(({ code, message }) => html`<li><strong>${code}</strong> ${message}</li>`)}</ul>`
 }
