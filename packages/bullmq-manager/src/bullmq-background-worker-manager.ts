@@ -106,7 +106,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       this.#arriving.delete(name)
     }
     const session = this.#parts.lifecycle.isWorking ? this.#session : undefined
-    const entry: ManagedWorker = { ...added, declaredAt: session?.clock.now() }
+    const entry: ManagedWorker = { ...added, declaredAt: session?.clock.nowAfterSleep() }
     this.#entries.set(name, entry)
     if (session) {
       session.reconciler.noteNamesChanged()

@@ -58,10 +58,19 @@ describe('lostWorkers', () => {
   })
 
   it('are also those that an instance has declared which knew nothing of them', () => {
-    const anew = { ...none, definition: { ...definition, since: 2, instanceId: 'newcomer' } }
-    expect(lostWorkers(all(anew, NEXT_LIFE), known)).toMatchObject(whole)
+    const declared = { ...definition, release: 2, instanceId: 'newcomer' }
+    const anew = { ...none, definition: { ...declared, since: 2, order: 7 } }
+    const restored = { name: 'digest', definition: declared }
+    expect(lostWorkers(all(anew, NEXT_LIFE), known)).toMatchObject([{ ...restored, paused, override }])
     const since = { paused: { since: new Date(3) }, override: { schedule: every('3h'), since: new Date(3) } }
-    expect(lostWorkers(all({ ...anew, ...since }, NEXT_LIFE), known)).toMatchObject([{ definition, ...since }])
+    expect(lostWorkers(all({ ...anew, ...since }, NEXT_LIFE), known)).toMatchObject([{ ...restored, ...since }])
+  })
+
+  it('have no override any more where the schedule was changed in the code meanwhile', () => {
+    const changed = { ...definition, schedule: every('5m'), since: 2 }
+    expect(lostWorkers(all({ ...none, definition: changed }, NEXT_LIFE), known)).toMatchObject([
+      { definition: { ...changed, since: 1 }, paused, override: undefined },
+    ])
   })
 
   it('are none that another instance has restored, whatever became of them since', () => {

@@ -1,4 +1,4 @@
-import type { EventHub, SafeLogger } from '@background-workers/abstractions/for-managers'
+import { type EventHub, type SafeLogger, isSameSchedule } from '@background-workers/abstractions/for-managers'
 import type { Declaration, Store } from './store.ts'
 import { type StoredWorkers, isKnown, lifeOf } from './stored-worker.ts'
 
@@ -11,14 +11,15 @@ export function lostWorkers(stored: StoredWorkers, known: StoredWorkers, now: nu
   return [...known.workers.values()].filter(isKnown).flatMap(({ name, definition, override, paused }) => {
     const found = stored.workers.get(name)
     if (found?.removedAt !== undefined || found?.definition?.since === definition.since) return []
-    // What was paused or rescheduled since is newer.
+    const anew = found?.definition
+    const isSame = !anew || isSameSchedule(anew.schedule, definition.schedule)
+    // What was declared, paused or rescheduled since is newer, and what was declared anew has decided slots since.
     return {
       name,
-      definition,
-      // What was declared anew has decided slots since.
-      decidedUpTo: found?.definition ? undefined : now,
+      definition: anew ? { ...anew, since: definition.since, order: definition.order } : definition,
+      decidedUpTo: anew ? undefined : now,
       dropsOverride: false,
-      override: found?.override ?? override,
+      override: found?.override ?? (isSame ? override : undefined),
       paused: found?.paused ?? paused,
     }
   })

@@ -103,17 +103,11 @@ export class Reconciler {
     this.#isStale = true
   }
 
-  /** Starts anew, by a clock that has been measured: the grace of 30 s for workers that nobody declares counts from here. */
+  /** Starts, by a clock that has been measured: the grace of 30 s for workers that nobody declares counts from here. */
   async start(): Promise<void> {
     this.#startedAt = this.#parts.clock.now()
     this.#settlesInUntil = performance.now() + 2 * BEAT_MS
-    this.#writtenNamesVersion = -1
-    this.#missingSince = new Map()
-    this.#mayBeAhead = false
-    this.#lastNow = 0
-    this.#beats = 0
     this.#checkedAllAt = performance.now()
-    this.#isStale = true
     for (const entry of this.#parts.entries.values()) {
       entry.declaredAt = this.#startedAt
       if (isPeriodic(entry)) noteDeclared(entry.definition)
@@ -139,8 +133,8 @@ export class Reconciler {
 
   /** One heartbeat, and a full check if anything differs from what was seen before. */
   async beat(): Promise<Beat> {
-    const { instances, clock, health } = this.#parts
-    const askedAt = performance.now()
+    const { instances, clock, health, client } = this.#parts
+    const asked = clock.asking()
     if (this.#isDeclaring && this.#writtenNamesVersion !== this.#namesVersion) {
       const version = this.#namesVersion
       await instances.writeNames([...this.#parts.entries.keys()])
@@ -148,7 +142,8 @@ export class Reconciler {
     }
     const beat = await instances.beat(this.#isDeclaring ? this.#description() : undefined)
     if (!beat.hasNames) this.#writtenNamesVersion = -1
-    clock.note(beat.time, askedAt)
+    clock.note(beat.time, asked)
+    await clock.measureIfDoubtful(client)
     this.#noteTime(clock.now())
     this.#live.note(beat.instances, clock.now(), this.#isDeclaring && !beat.hasNames)
     const skewMs = Math.round(clock.skewMs)
@@ -246,6 +241,8 @@ export class Reconciler {
       if (!hadLock || !isWritten) return false
       stored = await store.readAll()
     }
+    // Redis may have been emptied meanwhile: the next beat restores what is known still.
+    if (lostWorkers(stored, this.#known, this.#parts.clock.now()).length > 0) return false
     this.#known = stored
     if (mayBeAhead) {
       this.#mayBeAhead = false

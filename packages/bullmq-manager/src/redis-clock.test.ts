@@ -7,11 +7,11 @@ const at = (ms: number) => [Math.floor(ms / 1_000), (ms % 1_000) * 1_000] as con
 it('never goes back for a measurement that differs a little, and does for a clock that was set', () => {
   const clock = new RedisClock()
   const base = Date.UTC(2026, 0, 1)
-  clock.note(at(base), performance.now())
+  clock.note(at(base), clock.asking())
   const before = clock.now()
-  clock.note(at(base - 400), performance.now())
+  clock.note(at(base - 400), clock.asking())
   expect(clock.now()).toBe(before)
-  clock.note(at(base - 3_600_000), performance.now())
+  clock.note(at(base - 3_600_000), clock.asking())
   expect(clock.now()).toBeLessThan(base - 3_500_000)
 })
 
@@ -22,9 +22,10 @@ it.each([
   const clock = new RedisClock()
   const base = Date.UTC(2026, 0, 1)
   const startedAt = performance.now()
-  clock.note(at(base), startedAt)
+  clock.note(at(base), clock.asking())
   // The answer to this one took 4 s, as when the machine stood still.
-  clock.note(at(base - 4_000 + toldAfterMs), performance.now() - 4_000)
+  const asked = clock.asking()
+  clock.note(at(base - 4_000 + toldAfterMs), { ...asked, at: asked.at - 4_000 })
   expect(clock.now() - base).toBeLessThan(1_000 + performance.now() - startedAt)
   expect(clock.now() - base).toBeGreaterThan(-1_000)
 })
@@ -45,18 +46,36 @@ it.each([
   expect(count).toBe(1 + measurements)
 })
 
+it('is measured again when this machine was suspended while the answer was on its way', async () => {
+  const clock = new RedisClock()
+  const base = Date.UTC(2026, 0, 1)
+  const answers = [base, base + 3_600_000]
+  const realNow = Date.now
+  using wallClock = vi.spyOn(Date, 'now')
+  const client = {
+    time: async () => {
+      const answer = at(answers.shift() ?? 0)
+      wallClock.mockImplementation(() => realNow() + 3_600_000)
+      return answer
+    },
+  } as unknown as RedisClient
+  await clock.measure(client)
+  expect(answers).toEqual([])
+  expect(clock.now()).toBeGreaterThanOrEqual(base + 3_600_000)
+})
+
 it.each([
   ['adds what this machine was suspended since it was measured', 3_600_000, 3_600_000],
   ['adds nothing when the clock of this machine was set back', -3_600_000, 0],
 ])('%s, for what can not measure first', (_title, jumpMs, addedMs) => {
   const clock = new RedisClock()
-  clock.note(at(Date.UTC(2026, 0, 1)), performance.now())
+  clock.note(at(Date.UTC(2026, 0, 1)), clock.asking())
   const realNow = Date.now
   using _ = vi.spyOn(Date, 'now').mockImplementation(() => realNow() + jumpMs)
   const before = clock.now()
   const now = clock.nowAfterSleep()
   expect(now).toBeGreaterThan(before + addedMs - 500)
   expect(now).toBeLessThanOrEqual(clock.now() + addedMs + 500)
-  clock.note(at(Date.UTC(2026, 0, 2)), performance.now())
+  clock.note(at(Date.UTC(2026, 0, 2)), clock.asking())
   expect(clock.nowAfterSleep()).toBeLessThanOrEqual(clock.now())
 })

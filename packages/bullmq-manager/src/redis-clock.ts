@@ -6,6 +6,13 @@ const MAX_JITTER_MS = 500
 /** The two clocks of this machine come apart by more only when one of them stood still or was set. */
 const MAX_DRIFT_MS = 100
 
+/** When Redis was asked for the time. */
+export interface TimeAsked {
+  /** Of `performance.now`. */
+  readonly at: number
+  readonly wallOffsetMs: number
+}
+
 /** Redis time, so that all instances judge by one clock. Measured now and then, and carried on by a clock that never steps. */
 export class RedisClock {
   /** What is to be added to `performance.now`. */
@@ -36,20 +43,26 @@ export class RedisClock {
     return Date.now() - this.now()
   }
 
+  /** Before Redis is asked for the time: what `note` takes. */
+  asking(): TimeAsked {
+    return { at: performance.now(), wallOffsetMs: wallOffsetMs() }
+  }
+
   /**
-   * Takes up an answer to `TIME` that was asked for at `askedAt` (of `performance.now`). Redis told the time at some
-   * moment since: what was known before is kept as far as that allows, so an answer that took long changes little.
+   * Takes up an answer to `TIME`. Redis told the time at some moment since it was asked: what was known before is kept as far as
+   * that allows, so an answer that took long changes little. If this machine was suspended since, it is in doubt.
    */
-  note(time: readonly (string | number)[], askedAt: number): void {
+  note(time: readonly (string | number)[], asked: TimeAsked): void {
     const [seconds, micros] = time
     const redisMs = Number(seconds) * 1_000 + Number(micros) / 1_000
-    this.#offsetMs = Math.min(Math.max(this.#offsetMs, redisMs - performance.now()), redisMs - askedAt)
-    this.#wallOffsetMs = wallOffsetMs()
+    this.#offsetMs = Math.min(Math.max(this.#offsetMs, redisMs - performance.now()), redisMs - asked.at)
+    this.#wallOffsetMs = asked.wallOffsetMs
   }
 
   async measure(client: RedisClient): Promise<void> {
-    const askedAt = performance.now()
-    this.note(await client.time(), askedAt)
+    const asked = this.asking()
+    this.note(await client.time(), asked)
+    await this.measureIfDoubtful(client)
   }
 
   /**

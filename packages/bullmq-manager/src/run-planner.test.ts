@@ -13,7 +13,7 @@ const slot = 1_767_225_600_000
 /** The run of a daily slot that has come to an instance whose machine was suspended from then to now. */
 function runAfterSleep(test: Test, suspendedAt: number, now: number) {
   const clock = new RedisClock()
-  clock.note([suspendedAt / 1_000, 0], performance.now())
+  clock.note([suspendedAt / 1_000, 0], clock.asking())
   const realNow = Date.now
   const spy = vi.spyOn(Date, 'now').mockImplementation(() => realNow() + now - suspendedAt)
   test.onTestFinished(() => spy.mockRestore())

@@ -122,7 +122,7 @@ it('a run still waits whose tick a machine has brought that is ahead of Redis', 
 /** The run that a tick adds for a daily slot, where the machine of its instance was suspended from then to now. */
 async function addedRun(suspendedAt: number, now: number) {
   const clock = new RedisClock()
-  clock.note([suspendedAt / 1_000, 0], performance.now())
+  clock.note([suspendedAt / 1_000, 0], clock.asking())
   const realNow = Date.now
   using _ = vi.spyOn(Date, 'now').mockImplementation(() => realNow() + now - suspendedAt)
   const added: { slot: number; missedSlots: number; delayMs: number }[] = []

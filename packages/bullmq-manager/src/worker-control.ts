@@ -77,13 +77,13 @@ export class WorkerControl {
 
   /** @throws WorkerNotReadyError, WorkerBusyError */
   async trigger(name: string, { by }: ByOption): Promise<string> {
-    const { options, connection, clock, reconciler, runQueues, lostRuns, entries } = this.#parts
+    const { options, clock, reconciler, runQueues, lostRuns, entries } = this.#parts
     const stored = await this.#read(name, 'trigger')
     const entry = entries.get(name)
     const isOnlyHere = reconciler.live.length <= 1
     if (entry && options.isEnabled && isOnlyHere && !entry.starter.isReady) throw new WorkerNotReadyError(name)
     const runId = manualRunId(name)
-    const blockedBy = await connection.send(
+    const blockedBy = await this.#send(
       'trigger',
       async () =>
         (await lostRuns.activeElsewhere(stored)) ??
@@ -104,11 +104,11 @@ export class WorkerControl {
 
   /** Gives `false` when no such run is active. */
   async cancel(runId: string, { by }: ByOption): Promise<boolean> {
-    const { connection, store, runProcessor, unstartedRuns, cancelRequests } = this.#parts
+    const { store, runProcessor, unstartedRuns, cancelRequests } = this.#parts
     const name = workerOfRunId(runId)
     const local = runProcessor.activeRun(runId)
     if (local) return local.abort(new RunCancelledError(name, runId, by))
-    return connection.send('cancel', async () => {
+    return this.#send('cancel', async () => {
       const stored = await store.read(name)
       const active = stored.active?.record.runId === runId ? stored.active : undefined
       // One that is lost, and still has the guard, waits to be run again.
@@ -127,9 +127,9 @@ export class WorkerControl {
   }
 
   async pause(name: string, options: PauseOptions): Promise<void> {
-    const { connection, clock, store, runProcessor, unstartedRuns } = this.#parts
+    const { clock, store, runProcessor, unstartedRuns } = this.#parts
     const stored = await this.#read(name, 'pause')
-    await connection.send('pause', async () => {
+    await this.#send('pause', async () => {
       await store.setPause(name, pauseInfo(options, stored.paused, clock.now()))
       await unstartedRuns.skipPaused(stored)
     })
@@ -138,10 +138,10 @@ export class WorkerControl {
 
   /** Gives `false` when it was not paused. */
   async resume(name: string): Promise<boolean> {
-    const { connection, clock, store } = this.#parts
+    const { clock, store } = this.#parts
     const { paused } = await this.#read(name, 'resume')
     if (!paused) return false
-    await connection.send('resume', () => store.clearPause(name, clock.now()))
+    await this.#send('resume', () => store.clearPause(name, clock.now()))
     return true
   }
 
@@ -172,9 +172,9 @@ export class WorkerControl {
    * @throws StoreUnavailableError also when others write for too long
    */
   async #alone(call: string, work: () => Promise<void>): Promise<void> {
-    const { connection, client, keys, options } = this.#parts
+    const { client, keys, options } = this.#parts
     const endsAt = performance.now() + options.commandTimeoutMs
-    while (!(await connection.send(call, () => withWriteLock(client, keys, work)))) {
+    while (!(await this.#send(call, () => withWriteLock(client, keys, work)))) {
       if (performance.now() > endsAt) {
         throw new StoreUnavailableError(
           `${call}: other instances have been writing for ${options.commandTimeoutMs} ms, so nothing was changed. Try again later.`,
@@ -182,6 +182,15 @@ export class WorkerControl {
       }
       await new Promise((resolve) => setTimeout(resolve, LOCKED_MS))
     }
+  }
+
+  /** What is written is dated: by a clock that did not stand still while this machine was suspended. */
+  #send<T>(call: string, work: () => Promise<T>): Promise<T> {
+    const { connection, clock, client } = this.#parts
+    return connection.send(call, async () => {
+      await clock.measureIfDoubtful(client)
+      return work()
+    })
   }
 
   async #read(name: string, call: string): Promise<KnownWorker> {

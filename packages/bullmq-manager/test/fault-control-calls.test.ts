@@ -1,7 +1,7 @@
 import { every } from '@background-workers/abstractions'
 import { Redis } from 'ioredis'
-import { describe, it } from 'vitest'
-import { rarely } from './fixtures/cluster.ts'
+import { describe, it, vi } from 'vitest'
+import { HOUR_MS, rarely } from './fixtures/cluster.ts'
 import {
   PATIENCE,
   countingWorker,
@@ -86,6 +86,41 @@ describe('a control call while Redis is away', () => {
     await manager.add(late.worker)
     expect(await manager.list()).toHaveLength(2)
   })
+})
+
+it('control calls on a machine that was suspended are dated by Redis, before a heartbeat too', async (test) => {
+  const { expect } = test
+  const { options, key } = await ownApplication(test)
+  const client = new Redis(options.connection, { maxRetriesPerRequest: null })
+  test.onTestFinished(() => client.disconnect())
+  const { manager } = faultManager(test, { ...options, connection: client })
+  await manager.add(countingWorker('tidy', rarely()).worker)
+  await manager.start()
+  const field = async (name: string) => parseInt((await client.hget(key('workers'), `${name}:tidy`)) ?? '')
+  const override = async () => (await manager.get('tidy'))?.schedule?.override?.since.getTime()
+  const calls = [
+    [() => manager.pause('tidy'), async () => (await manager.get('tidy'))?.paused?.since.getTime()],
+    [() => manager.resume('tidy'), () => field('decided')],
+    [() => manager.reschedule('tidy', every('2h')), override],
+    [() => manager.remove('tidy'), () => field('removed')],
+  ] as const
+  const [wallNow, redisTime] = [Date.now, client.time.bind(client)]
+  let sleptMs = 0
+  using _wallClock = vi.spyOn(Date, 'now').mockImplementation(() => wallNow() + sleptMs)
+  using _redisClock = vi.spyOn(client, 'time').mockImplementation(async () => {
+    const [seconds = 0, micros = 0] = await redisTime()
+    return [Number(seconds) + sleptMs / 1_000, Number(micros)]
+  })
+  for (const [call, datedAt] of calls) {
+    const before = Date.now()
+    sleptMs += HOUR_MS
+    await call()
+    expect(await datedAt()).toBeGreaterThan(before + HOUR_MS - 1_000)
+  }
+  sleptMs += HOUR_MS
+  await client.hset(key('workers'), 'removed:late', Date.now() - HOUR_MS / 2)
+  await manager.add(countingWorker('late', rarely()).worker)
+  expect(await manager.get('late')).toBeDefined()
 })
 
 it('a control call that another instance holds up by writing rejects, and changes nothing', async (test) => {

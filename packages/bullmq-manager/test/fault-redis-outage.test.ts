@@ -12,6 +12,7 @@ import {
   ownProxy,
   ownRedis,
 } from './fixtures/fault-manager.ts'
+import { holdingClient } from './fixtures/holding-client.ts'
 import { stoodStillMs } from './fixtures/running-clock.ts'
 import { passed } from './fixtures/until.ts'
 
@@ -141,6 +142,30 @@ describe.concurrent('while a manager runs', () => {
       expect((await manager.list()).map(({ name }) => name)).toEqual(['plain', 'tidy', 'paused', 'late'])
     }
     expect([before.countEvents('schedules-repaired'), newcomer.countEvents('schedules-repaired')]).toEqual([1, 0])
+  })
+
+  it('and Redis is emptied while something is written, overrides and pauses are back all the same', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const { client, hold } = holdingClient(test, redis.url)
+    const { manager, countEvents } = faultManager(test, { connection: client })
+    for (const name of ['tidy', 'paused']) await manager.add(countingWorker(name, every(HOUR_MS)).worker)
+    await manager.start()
+    await manager.pause('paused', { by: 'ann' })
+    await manager.reschedule('tidy', every(2 * HOUR_MS), { by: 'bob' })
+    // As above.
+    await manager.add(countingWorker('late', every(HOUR_MS)).worker)
+    const held = hold((words) => words.includes('later') && words.includes('repeat'))
+    const added = manager.add(countingWorker('later', every(HOUR_MS)).worker)
+    const goOn = await held
+    await redis.cli('flushall')
+    goOn()
+    await added
+
+    await expect.poll(() => countEvents('schedules-repaired'), PATIENCE).toBe(1)
+    expect(await manager.get('paused')).toMatchObject({ paused: { by: 'ann' } })
+    expect(await manager.get('tidy')).toMatchObject({ schedule: { override: { by: 'bob' } } })
+    expect((await manager.list()).map(({ name }) => name)).toEqual(['tidy', 'paused', 'late', 'later'])
   })
 
   it('and Redis is emptied, an older version that is back first leaves what the newer one declares', async (test) => {
