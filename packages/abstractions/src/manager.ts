@@ -51,8 +51,9 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
   /**
    * Runs a worker now and leaves its schedule alone; works while paused. Gives the run's id as soon as it is accepted.
    *
-   * @throws WorkerBusyError while a run is active, or waits for its jitter or retry. ManagerStoppedError when this
-   * manager does not run, or is the only one that could and is disabled.
+   * @throws WorkerBusyError while a run is active, or waits for its jitter or retry. WorkerNotReadyError while the
+   * worker's own `start` has not resolved, or has failed. ManagerStoppedError when this manager does not run, or is the
+   * only one that could and is disabled.
    */
   trigger(name: string, options?: ByOption): Promise<string>
 

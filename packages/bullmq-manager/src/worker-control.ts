@@ -81,7 +81,10 @@ export class WorkerControl {
     const stored = await this.#read(name, 'trigger')
     const entry = entries.get(name)
     const isOnlyHere = reconciler.live.length <= 1
-    if (entry && options.isEnabled && isOnlyHere && !entry.starter.isReady) throw new WorkerNotReadyError(name)
+    if (entry && options.isEnabled && isOnlyHere && !entry.starter.isReady) {
+      if (stored.active) throw new WorkerBusyError(name, stored.active.record.runId)
+      throw new WorkerNotReadyError(name)
+    }
     const runId = manualRunId(name)
     const blockedBy = await this.#send(
       'trigger',

@@ -23,7 +23,6 @@ import {
   Run,
   type StoppableWorker,
   UnknownWorkerError,
-  WorkerNotReadyError,
   WorkerStops,
   checkCall,
   checkCancel,
@@ -139,7 +138,6 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (!this.#parts.lifecycle.isRunning) {
       throw new ManagerStoppedError(`trigger: the manager is ${this.state}, so it runs nothing. Call start() first.`)
     }
-    if (!entry.starter.isReady) throw new WorkerNotReadyError(name)
     return this.#runner.trigger(entry, given.by)
   }
 
@@ -269,8 +267,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   #runOnStart(entry: ManagedWorker): void {
-    const isWanted = isPeriodic(entry) && entry.definition.policy.runOnStart && this.#slots.isScheduled(entry)
-    if (isWanted) this.#runner.runOnStart(entry)
+    const isWanted = isPeriodic(entry) && entry.definition.policy.runOnStart && entry.starter.isReady
+    if (isWanted && this.#slots.isScheduled(entry)) this.#runner.runOnStart(entry)
   }
 
   #keepHistory(name: string, history: RunHistory): void {

@@ -4,6 +4,7 @@ import {
   type SafeLogger,
   StoreUnavailableError,
   WorkerBusyError,
+  WorkerNotReadyError,
   causeOfTrigger,
   decideSlot,
   manualRunId,
@@ -70,10 +71,11 @@ export class SlotRunner {
     else this.#carryOut(entry, slot, decision, now)
   }
 
-  /** @throws WorkerBusyError, and with a lock StoreUnavailableError */
+  /** @throws WorkerBusyError, WorkerNotReadyError, and with a lock StoreUnavailableError */
   trigger(entry: ManagedPeriodicWorker, by: string | undefined): string | Promise<string> {
     const activeRunId = this.work.runIdOf(entry)
     if (activeRunId !== undefined) throw new WorkerBusyError(entry.name, activeRunId)
+    if (!entry.starter.isReady) throw new WorkerNotReadyError(entry.name)
     const runId = manualRunId(entry.name)
     const start: RunStart & { readonly runId: string } = {
       runId,

@@ -79,7 +79,7 @@ export class WorkerSlots {
     this.#steppedAt = undefined
   }
 
-  /** Enters the worker's next slot after now; a paused, stopped or unready one has none. */
+  /** Enters the worker's next slot after now, if it may have slots. */
   enterNext(entry: ManagedPeriodicWorker): void {
     if (!this.isScheduled(entry)) return
     const now = this.#clock.now()
@@ -122,9 +122,10 @@ export class WorkerSlots {
     if (first && this.isOverdue(first)) this.#timetable.ring()
   }
 
-  /** Whether the worker may have slots, and a run at the start: not while it is paused, stopped or unready. */
+  /** Whether the worker may have slots: not while it is paused, stopped or unready. An active run is in their way at any rate. */
   isScheduled(entry: ManagedPeriodicWorker): boolean {
-    return this.#parts.lifecycle.isWorking && entry.starter.isReady && !entry.paused && entry.isAdded
+    const isDecidable = entry.starter.isReady || this.#runner.work.runIdOf(entry) !== undefined
+    return isDecidable && this.#parts.lifecycle.isWorking && !entry.paused && entry.isAdded
   }
 
   /** Whether the worker's next slot ought to have been decided long ago. */
@@ -148,8 +149,7 @@ export class WorkerSlots {
 
   #decide(entry: ManagedPeriodicWorker, firstDueAt: number): void {
     // What ran just before in the same ring may have removed, paused, rescheduled or stopped it.
-    const isStillDue = this.#parts.lifecycle.isWorking && !entry.paused && entry.dueAt === undefined && entry.isAdded
-    if (!isStillDue) return
+    if (entry.dueAt !== undefined || !this.isScheduled(entry)) return
     try {
       const now = this.#clock.now()
       const slot = latestDueSlot(effectiveSchedule(entry), entry.name, firstDueAt, now)

@@ -192,6 +192,9 @@ export const mutants: readonly Mutant[] = [
     'a trigger does not heed the guard': [
       ['if (activeRunId !== undefined) throw new WorkerBusyError', "if (activeRunId === '') throw new WorkerBusyError"],
     ],
+    'a worker that has not started can be triggered': [
+      ['    if (!entry.starter.isReady) throw new WorkerNotReadyError(entry.name)\n', ''],
+    ],
     'a slot that waits blocks itself': [
       ['    if (activeRunId !== undefined && activeRunId === slotRunId(entry.name, slot)) return\n', ''],
     ],
@@ -243,6 +246,9 @@ export const mutants: readonly Mutant[] = [
       ['    entry.paused = undefined\n    this.#slots.enterNext(entry)\n', '    entry.paused = undefined\n'],
     ],
     'a removed worker keeps its slots': [['    if (isPeriodic(entry)) this.#slots.drop(entry)\n', '']],
+    'a worker is to run at the start before it has started': [
+      ['policy.runOnStart && entry.starter.isReady', 'policy.runOnStart'],
+    ],
   }),
   ...mutantsOf(`${defaultManager}/src/worker-slots.ts`, [contract, time], {
     'a decided slot comes again after a step back': [['this.#runner.isDecided(entry, next)', 'Number.isNaN(next)']],
@@ -251,6 +257,9 @@ export const mutants: readonly Mutant[] = [
     'a wait that a machine slept through blocks the next slot': [['      this.#runner.work.lookAtWait(entry)\n', '']],
     'a worker that was removed when its wait ended has a slot': [
       ['if (this.isScheduled(entry) && entry.dueAt === slot.nextDueAt) this', 'this'],
+    ],
+    'a run is not in the way of the slots of a worker that is starting': [
+      ['entry.starter.isReady || this.#runner.work.runIdOf(entry) !== undefined', 'entry.starter.isReady'],
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/run-history.ts`, [`${defaultManager}/src/run-history.test.ts`, contract], {
@@ -553,9 +562,6 @@ export const mutants: readonly Mutant[] = [
     'a worker that is added again has no history': [
       ['if (entry.hasHistory) this.#keepHistory(name, entry.history)', ''],
     ],
-    'a worker that has not started can be triggered': [
-      ['    if (!entry.starter.isReady) throw new WorkerNotReadyError(name)\n', ''],
-    ],
     'what is told and decided belongs to the run that asks for the health': [
       [
         'Run.outside(() => {\n      this.#slots.lookAtProgress()',
@@ -579,10 +585,7 @@ export const mutants: readonly Mutant[] = [
   }),
   ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, locks, {
     'a worker runs at the start while the manager stops': [
-      [
-        'policy.runOnStart && this.#slots.isScheduled(entry)',
-        'policy.runOnStart && entry.starter.isReady && !entry.paused',
-      ],
+      ['if (isWanted && this.#slots.isScheduled(entry))', 'if (isWanted && !entry.paused)'],
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [stopFromWithin], {

@@ -4,7 +4,7 @@ import type { PeriodicBackgroundWorkerContext } from '../../periodic-worker.ts'
 import { every } from '../../schedule.ts'
 import type { ContractGroup } from '../contract-suite.ts'
 import { PlainProbe, ProbeWorker } from './probe-worker.ts'
-import { assertRefused } from './shapes.ts'
+import { assertOneRecordPerSlot, assertRefused } from './shapes.ts'
 import { type TestApplication, rarely } from './test-application.ts'
 
 type Call = (manager: IBackgroundWorkerManager, name: string) => Promise<unknown>
@@ -14,6 +14,20 @@ const callsAboutSchedules: Readonly<Record<string, Call>> = {
   pause: (manager, name) => manager.pause(name),
   resume: (manager, name) => manager.resume(name),
   reschedule: (manager, name) => manager.reschedule(name, rarely),
+}
+
+/** Asserts that slots and triggers meet the active run of `frequent`, which is removed and added again meanwhile. */
+async function assertInTheWay(app: TestApplication, old: ProbeWorker, renewed: ProbeWorker): Promise<void> {
+  const manager = await app.start([old])
+  await app.untilCalled(old)
+  const runId = old.calls[0]?.runId as string
+  await manager.remove('frequent')
+  await manager.add(renewed)
+  const skipped = app.listen(manager, 'run-skipped')
+  await assertRefused(manager.trigger('frequent'), 'worker-busy', runId)
+  await app.until('two slots are skipped', () => skipped.length >= 2)
+  for (const { reason, blockedBy } of skipped) assert.deepEqual([reason, blockedBy], ['overlap', runId])
+  assertOneRecordPerSlot(await app.records(manager, 'frequent'))
 }
 
 /** The tests of what the calls of a manager promise besides. */
@@ -236,6 +250,24 @@ export const calls: ContractGroup<TestApplication> = {
       await app.untilFinished(manager, 'rare', runId)
       await app.run(manager, 'rare')
       assert.deepEqual([old.calls.length, renewed.calls.length], [1, 1])
+    },
+
+    async 'a run is in the way of the same worker that is added again and waits for its end'(app) {
+      const gate = app.gate()
+      const worker = app.frequentWorker({ doWork: () => gate.passed })
+      await assertInTheWay(app, worker, worker)
+    },
+
+    async 'a run is in the way of a worker that is added again and has not started yet'(app) {
+      const [running, starting] = [app.gate(), app.gate()]
+      const old = app.frequentWorker({ doWork: () => running.passed })
+      const renewed = app.frequentWorker({ start: () => starting.passed })
+      await assertInTheWay(app, old, renewed)
+      running.open()
+      await app.pass(2)
+      assert.equal(renewed.calls.length, 0)
+      starting.open()
+      await app.untilCalled(renewed)
     },
 
     async 'the same worker that is added again during its run is stopped after that, and then started'(app) {

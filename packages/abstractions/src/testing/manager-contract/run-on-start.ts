@@ -68,5 +68,24 @@ export const runOnStart: ContractGroup<TestApplication> = {
       await app.untilIdle(manager, 'rare')
       assert.equal(worker.calls.length, 0)
     },
+
+    async 'runs a worker at the start, once it has started, that was starting while another run was active'(app) {
+      const [running, starting] = [app.gate(), app.gate()]
+      const manager = await app.start([app.rareWorker({ doWork: () => running.passed })])
+      await manager.trigger('rare')
+      await app.untilStatus(manager, 'rare', 'has a run that has started', ({ activeRun }) => activeRun?.startedAt)
+      await manager.remove('rare')
+      const worker = app.rareWorker({ policy, start: () => starting.passed })
+      await manager.add(worker)
+      running.open()
+      await app.untilIdle(manager, 'rare')
+      starting.open()
+      await app.untilCalled(worker)
+      const records = await app.records(manager, 'rare')
+      assert.deepEqual(
+        records.map(({ kind }) => kind),
+        ['start', 'manual'],
+      )
+    },
   },
 }
