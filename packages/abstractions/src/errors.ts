@@ -158,7 +158,10 @@ export class ManagerStoppedError extends BackgroundWorkerError {
   }
 }
 
-/** What is reported when a worker's own `start`, or a manager's store, is silent for longer than `startTimeoutMs`. */
+/**
+ * What is reported when a worker's own `start`, or a manager's store, is silent for longer than `startTimeoutMs`; or the `stop` of a
+ * worker that was removed and is added again.
+ */
 export class StartTimeoutError extends BackgroundWorkerError {
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super('start-timeout', message, options)

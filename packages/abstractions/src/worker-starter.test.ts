@@ -242,9 +242,24 @@ describe('WorkerStarter', () => {
       await clock.advance(5_000)
       expect([calls, starter.isFailed]).toEqual([0, true])
       expect(told).toEqual([['start failed', 'w', expect.any(StartTimeoutError)]])
+      expect(told[0]?.[2]).toHaveProperty(
+        'message',
+        'Worker "w" has not started within 5000 ms: it was removed, and its stop() has not resolved. Let stop() resolve when the work has ended, or raise startTimeoutMs.',
+      )
       leave()
       await clock.settle()
       expect([calls, starter.isReady, told.at(-1)]).toEqual([1, true, ['ready', true, 'w']])
+    })
+
+    it('says that its start failed when that is silent for too long after its stop', async () => {
+      const { starter, told, clock, endRun, leave } = createLeavingWorker(createWorker(() => new Promise(() => {})))
+      starter.start()
+      endRun()
+      await clock.advance(4_000)
+      leave()
+      await clock.advance(1_000)
+      expect(told).toEqual([['start failed', 'w', expect.any(StartTimeoutError)]])
+      expect(told[0]?.[2]).toHaveProperty('message', expect.stringContaining('Let start() resolve'))
     })
 
     it('has it ready after that also where its start is the inherited one', async () => {

@@ -87,8 +87,7 @@ export class WorkerStarter {
     if (leaving?.runEnded) await leaving.runEnded
     if (!isCurrent()) return
     const { clock, options } = this.#host
-    const { startTimeoutMs } = options
-    this.#clearTimer = setLongTimer(clock, () => this.#fail(timeoutOf(this.#name, startTimeoutMs)), startTimeoutMs)
+    this.#clearTimer = setLongTimer(clock, () => this.#fail(this.#timeout()), options.startTimeoutMs)
     if (leaving) await leaving.done
     if (!isCurrent()) return
     this.#isStarted = true
@@ -112,17 +111,22 @@ export class WorkerStarter {
     }
   }
 
+  /** Of what is silent: its `start`, or its `stop` where it is leaving. */
+  #timeout(): StartTimeoutError {
+    const { startTimeoutMs } = this.#host.options
+    const silent = this.#isStarted
+      ? '. Let start() resolve when the work has begun'
+      : ': it was removed, and its stop() has not resolved. Let stop() resolve when the work has ended'
+    return new StartTimeoutError(
+      `Worker "${this.#name}" has not started within ${startTimeoutMs} ms${silent}, or raise startTimeoutMs.`,
+    )
+  }
+
   #fail(error: unknown): void {
     this.#clearTimer?.()
     this.#state = 'failed'
     this.#host.reports.startFailed(this.#name, error)
   }
-}
-
-function timeoutOf(worker: string, startTimeoutMs: number): StartTimeoutError {
-  return new StartTimeoutError(
-    `Worker "${worker}" has not started within ${startTimeoutMs} ms. Let start() resolve when the work has begun, or raise startTimeoutMs.`,
-  )
 }
 
 /** A throw becomes a rejection. */
