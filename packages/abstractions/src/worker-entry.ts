@@ -1,36 +1,31 @@
 import { type IBackgroundWorker, giveLogger } from './background-worker.ts'
 import { DuplicateWorkerError } from './errors.ts'
 import type { Logger } from './logger.ts'
-import type { FilledManagerOptions } from './manager-options.ts'
-import { type WorkerDefinition, defineWorker } from './worker-definition.ts'
-import { type StarterHost, WorkerStarter } from './worker-starter.ts'
+import { type DefinitionRules, type WorkerDefinition, defineWorker } from './worker-definition.ts'
+import type { StartableWorker } from './worker-starts.ts'
 
 /** What every manager keeps of a worker that was added. */
-export interface WorkerEntry {
-  readonly worker: IBackgroundWorker
+export interface WorkerEntry extends StartableWorker {
   readonly definition: WorkerDefinition
-  readonly starter: WorkerStarter
 }
 
 /** What a new entry needs of its manager. */
-export interface EntryHost extends StarterHost {
-  readonly options: Pick<FilledManagerOptions, 'startTimeoutMs' | 'defaultPolicy'>
+export interface EntryHost extends DefinitionRules {
   readonly createWorkerLogger: (worker: string) => Logger
-  readonly minPeriodMs: number
   /** Those that are there, or on their way, by name. */
   readonly entries: Pick<ReadonlyMap<string, WorkerEntry>, 'has'>
 }
 
 /**
- * What every manager does first in `add`: checks what it was given, whatever that is, and gives the worker its logger.
+ * What every manager does first in `add`: checks what it was given, whatever that is, and gives the worker its logger. Gives what
+ * the worker declares.
  *
  * @throws InvalidWorkerError, InvalidScheduleError, InvalidOptionsError, DuplicateWorkerError
  */
-export function createWorkerEntry(worker: IBackgroundWorker, host: EntryHost): WorkerEntry {
-  const { minPeriodMs, options } = host
-  const definition = defineWorker(worker, { minPeriodMs, defaultPolicy: options.defaultPolicy })
+export function admitWorker(worker: IBackgroundWorker, host: EntryHost): WorkerDefinition {
+  const definition = defineWorker(worker, host)
   const { name } = definition
   if (host.entries.has(name)) throw new DuplicateWorkerError(name)
   giveLogger(worker, host.createWorkerLogger)
-  return { worker, definition, starter: new WorkerStarter(worker, host, name) }
+  return definition
 }

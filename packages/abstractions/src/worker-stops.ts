@@ -4,15 +4,15 @@ import { type StoppingWork, drain } from './drain.ts'
 import { ManagerStoppedError } from './errors.ts'
 import type { AbandonedWork } from './manager.ts'
 import type { Run } from './run.ts'
-import type { WorkerStarter } from './worker-starter.ts'
 
 /** A worker that is to be stopped. */
 export interface StoppableWorker {
   readonly name: string
   readonly worker: IBackgroundWorker
-  readonly starter: WorkerStarter
   /** Its active run. */
   readonly run: Run | undefined
+  /** Gives when the worker has stopped, or nothing where there is nothing to wait for. Never rejects. */
+  stop(signal: AbortSignal): Promise<void> | undefined
 }
 
 /** A run that a stop waits for. */
@@ -91,10 +91,10 @@ function stoppingRun({ run, done }: StoppableRun, timeoutMs: number): StoppingWo
 
 /** Gives nothing where there is nothing to wait for. */
 function stoppingWorker(stoppable: StoppableWorker, deadline: AbortController): LeavingWorker | undefined {
-  const { name, worker, starter, run } = stoppable
+  const { name, worker, run } = stoppable
   const { signal } = deadline
   const runEnded = run && untilEnded(run, signal)
-  const done = runEnded ? runEnded.then(() => starter.stop(signal)) : starter.stop(signal)
+  const done = runEnded ? runEnded.then(() => stoppable.stop(signal)) : stoppable.stop(signal)
   return (
     done && {
       worker: name,

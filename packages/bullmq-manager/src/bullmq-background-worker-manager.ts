@@ -22,12 +22,13 @@ import {
   Run,
   type StoppableWorker,
   UnknownWorkerError,
+  WorkerStarts,
   WorkerStops,
+  admitWorker,
   checkCall,
   checkCancel,
   checkName,
   createManagerParts,
-  createWorkerEntry,
   healthReport,
   isPeriodic,
   systemClock,
@@ -49,6 +50,7 @@ const DECIDING_MS = 1_000
  */
 export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   readonly #parts: ManagerParts<FilledOptions>
+  readonly #starts: WorkerStarts<ManagedWorker>
   readonly #stops = new WorkerStops(systemClock)
   readonly #entries = new Map<string, ManagedWorker>()
   /** The names of workers whose add waits for a start. */
@@ -64,13 +66,17 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const parts = createManagerParts(fillOptions(options))
     const { instanceId, logger, reports } = parts
     this.#parts = parts
-    this.#entryHost = {
+    this.#starts = new WorkerStarts({
       ...parts,
       clock: systemClock,
       stops: this.#stops,
+      workerReady: (entry) => this.#workerReady(entry),
+    })
+    this.#entryHost = {
       minPeriodMs: MIN_PERIOD_MS,
+      defaultPolicy: parts.options.defaultPolicy,
+      createWorkerLogger: parts.createWorkerLogger,
       entries: { has: (name) => this.#entries.has(name) || this.#arriving.has(name) },
-      workerReady: (worker, name) => this.#workerReady(worker, name),
     }
     this.#runHost = {
       instanceId,
@@ -98,15 +104,20 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   async add(worker: IBackgroundWorker): Promise<void> {
-    const added = createWorkerEntry(worker, this.#entryHost)
-    const { name } = added.definition
+    const definition = admitWorker(worker, this.#entryHost)
+    const { name } = definition
     if (this.#opening) {
       this.#arriving.add(name)
       await this.#untilOpened()
       this.#arriving.delete(name)
     }
     const session = this.#parts.lifecycle.isWorking ? this.#session : undefined
-    const entry: ManagedWorker = { ...added, declaredAt: session?.clock.nowAfterSleep() }
+    const entry: ManagedWorker = {
+      worker,
+      definition,
+      startState: 'stopped',
+      declaredAt: session?.clock.nowAfterSleep(),
+    }
     this.#entries.set(name, entry)
     if (session) {
       session.reconciler.noteNamesChanged()
@@ -127,7 +138,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     // The manager may have stopped, and started again with this worker; or a listener has removed it.
     const isSessionOver = this.#session !== session || !this.#parts.lifecycle.isWorking
     if (!session || isSessionOver || this.#entries.get(name) !== entry) return
-    entry.starter.start()
+    this.#starts.start(entry)
     await session.requestStartRuns([entry])
     if (isPeriodic(entry) && session.reconciler.live.length > 1) {
       this.#parts.logger.info(
@@ -221,7 +232,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       this.#parts.reports.managerDisabled()
       return
     }
-    for (const entry of this.#entries.values()) entry.starter.start()
+    for (const entry of this.#entries.values()) this.#starts.start(entry)
     session.take()
     await session.requestStartRuns([...this.#entries.values()])
     const { release } = this.#parts.options
@@ -290,17 +301,19 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     this.#stops.letGo(this.#stoppable(entry))
   }
 
-  #stoppable({ definition: { name }, worker, starter }: ManagedWorker): StoppableWorker {
-    return { name, worker, starter, run: this.#activeRunOf(name) }
+  #stoppable(entry: ManagedWorker): StoppableWorker {
+    const { worker, definition } = entry
+    const { name } = definition
+    return { name, worker, run: this.#activeRunOf(name), stop: (signal) => this.#starts.stop(entry, signal) }
   }
 
   #activeRunOf(name: string): Run | undefined {
     return this.#session?.runProcessor.activeRuns().find(({ plan }) => plan.worker.name === name)
   }
 
-  #workerReady(worker: IBackgroundWorker, name: string): void {
-    const entry = this.#entries.get(name)
-    if (entry?.worker !== worker) return
+  #workerReady(entry: ManagedWorker): void {
+    const { name } = entry.definition
+    if (this.#entries.get(name) !== entry) return
     this.#parts.reports.started(name)
     void this.#session?.requestStartRuns([entry])
   }

@@ -26,7 +26,7 @@ function runAfterSleep(test: Test, suspendedAt: number, now: number) {
     runQueues: { token: () => 'token' },
     lostRuns: { earlierStart: async () => 'never-started' },
     unstartedRuns: { record: async (_run: unknown, decided: Partial<RunRecord>) => void recorded.push(decided) },
-    entries: new Map([['digest', { definition: { kind: 'periodic' }, starter: { isReady: true } }]]),
+    entries: new Map([['digest', { definition: { kind: 'periodic' }, startState: 'ready' }]]),
     known: () => undefined,
   } as unknown as RunPlannerParts)
   const putOffTo: number[] = []

@@ -125,8 +125,8 @@ export class RunPlanner {
     const decided = Math.max(startedUpTo, decidedBefore(stored, data.slot) ?? 0)
     const missedSlots = missedSince(stored, decided, { dueAt: data.slot, missedSlots: data.missedSlots })
     const entry = this.#parts.entries.get(data.worker)
-    if (!entry || !isPeriodic(entry) || entry.starter.isFailed) return () => this.#handBack(runCase, missedSlots)
-    if (!entry.starter.isReady) return () => putOff(runCase, STARTING_MS)
+    if (!entry || !isPeriodic(entry) || entry.startState === 'failed') return () => this.#handBack(runCase, missedSlots)
+    if (entry.startState !== 'ready') return () => putOff(runCase, STARTING_MS)
     if (data.kind === 'start' && stored.paused) return nothing
     const schedule = effectiveSchedule(stored)
     const now = this.#parts.clock.now()

@@ -9,7 +9,7 @@ const policy = fillPolicy({ runOnStart: true })
 const names = Array.from({ length: 60 }, (_, index) => `w${index}`)
 const entries = names.map((name) => {
   const definition = { kind: 'periodic', name, schedule: every(60_000), policy } as const
-  return { definition, starter: { isReady: true } } as unknown as ManagedWorker
+  return { definition, startState: 'ready' } as unknown as ManagedWorker
 })
 
 /** Asks for the runs of many workers, with this outcome of the calls one after the other. */

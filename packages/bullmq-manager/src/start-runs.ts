@@ -35,7 +35,7 @@ export async function requestStartRuns(entries: Iterable<ManagedWorker>, parts: 
   const { connection, logger } = parts
   const asked = [...entries]
     .filter(isPeriodic)
-    .filter(({ definition, starter }) => definition.policy.runOnStart && starter.isReady)
+    .filter(({ definition, startState }) => definition.policy.runOnStart && startState === 'ready')
   const left: string[] = []
   let unreachable: unknown
   await inBatches(asked, async (entry) => {

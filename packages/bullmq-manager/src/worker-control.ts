@@ -81,7 +81,7 @@ export class WorkerControl {
     const stored = await this.#read(name, 'trigger')
     const entry = entries.get(name)
     const isOnlyHere = reconciler.live.length <= 1
-    if (entry && options.isEnabled && isOnlyHere && !entry.starter.isReady) {
+    if (entry && options.isEnabled && isOnlyHere && entry.startState !== 'ready') {
       if (stored.active) throw new WorkerBusyError(name, stored.active.record.runId)
       throw new WorkerNotReadyError(name)
     }

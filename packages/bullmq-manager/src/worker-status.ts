@@ -33,7 +33,7 @@ export function describeStored(stored: KnownWorker, { now, entry, hasHandler, is
     nextDueAtMs: isForeign ? undefined : nextAt,
     activeRun: active?.record ?? stored.waiting,
     isStuck: active !== undefined && stored.stuckRunId === active.record.runId,
-    isStartFailed: entry?.starter.isFailed ?? false,
+    isStartFailed: entry?.startState === 'failed',
     isOrphaned: orphanedAt !== undefined,
     hasNoHandler: !hasHandler,
     // Nobody has decided it.
@@ -42,12 +42,12 @@ export function describeStored(stored: KnownWorker, { now, entry, hasHandler, is
 }
 
 /** A worker that only this instance knows: it has no schedule, or the manager does not run. */
-export function describeLocal({ definition, starter }: ManagedWorker): WorkerStatus {
+export function describeLocal({ definition, startState }: ManagedWorker): WorkerStatus {
   return workerStatus({
     name: definition.name,
     declared: definition.kind === 'periodic' ? definition : undefined,
     isStuck: false,
-    isStartFailed: starter.isFailed,
+    isStartFailed: startState === 'failed',
     isOverdue: false,
   })
 }

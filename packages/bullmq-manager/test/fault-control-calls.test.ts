@@ -96,7 +96,7 @@ it('control calls on a machine that was suspended are dated by Redis, before a h
   const { manager } = faultManager(test, { ...options, connection: client })
   await manager.add(countingWorker('tidy', rarely()).worker)
   await manager.start()
-  const field = async (name: string) => parseInt((await client.hget(key('workers'), `${name}:tidy`)) ?? '')
+  const field = async (name: string) => parseInt((await client.hget(key('workers'), `${name}:tidy`)) ?? '', 10)
   const override = async () => (await manager.get('tidy'))?.schedule?.override?.since.getTime()
   const calls = [
     [() => manager.pause('tidy'), async () => (await manager.get('tidy'))?.paused?.since.getTime()],

@@ -23,13 +23,14 @@ import {
   Run,
   type StoppableWorker,
   UnknownWorkerError,
+  WorkerStarts,
   WorkerStops,
+  admitWorker,
   checkCall,
   checkCancel,
   checkName,
   checkNewSchedule,
   createManagerParts,
-  createWorkerEntry,
   effectiveSchedule,
   healthReport,
   isPeriodic,
@@ -57,6 +58,7 @@ const REMOVED_HISTORIES_KEPT = 1_000
 export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager {
   readonly #parts: ManagerParts<FilledOptions>
   readonly #clock: Clock
+  readonly #starts: WorkerStarts<ManagedWorker>
   readonly #stops: WorkerStops
   readonly #runner: SlotRunner
   readonly #slots: WorkerSlots
@@ -71,13 +73,17 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#parts = parts
     this.#clock = clock
     this.#stops = new WorkerStops(clock)
-    this.#entryHost = {
+    this.#starts = new WorkerStarts({
       ...parts,
       clock,
       stops: this.#stops,
+      workerReady: (entry) => this.#workerReady(entry),
+    })
+    this.#entryHost = {
       minPeriodMs: MIN_PERIOD_MS,
+      defaultPolicy: parts.options.defaultPolicy,
+      createWorkerLogger: parts.createWorkerLogger,
       entries: this.#entries,
-      workerReady: (worker, name) => this.#workerReady(worker, name),
     }
     this.#runner = new SlotRunner({ ...parts, recorded: (entry, now) => this.#slots.look(entry, now) })
     this.#slots = new WorkerSlots({ ...parts, entries: this.#entries, runner: this.#runner })
@@ -100,9 +106,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   async add(worker: IBackgroundWorker): Promise<void> {
-    const added = createWorkerEntry(worker, this.#entryHost)
-    const { name } = added.definition
-    const entry = new ManagedWorker(added, this.#removedHistories.get(name))
+    const definition = admitWorker(worker, this.#entryHost)
+    const { name } = definition
+    const entry = new ManagedWorker(worker, definition, this.#removedHistories.get(name))
     this.#removedHistories.delete(name)
     this.#entries.set(name, entry)
     this.#parts.events.emit('worker-added', { worker: name })
@@ -248,26 +254,25 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   }
 
   #stoppable(entry: ManagedWorker): StoppableWorker {
-    const { name, worker, starter } = entry
-    return { name, worker, starter, run: this.#runner.work.runOf(entry) }
+    const { name, worker } = entry
+    return { name, worker, run: this.#runner.work.runOf(entry), stop: (signal) => this.#starts.stop(entry, signal) }
   }
 
   /** Its first slot comes after its own `start`, if it has one. */
   #startWorker(entry: ManagedWorker): void {
-    entry.starter.start()
+    this.#starts.start(entry)
     if (isPeriodic(entry)) this.#slots.enterNext(entry)
   }
 
-  #workerReady(worker: IBackgroundWorker, name: string): void {
-    const entry = this.#entries.get(name)
-    if (entry?.worker !== worker) return
+  #workerReady(entry: ManagedWorker): void {
+    if (!entry.isAdded) return
     if (isPeriodic(entry)) this.#slots.enterNext(entry)
     this.#parts.reports.started(entry.name)
     this.#runOnStart(entry)
   }
 
   #runOnStart(entry: ManagedWorker): void {
-    const isWanted = isPeriodic(entry) && entry.definition.policy.runOnStart && entry.starter.isReady
+    const isWanted = isPeriodic(entry) && entry.definition.policy.runOnStart && entry.startState === 'ready'
     if (isWanted && this.#slots.isScheduled(entry)) this.#runner.runOnStart(entry)
   }
 

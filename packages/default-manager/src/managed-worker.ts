@@ -13,7 +13,7 @@ import type { Appointment } from './timetable.ts'
 export class ManagedWorker implements WorkerEntry, Appointment {
   readonly worker: WorkerEntry['worker']
   readonly definition: WorkerEntry['definition']
-  readonly starter: WorkerEntry['starter']
+  startState: WorkerEntry['startState'] = 'stopped'
   override: ScheduleOverride | undefined
   paused: PauseInfo | undefined
   /** Whether it is still the manager's: another may have been added under its name meanwhile. */
@@ -24,10 +24,9 @@ export class ManagedWorker implements WorkerEntry, Appointment {
   place: Place | undefined
   #history: RunHistory | undefined
 
-  constructor({ worker, definition, starter }: WorkerEntry, history?: RunHistory) {
+  constructor(worker: WorkerEntry['worker'], definition: WorkerEntry['definition'], history?: RunHistory) {
     this.worker = worker
     this.definition = definition
-    this.starter = starter
     this.#history = history
   }
 

@@ -75,7 +75,7 @@ export class SlotRunner {
   trigger(entry: ManagedPeriodicWorker, by: string | undefined): string | Promise<string> {
     const activeRunId = this.work.runIdOf(entry)
     if (activeRunId !== undefined) throw new WorkerBusyError(entry.name, activeRunId)
-    if (!entry.starter.isReady) throw new WorkerNotReadyError(entry.name)
+    if (entry.startState !== 'ready') throw new WorkerNotReadyError(entry.name)
     const runId = manualRunId(entry.name)
     const start: RunStart & { readonly runId: string } = {
       runId,

@@ -124,7 +124,7 @@ export class WorkerSlots {
 
   /** Whether the worker may have slots: not while it is paused, stopped or unready. An active run is in their way at any rate. */
   isScheduled(entry: ManagedPeriodicWorker): boolean {
-    const isDecidable = entry.starter.isReady || this.#runner.work.runIdOf(entry) !== undefined
+    const isDecidable = entry.startState === 'ready' || this.#runner.work.runIdOf(entry) !== undefined
     return isDecidable && this.#parts.lifecycle.isWorking && !entry.paused && entry.isAdded
   }
 

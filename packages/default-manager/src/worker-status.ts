@@ -11,7 +11,7 @@ export interface StatusFacts {
 
 /** Says how a worker stands. */
 export function describeWorker(entry: ManagedWorker, facts: StatusFacts): WorkerStatus {
-  const { name, override, paused, dueAt, starter } = entry
+  const { name, override, paused, dueAt, startState } = entry
   const history = entry.hasHistory ? entry.history : undefined
   return workerStatus({
     ...facts,
@@ -20,7 +20,7 @@ export function describeWorker(entry: ManagedWorker, facts: StatusFacts): Worker
     override,
     paused,
     nextDueAtMs: dueAt,
-    isStartFailed: starter.isFailed,
+    isStartFailed: startState === 'failed',
     lastRun: history?.lastRun,
     lastSuccess: history?.lastSuccess,
     lastFailure: history?.lastFailure,

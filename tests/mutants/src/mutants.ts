@@ -193,7 +193,7 @@ export const mutants: readonly Mutant[] = [
       ['if (activeRunId !== undefined) throw new WorkerBusyError', "if (activeRunId === '') throw new WorkerBusyError"],
     ],
     'a worker that has not started can be triggered': [
-      ['    if (!entry.starter.isReady) throw new WorkerNotReadyError(entry.name)\n', ''],
+      ["    if (entry.startState !== 'ready') throw new WorkerNotReadyError(entry.name)\n", ''],
     ],
     'a slot that waits blocks itself': [
       ['    if (activeRunId !== undefined && activeRunId === slotRunId(entry.name, slot)) return\n', ''],
@@ -247,7 +247,7 @@ export const mutants: readonly Mutant[] = [
     ],
     'a removed worker keeps its slots': [['    if (isPeriodic(entry)) this.#slots.drop(entry)\n', '']],
     'a worker is to run at the start before it has started': [
-      ['policy.runOnStart && entry.starter.isReady', 'policy.runOnStart'],
+      ["policy.runOnStart && entry.startState === 'ready'", 'policy.runOnStart'],
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/worker-slots.ts`, [contract, time], {
@@ -259,7 +259,10 @@ export const mutants: readonly Mutant[] = [
       ['if (this.isScheduled(entry) && entry.dueAt === slot.nextDueAt) this', 'this'],
     ],
     'a run is not in the way of the slots of a worker that is starting': [
-      ['entry.starter.isReady || this.#runner.work.runIdOf(entry) !== undefined', 'entry.starter.isReady'],
+      [
+        "entry.startState === 'ready' || this.#runner.work.runIdOf(entry) !== undefined",
+        "entry.startState === 'ready'",
+      ],
     ],
   }),
   ...mutantsOf(`${defaultManager}/src/run-history.ts`, [`${defaultManager}/src/run-history.test.ts`, contract], {
@@ -401,21 +404,19 @@ export const mutants: readonly Mutant[] = [
     ],
     'a worker that succeeds again still fails': [["    else this.clear('failing', worker)\n", '']],
   }),
-  ...ownMutants('worker-starter', {
+  ...ownMutants('worker-starts', {
     'a start that comes late is not taken': [
       [
-        '    if (!isCurrent()) return\n    this.#clearTimer()\n',
-        "    if (!isCurrent() || this.#state === 'failed') return\n    this.#clearTimer()\n",
+        '    if (!isCurrent()) return\n    awaited.clearTimer()\n',
+        "    if (!isCurrent() || entry.startState === 'failed') return\n    awaited.clearTimer()\n",
       ],
     ],
-    'an earlier start counts for a later one': [
-      ['const isCurrent = () => this.#abort === abort', 'const isCurrent = () => this.#abort !== undefined'],
-    ],
+    'an earlier start counts for a later one': [['this.#awaited.get(entry) === awaited', 'this.#awaited.has(entry)']],
     'a start that has ended leaves its timer': [
-      ["    this.#clearTimer()\n    this.#state = 'ready'", "    this.#state = 'ready'"],
+      ["    awaited.clearTimer()\n    entry.startState = 'ready'", "    entry.startState = 'ready'"],
     ],
-    'a stop lets a start go on': [['    this.#abort?.abort(', '    void (']],
-    'a worker that was started is started again': [["    if (this.#state !== 'stopped') return\n", '']],
+    'a stop lets a start go on': [['    awaited?.abort.abort(', '    void (']],
+    'a worker that was started is started again': [["    if (entry.startState !== 'stopped') return\n", '']],
     'a worker is stopped that was not started': [['return !wasStarted || stopAtOnce', 'return stopAtOnce']],
     'a worker that is leaving is started before its run has ended': [
       ['    if (leaving?.runEnded) await leaving.runEnded\n', ''],
@@ -423,13 +424,13 @@ export const mutants: readonly Mutant[] = [
     'a worker that is leaving is started before it has stopped': [['    if (leaving) await leaving.done\n', '']],
     'a worker that is leaving is ready at once': [['if (!leaving && startAtOnce', 'if (startAtOnce']],
     'a worker that was removed while it waited is started': [
-      ['    if (!isCurrent()) return\n    this.#isStarted = true\n', '    this.#isStarted = true\n'],
+      ['    if (!isCurrent()) return\n    awaited.isCalled = true\n', '    awaited.isCalled = true\n'],
     ],
     'a stop that fails stops the manager': [
-      ['      this.#host.reports.stopFailed(this.#name, error)', '      throw error'],
+      ['      this.#host.reports.stopFailed(definition.name, error)', '      throw error'],
     ],
     'a worker is named as it calls itself now': [
-      ['startFailed(this.#name, error)', 'startFailed(this.#worker.name, error)'],
+      ['startFailed(entry.definition.name, error)', 'startFailed(entry.worker.name, error)'],
     ],
   }),
   ...ownMutants('policy', {

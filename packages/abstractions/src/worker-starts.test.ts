@@ -3,23 +3,28 @@ import { thenable } from '../test/hostile-values.ts'
 import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worker.ts'
 import { ManagerStoppedError, StartTimeoutError } from './errors.ts'
 import { ManualClock } from './testing/manual-clock.ts'
-import { WorkerStarter } from './worker-starter.ts'
+import { type StartableWorker, WorkerStarts } from './worker-starts.ts'
 import type { LeavingWorker } from './worker-stops.ts'
 
-function createStarter(worker: IBackgroundWorker, leaving?: LeavingWorker) {
+function createStarts(worker: IBackgroundWorker, leaving?: LeavingWorker) {
   const clock = new ManualClock()
   const told: unknown[][] = []
-  const starter = new WorkerStarter(worker, {
+  const starts = new WorkerStarts({
     clock,
     options: { startTimeoutMs: 5_000 },
     stops: { leaving: (object) => (object === worker ? leaving : undefined) },
-    workerReady: (which, name) => told.push(['ready', which === worker, name]),
+    workerReady: (which) => told.push(['ready', which === entry, which.definition.name]),
     reports: {
       startFailed: (name, error) => told.push(['start failed', name, error]),
       stopFailed: (name, error) => told.push(['stop failed', name, error]),
     },
   })
-  return { clock, told, starter }
+  const entry = createEntry(worker)
+  return { clock, told, starts, entry }
+}
+
+function createEntry(worker: IBackgroundWorker): StartableWorker {
+  return { worker, definition: { name: worker.name }, startState: 'stopped' }
 }
 
 /** A worker with a start and a stop of its own. */
@@ -36,27 +41,27 @@ function createLeaving(object: IBackgroundWorker) {
 
 const signal = new AbortController().signal
 
-describe('WorkerStarter', () => {
+describe('WorkerStarts', () => {
   it('has a worker ready at once whose start is the inherited one', () => {
     class Plain extends BackgroundWorkerBase {
       readonly name = 'w'
     }
-    const { starter, told, clock } = createStarter(new Plain())
-    starter.start()
-    expect(starter.isReady).toBe(true)
+    const { starts, entry, told, clock } = createStarts(new Plain())
+    starts.start(entry)
+    expect(entry.startState).toBe('ready')
     expect(told).toEqual([])
     expect(clock.timerCount).toBe(0)
   })
 
   it('has one with its own start ready when that has resolved', async () => {
     const started = Promise.withResolvers<void>()
-    const { starter, told, clock } = createStarter(createWorker(() => started.promise))
-    starter.start()
+    const { starts, entry, told, clock } = createStarts(createWorker(() => started.promise))
+    starts.start(entry)
     await clock.settle()
-    expect([starter.isReady, starter.isFailed, told]).toEqual([false, false, []])
+    expect([entry.startState, told]).toEqual(['starting', []])
     started.resolve()
     await clock.settle()
-    expect([starter.isReady, told]).toEqual([true, [['ready', true, 'w']]])
+    expect([entry.startState, told]).toEqual(['ready', [['ready', true, 'w']]])
     expect(clock.timerCount).toBe(0)
   })
 
@@ -77,22 +82,22 @@ describe('WorkerStarter', () => {
         }),
     ],
   ])('says that a start failed which %s', async (_how, start) => {
-    const { starter, told, clock } = createStarter(createWorker(start))
-    expect(() => starter.start()).not.toThrow()
+    const { starts, entry, told, clock } = createStarts(createWorker(start))
+    expect(() => starts.start(entry)).not.toThrow()
     await clock.settle()
-    expect([starter.isReady, starter.isFailed]).toEqual([false, true])
+    expect(entry.startState).toBe('failed')
     expect(told).toEqual([['start failed', 'w', boom]])
     expect(clock.timerCount).toBe(0)
   })
 
   it('says that a start failed which is silent for too long, and takes it when it comes late', async () => {
     const started = Promise.withResolvers<void>()
-    const { starter, told, clock } = createStarter(createWorker(() => started.promise))
-    starter.start()
+    const { starts, entry, told, clock } = createStarts(createWorker(() => started.promise))
+    starts.start(entry)
     await clock.advance(4_999)
     expect(told).toEqual([])
     await clock.advance(1)
-    expect(starter.isFailed).toBe(true)
+    expect(entry.startState).toBe('failed')
     expect(told).toHaveLength(1)
     const error = told[0]?.[2] as Error
     expect(error).toBeInstanceOf(StartTimeoutError)
@@ -101,30 +106,30 @@ describe('WorkerStarter', () => {
     )
     started.resolve()
     await clock.settle()
-    expect([starter.isReady, starter.isFailed]).toEqual([true, false])
+    expect(entry.startState).toBe('ready')
     expect(told.at(-1)).toEqual(['ready', true, 'w'])
   })
 
   it('goes by the name that the worker had when it was added', async () => {
     const worker = createWorker(() => Promise.reject(boom)) as { name: string } & IBackgroundWorker
-    const { starter, told, clock } = createStarter(worker)
+    const { starts, entry, told, clock } = createStarts(worker)
     worker.name = 'other'
-    starter.start()
+    starts.start(entry)
     await clock.settle()
     expect(told).toEqual([['start failed', 'w', boom]])
   })
 
   it('gives start a signal that a stop aborts', async () => {
     let given: AbortSignal | undefined
-    const { starter, clock, told } = createStarter(
+    const { starts, entry, clock, told } = createStarts(
       createWorker((startSignal) => {
         given = startSignal
         return new Promise(() => {})
       }),
     )
-    starter.start()
+    starts.start(entry)
     expect(given?.aborted).toBe(false)
-    await starter.stop(signal)
+    await starts.stop(entry, signal)
     expect(given?.reason).toBeInstanceOf(ManagerStoppedError)
     expect(clock.timerCount).toBe(0)
     await clock.advance(10_000)
@@ -134,57 +139,71 @@ describe('WorkerStarter', () => {
   it('does not hear a start any more that ends after the stop', async () => {
     for (const end of ['resolve', 'reject'] as const) {
       const started = Promise.withResolvers<void>()
-      const { starter, told, clock } = createStarter(createWorker(() => started.promise))
-      starter.start()
-      await starter.stop(signal)
+      const { starts, entry, told, clock } = createStarts(createWorker(() => started.promise))
+      starts.start(entry)
+      await starts.stop(entry, signal)
       started[end](boom as never)
       await clock.settle()
-      expect([starter.isReady, starter.isFailed, told]).toEqual([false, false, []])
+      expect([entry.startState, told]).toEqual(['stopped', []])
     }
   })
 
   it('does not take the end of an earlier start for that of a later one', async () => {
-    const starts = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const begun = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     let calls = 0
-    const { starter, told, clock } = createStarter(createWorker(() => starts[calls++]?.promise))
-    starter.start()
-    await starter.stop(signal)
-    starter.start()
-    starts[0]?.resolve()
+    const { starts, entry, told, clock } = createStarts(createWorker(() => begun[calls++]?.promise))
+    starts.start(entry)
+    await starts.stop(entry, signal)
+    starts.start(entry)
+    begun[0]?.resolve()
     await clock.settle()
-    expect([starter.isReady, told]).toEqual([false, []])
-    starts[1]?.resolve()
+    expect([entry.startState, told]).toEqual(['starting', []])
+    begun[1]?.resolve()
     await clock.settle()
-    expect([starter.isReady, told.length]).toEqual([true, 1])
+    expect([entry.startState, told.length]).toEqual(['ready', 1])
+  })
+
+  it('tells its workers apart', async () => {
+    const started = Promise.withResolvers<void>()
+    const { starts, entry, told, clock } = createStarts(createWorker(() => started.promise))
+    const other = createEntry(createWorker(() => Promise.reject(boom)))
+    starts.start(entry)
+    starts.start(other)
+    await clock.settle()
+    expect([entry.startState, other.startState]).toEqual(['starting', 'failed'])
+    await starts.stop(other, signal)
+    started.resolve()
+    await clock.settle()
+    expect([entry.startState, other.startState, told.at(-1)]).toEqual(['ready', 'stopped', ['ready', true, 'w']])
   })
 
   it('calls start once, however often it is told to, until it is stopped', async () => {
     let calls = 0
-    const { starter, told, clock } = createStarter(createWorker(() => void calls++))
-    starter.start()
-    starter.start()
+    const { starts, entry, told, clock } = createStarts(createWorker(() => void calls++))
+    starts.start(entry)
+    starts.start(entry)
     await clock.settle()
-    starter.start()
+    starts.start(entry)
     await clock.advance(10_000)
     expect([calls, told, clock.timerCount]).toEqual([1, [['ready', true, 'w']], 0])
-    await starter.stop(signal)
-    starter.start()
+    await starts.stop(entry, signal)
+    starts.start(entry)
     expect(calls).toBe(2)
   })
 
   it('calls stop with the signal, once, and only after a start', async () => {
     const signals: unknown[] = []
-    const { starter } = createStarter(
+    const { starts, entry } = createStarts(
       createWorker(
         () => {},
         (stopSignal) => void signals.push(stopSignal),
       ),
     )
-    await starter.stop(signal)
+    await starts.stop(entry, signal)
     expect(signals).toEqual([])
-    starter.start()
-    await starter.stop(signal)
-    await starter.stop(signal)
+    starts.start(entry)
+    await starts.stop(entry, signal)
+    await starts.stop(entry, signal)
     expect(signals).toEqual([signal])
   })
 
@@ -197,50 +216,50 @@ describe('WorkerStarter', () => {
     ],
     ['rejects', () => Promise.reject(boom)],
   ])('reports a stop that %s, and does not fail for it', async (_how, stop) => {
-    const { starter, told } = createStarter(createWorker(() => {}, stop))
-    starter.start()
-    await starter.stop(signal)
+    const { starts, entry, told } = createStarts(createWorker(() => {}, stop))
+    starts.start(entry)
+    await starts.stop(entry, signal)
     expect(told.at(-1)).toEqual(['stop failed', 'w', boom])
-    expect(starter.isReady).toBe(false)
+    expect(entry.startState).toBe('stopped')
   })
 
   it('says that the start failed of a thing that only borrows the inherited one', async () => {
     const { start } = BackgroundWorkerBase.prototype as { start: (this: void) => Promise<void> }
     const borrowed = { name: 'w', start, stop: async () => {} }
-    const { starter, told, clock } = createStarter(borrowed)
-    starter.start()
+    const { starts, entry, told, clock } = createStarts(borrowed)
+    starts.start(entry)
     await clock.settle()
     expect(told.map(([what]) => what)).toEqual(['start failed'])
-    expect(starter.isFailed).toBe(true)
+    expect(entry.startState).toBe('failed')
   })
 
   describe('with an object that is leaving', () => {
     const createLeavingWorker = (worker: IBackgroundWorker) => {
       const { leaving, ...rest } = createLeaving(worker)
-      return { ...createStarter(worker, leaving), ...rest }
+      return { ...createStarts(worker, leaving), ...rest }
     }
 
     it('starts it when it has gone, however long its run takes', async () => {
       let calls = 0
-      const { starter, told, clock, endRun, leave } = createLeavingWorker(createWorker(() => void calls++))
-      starter.start()
+      const { starts, entry, told, clock, endRun, leave } = createLeavingWorker(createWorker(() => void calls++))
+      starts.start(entry)
       await clock.advance(3_600_000)
       endRun()
       await clock.advance(4_999)
-      expect([calls, told, starter.isReady]).toEqual([0, [], false])
+      expect([calls, told, entry.startState]).toEqual([0, [], 'starting'])
       leave()
       await clock.settle()
-      expect([calls, told, starter.isReady]).toEqual([1, [['ready', true, 'w']], true])
+      expect([calls, told, entry.startState]).toEqual([1, [['ready', true, 'w']], 'ready'])
       expect(clock.timerCount).toBe(0)
     })
 
     it('says that its start failed when its stop is silent for too long, and takes it when it comes late', async () => {
       let calls = 0
-      const { starter, told, clock, endRun, leave } = createLeavingWorker(createWorker(() => void calls++))
-      starter.start()
+      const { starts, entry, told, clock, endRun, leave } = createLeavingWorker(createWorker(() => void calls++))
+      starts.start(entry)
       endRun()
       await clock.advance(5_000)
-      expect([calls, starter.isFailed]).toEqual([0, true])
+      expect([calls, entry.startState]).toEqual([0, 'failed'])
       expect(told).toEqual([['start failed', 'w', expect.any(StartTimeoutError)]])
       expect(told[0]?.[2]).toHaveProperty(
         'message',
@@ -248,12 +267,14 @@ describe('WorkerStarter', () => {
       )
       leave()
       await clock.settle()
-      expect([calls, starter.isReady, told.at(-1)]).toEqual([1, true, ['ready', true, 'w']])
+      expect([calls, entry.startState, told.at(-1)]).toEqual([1, 'ready', ['ready', true, 'w']])
     })
 
     it('says that its start failed when that is silent for too long after its stop', async () => {
-      const { starter, told, clock, endRun, leave } = createLeavingWorker(createWorker(() => new Promise(() => {})))
-      starter.start()
+      const { starts, entry, told, clock, endRun, leave } = createLeavingWorker(
+        createWorker(() => new Promise(() => {})),
+      )
+      starts.start(entry)
       endRun()
       await clock.advance(4_000)
       leave()
@@ -266,13 +287,13 @@ describe('WorkerStarter', () => {
       class Plain extends BackgroundWorkerBase {
         readonly name = 'w'
       }
-      const { starter, told, clock, endRun, leave } = createLeavingWorker(new Plain())
-      starter.start()
-      expect(starter.isReady).toBe(false)
+      const { starts, entry, told, clock, endRun, leave } = createLeavingWorker(new Plain())
+      starts.start(entry)
+      expect(entry.startState).toBe('starting')
       endRun()
       leave()
       await clock.settle()
-      expect([starter.isReady, told]).toEqual([true, [['ready', true, 'w']]])
+      expect([entry.startState, told]).toEqual(['ready', [['ready', true, 'w']]])
     })
 
     it.each(['its run', 'its stop'])('neither starts nor stops it when it is removed again during %s', async (what) => {
@@ -281,15 +302,15 @@ describe('WorkerStarter', () => {
         () => void calls.push('start'),
         () => void calls.push('stop'),
       )
-      const { starter, told, clock, endRun, leave } = createLeavingWorker(worker)
-      starter.start()
+      const { starts, entry, told, clock, endRun, leave } = createLeavingWorker(worker)
+      starts.start(entry)
       if (what === 'its stop') endRun()
       await clock.settle()
-      expect(starter.stop(signal)).toBeUndefined()
+      expect(starts.stop(entry, signal)).toBeUndefined()
       endRun()
       leave()
       await clock.advance(10_000)
-      expect([calls, told, starter.isReady, clock.timerCount]).toEqual([[], [], false, 0])
+      expect([calls, told, entry.startState, clock.timerCount]).toEqual([[], [], 'stopped', 0])
     })
   })
 
@@ -301,10 +322,10 @@ describe('WorkerStarter', () => {
       }
     }
     const worker = new Heeding()
-    const { starter } = createStarter(worker)
-    starter.start()
+    const { starts, entry } = createStarts(worker)
+    starts.start(entry)
     expect(worker.isStopping).toBe(false)
-    expect(starter.stop(signal)).toBeUndefined()
+    expect(starts.stop(entry, signal)).toBeUndefined()
     expect(worker.isStopping).toBe(true)
   })
 })
