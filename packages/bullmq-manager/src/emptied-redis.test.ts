@@ -4,8 +4,10 @@ import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { describe, expect, it } from 'vitest'
 import { TestCluster } from '../test/fixtures/cluster.ts'
 import { lostWorkers as lostBy, restoreWorkers } from './emptied-redis.ts'
+import { Keys } from './keys.ts'
 import type { Store } from './store.ts'
 import { type StoredWorker, type StoredWorkers, firstVersion } from './stored-worker.ts'
+import { withWriteLock } from './write-lock.ts'
 
 const definition = {
   schedule: every('1h'),
@@ -106,6 +108,23 @@ it('restores a worker whole or not at all, wherever its process ends', async () 
   const ending = { declare: store.declare.bind(store), setPause: ended, setOverride: ended } as unknown as Store
   const logger = new SafeLogger(new RecordingLogger())
   const parts = { store: ending, events: new EventHub(logger), logger }
-  await restoreWorkers(lostWorkers(await store.readAll(), known), 1, parts)
+  const lost = lostWorkers(await store.readAll(), known)
+  await withWriteLock(cluster.redis, new Keys(cluster.applicationName), async (lockToken) => {
+    expect(await restoreWorkers(lost, 1, lockToken, parts)).toBe(true)
+  })
   expect(await store.read('digest')).toMatchObject({ definition: { since: 1 }, paused, override })
+})
+
+it('neither restores nor says anything once another instance may write', async () => {
+  await using cluster = await TestCluster.open()
+  const store = cluster.store()
+  const recording = new RecordingLogger()
+  const logger = new SafeLogger(recording)
+  const events = new EventHub(logger)
+  const told: unknown[] = []
+  events.on('schedules-repaired', (event) => told.push(event))
+  await cluster.redis.set(cluster.key('write-lock'), 'of another')
+  const lost = lostWorkers(await store.readAll(), known)
+  expect(await restoreWorkers(lost, 1, 'ours', { store, events, logger })).toBe(false)
+  expect([await cluster.storedWorkers(), told, recording.lines]).toEqual([{}, [], []])
 })

@@ -33,18 +33,21 @@ export interface RestoreParts {
 }
 
 /**
- * Redis was emptied while we run: what it lost goes back in one piece, from now; its history is gone.
+ * Redis was emptied while we run: what it lost goes back in one piece, from now; its history is gone. Gives `false`, and does
+ * nothing, when the write lock was lost.
  *
  * @param expected - How many schedules there were.
  */
 export async function restoreWorkers(
   lost: readonly Declaration[],
   expected: number,
+  lockToken: string,
   { store, events, logger }: RestoreParts,
-): Promise<void> {
-  await store.declare(lost)
+): Promise<boolean> {
+  if (!(await store.declare(lost, lockToken))) return false
   const found = expected - lost.length
   const message = `expected ${expected} schedules, found ${found}: Redis was emptied. Schedules, overrides and pauses are restored; records are gone.`
   logger.error({ workers: expected, found }, message)
   events.emit('schedules-repaired', { workers: lost.map(({ name }) => name), message })
+  return true
 }

@@ -12,14 +12,21 @@ export class LuaScript {
     this.#lua = lua
   }
 
-  async run(client: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  /** @param args - What a list among them holds is sent as arguments too; it may be longer than a call can spread (120,000). */
+  async run(
+    client: RedisClient,
+    keys: readonly string[],
+    args: readonly (string | number | readonly string[])[],
+  ): Promise<unknown> {
+    // The client flattens lists, which its types do not say.
+    const sent = args as readonly (string | number)[]
     // Not in the constructor, and not imported: who only imports need not wait for it.
     this.#sha ??= process.getBuiltinModule('node:crypto').createHash('sha1').update(this.#lua).digest('hex')
     try {
-      return await client.evalsha(this.#sha, keys.length, ...keys, ...args)
+      return await client.evalsha(this.#sha, keys.length, ...keys, ...sent)
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-      return await client.eval(this.#lua, keys.length, ...keys, ...args)
+      return await client.eval(this.#lua, keys.length, ...keys, ...sent)
     }
   }
 }

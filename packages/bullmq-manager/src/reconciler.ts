@@ -224,19 +224,20 @@ export class Reconciler {
     const plan = await this.#plan(stored.workers, ticks, beat, mayBeAhead)
     if (lostWorkers(stored, this.#known, this.#parts.clock.now()).length > 0 || !isNothing(plan)) {
       let isWritten = false
-      const hadLock = await withWriteLock(client, keys, async () => {
+      const hadLock = await withWriteLock(client, keys, async (lockToken) => {
         // Read again: whoever had the lock before may have done it all.
         ;({ stored, ticks } = await this.#readAll())
         if (this.#hasLeft) return
         const lost = lostWorkers(stored, this.#known, this.#parts.clock.now())
         if (lost.length > 0) {
           const expected = [...this.#known.workers.values()].filter(isKnown).length
-          await restoreWorkers(lost, expected, this.#parts)
+          if (!(await restoreWorkers(lost, expected, lockToken, this.#parts))) return
           stored = await store.readAll()
         }
         const found = await this.#plan(stored.workers, ticks, beat, mayBeAhead)
         // What was restored has been announced.
-        isWritten = await writePlan(lost.length > 0 ? { ...found, restored: [] } : found, stored.workers, this.#parts)
+        const toWrite = lost.length > 0 ? { ...found, restored: [] } : found
+        isWritten = await writePlan(toWrite, stored.workers, lockToken, this.#parts)
       })
       if (!hadLock || !isWritten) return false
       stored = await store.readAll()

@@ -19,6 +19,28 @@ redis.call('HINCRBY', KEYS[1], 'version', ARGV[1])
 return 1
 `)
 
+/**
+ * Writes definitions and raises the version. Gives 0, and writes nothing, when the write lock is no longer the caller's: what it has
+ * read to work them out may have changed since. (Sent again so late that the lock has run out, it gives 0 though it has written:
+ * the caller looks again, and finds that in place.)
+ *
+ * KEYS workers, write lock
+ * ARGV token of the lock, the version that data begins with, step of the version, how many of what follows are to be set, field,
+ *   value, …, fields to delete …
+ */
+export const declareWorkers = new LuaScript(`
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+-- Lua can not unpack 8,000 at once.
+local function change(command, from, to)
+  for i = from, to, 1000 do redis.call(command, KEYS[1], unpack(ARGV, i, math.min(i + 999, to))) end
+end
+change('HSET', 5, 4 + ARGV[4])
+change('HDEL', 5 + ARGV[4], #ARGV)
+redis.call('HSETNX', KEYS[1], 'version', ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'version', ARGV[3])
+return 1
+`)
+
 // What follows reads a mark as it is read everywhere: what is no number, or too long to be one, is no mark.
 const READ_MARK = `
 local function read_mark(text)

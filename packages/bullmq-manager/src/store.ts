@@ -3,6 +3,7 @@ import type { RedisClient } from './redis-client.ts'
 import type { Keys } from './keys.ts'
 import {
   changeWorker,
+  declareWorkers,
   decideNonRun,
   decideRun,
   finishRun,
@@ -116,9 +117,12 @@ export class Store {
     return { stored: readWorker(worker, fields, values, this.#report), version: version ?? NO_VERSION }
   }
 
-  /** Writes definitions; for each that is new, changed or back, its slots count from `decidedUpTo`. */
-  async declare(declarations: readonly Declaration[]): Promise<void> {
-    if (declarations.length === 0) return
+  /**
+   * Writes definitions; for each that is new, changed or back, its slots count from `decidedUpTo`. Gives `false`, and writes
+   * nothing, when the caller no longer has the write lock.
+   */
+  async declare(declarations: readonly Declaration[], lockToken: string): Promise<boolean> {
+    if (declarations.length === 0) return true
     const sets: string[] = []
     const deletes: string[] = []
     for (const { name, definition, decidedUpTo, dropsOverride, override, paused } of declarations) {
@@ -129,13 +133,12 @@ export class Store {
       deletes.push(fieldOf(name, 'removed'), fieldOf(name, 'orphaned'))
       if (dropsOverride) deletes.push(fieldOf(name, 'override'))
     }
-    await this.#client
-      .multi()
-      .hset(this.#keys.workers, ...(sets as [string, string]))
-      .hdel(this.#keys.workers, ...(deletes as [string]))
-      .hsetnx(this.#keys.workers, VERSION_FIELD, firstVersion())
-      .hincrby(this.#keys.workers, VERSION_FIELD, versionStep())
-      .exec()
+    const declared = await declareWorkers.run(
+      this.#client,
+      [this.#keys.workers, this.#keys.writeLock],
+      [lockToken, firstVersion(), versionStep(), sets.length, sets, deletes],
+    )
+    return declared === 1
   }
 
   /** Gives `false` when there is no such worker. */

@@ -8,8 +8,16 @@ const WRITE_LOCK_MS = 10_000
 /** How soon to look again while another instance writes, in ms; what it writes may be all that is needed here. */
 export const LOCKED_MS = 50
 
-/** One instance of the application at a time writes. Gives `false`, and does nothing, while another one does. */
-export async function withWriteLock(client: RedisClient, keys: Keys, work: () => Promise<void>): Promise<boolean> {
+/**
+ * One instance of the application at a time writes. Gives `false`, and does nothing, while another one does.
+ *
+ * @param work - Gets the token of the lock, which an instance that is cut off from Redis loses: what takes it writes nothing then.
+ */
+export async function withWriteLock(
+  client: RedisClient,
+  keys: Keys,
+  work: (lockToken: string) => Promise<void>,
+): Promise<boolean> {
   const token = crypto.randomUUID()
   const isSet = (await client.set(keys.writeLock, token, 'PX', WRITE_LOCK_MS, 'NX')) === 'OK'
   // It is ours all the same when the connection broke before the answer, and the client asked again.
@@ -19,7 +27,7 @@ export async function withWriteLock(client: RedisClient, keys: Keys, work: () =>
     if (client.status === 'ready') renewLock.run(client, [keys.writeLock], [token, WRITE_LOCK_MS]).catch(() => {})
   }, WRITE_LOCK_MS / 3).unref()
   try {
-    await work()
+    await work(token)
   } finally {
     clearInterval(renewal)
     await releaseLock.run(client, [keys.writeLock], [token])

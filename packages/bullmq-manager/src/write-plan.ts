@@ -21,13 +21,17 @@ export interface WritePlanParts {
   readonly reports: WorkerReports
 }
 
-/** Writes a plan and announces what it changes. Gives `false` when BullMQ would not write a scheduler; the next check tries again. */
+/**
+ * Writes a plan and announces what it changes. Gives `false` when the write lock was lost, or when BullMQ would not write a
+ * scheduler; the next check tries again.
+ */
 export async function writePlan(
   plan: ReconcilePlan,
   stored: ReadonlyMap<string, StoredWorker>,
+  lockToken: string,
   { store, schedulers, runQueues, instances, clock, events, logger, reports }: WritePlanParts,
 ): Promise<boolean> {
-  await store.declare(plan.declarations)
+  if (!(await store.declare(plan.declarations, lockToken))) return false
   for (const name of plan.orphans) await store.setOrphaned(name, clock.now())
   const now = clock.now()
   const queues = plan.markRepairs.map((name) => stored.get(name)?.definition?.policy.queue)

@@ -5,6 +5,7 @@ import { Keys } from '../src/keys.ts'
 import { LostRuns } from '../src/lost-runs.ts'
 import { RedisClock } from '../src/redis-clock.ts'
 import { RunQueues } from '../src/run-queues.ts'
+import { withWriteLock } from '../src/write-lock.ts'
 import { claimedRun } from './fixtures/claimed-run.ts'
 import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
 
@@ -19,9 +20,10 @@ const SECOND_CLAIM = { ...CLAIM, token: 'default/two/1', startedBefore: SLOT, is
 async function crashedRun(onCrash: 'next-slot' | 'recover') {
   const cluster = await TestCluster.open()
   const store = cluster.store()
+  const keys = new Keys(cluster.applicationName)
   const runQueues = new RunQueues({
     client: cluster.redis,
-    keys: new Keys(cluster.applicationName),
+    keys,
     onError: () => {},
   })
   const told: unknown[] = []
@@ -43,7 +45,8 @@ async function crashedRun(onCrash: 'next-slot' | 'recover') {
     since: SLOT,
     order: 0,
   }
-  await store.declare([{ name: WORKER, definition, decidedUpTo: SLOT, dropsOverride: false }])
+  const declaration = { name: WORKER, definition, decidedUpTo: SLOT, dropsOverride: false }
+  await withWriteLock(cluster.redis, keys, async (lockToken) => void (await store.declare([declaration], lockToken)))
   await runQueues.add('default', {
     runId: RUN_ID,
     worker: WORKER,
