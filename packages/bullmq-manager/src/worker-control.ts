@@ -68,9 +68,12 @@ export class WorkerControl {
     let isRemoved = false
     // Whoever has read the worker before, to declare it, would take the tombstone back.
     await this.#alone('remove', async () => {
-      await unstartedRuns.forget(await store.read(name))
+      const stored = await store.read(name)
       isRemoved = await store.remove(name, clock.now())
-      if (isRemoved && !(await schedulers.hasForeign(name))) await schedulers.remove(name)
+      if (!isRemoved) return
+      // Not before: a worker that could not be removed would have lost its slot.
+      await unstartedRuns.forget(stored)
+      if (!(await schedulers.hasForeign(name))) await schedulers.remove(name)
     })
     return isRemoved
   }
