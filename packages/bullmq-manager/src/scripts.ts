@@ -48,6 +48,14 @@ local function read_mark(text)
 end
 `
 
+// A release may have 16 digits, up to 2^53: so far Lua's numbers are exact too.
+const READ_RELEASE = `
+local function read_release(mark)
+  local digits = string.match(mark, '^release (%d+)$')
+  return digits and #digits <= 16 and tonumber(digits) or nil
+end
+`
+
 // A run whose tick was late may come when a later slot has counted its slot as missed. (What counts slots that are ahead of those
 // that are decided is left over from before a clock was set back.)
 const IS_COUNTED = `
@@ -127,7 +135,7 @@ end
  *   holds or '', up to where slots were decided before it, by which it has counted, or '', the version of what is declared by
  *   which it was planned or '', and the latest slot that had started then or ''
  */
-export const decideRun = new LuaScript(`${READ_MARK}${RAISED}${IS_COUNTED}${KEEP_RECORD}
+export const decideRun = new LuaScript(`${READ_MARK}${READ_RELEASE}${RAISED}${IS_COUNTED}${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local active = ARGV[7] .. '\\nrunning\\n' .. ARGV[4]
 local marks = redis.call(
@@ -151,8 +159,7 @@ if ARGV[8] ~= '1' then
   if before then
     if ARGV[10] == '' then
       -- Releases grow: for a lower one it is too late.
-      local ran = read_mark(string.match(before, '^release (%d+)$'))
-      local asked = read_mark(string.match(ARGV[9], '^release (%d+)$'))
+      local ran, asked = read_release(before), read_release(ARGV[9])
       if before == ARGV[9] or (ran and asked and ran > asked) then return 0 end
     else
       local at = tonumber(string.match(before, '^at (%d+)$'))

@@ -64,7 +64,13 @@ describe.concurrent('runOnStart', () => {
     expect(await decide(9)).not.toBe('refused')
     expect(await decide(8)).toBe('refused')
     expect(await decide(10)).not.toBe('refused')
-    expect((await store.read('digest')).startMark).toBe('release 10')
+    // A time in µs, and the highest that there are.
+    const [timeUs, highest] = [1_767_225_600_000_000, Number.MAX_SAFE_INTEGER]
+    for (const [higher, lower] of [[timeUs, timeUs - 1] as const, [highest, highest - 1] as const]) {
+      expect(await decide(higher)).not.toBe('refused')
+      expect(await decide(lower)).toBe('refused')
+    }
+    expect((await store.read('digest')).startMark).toBe(`release ${highest}`)
   })
 
   it('runs once per period without a release', async () => {
