@@ -68,11 +68,15 @@ describe('lostWorkers', () => {
     expect(lostWorkers(all({ ...anew, ...since }, NEXT_LIFE), known)).toMatchObject([{ ...restored, ...since }])
   })
 
-  it('have no override any more where the schedule was changed in the code meanwhile', () => {
+  it('lose the override where the schedule was changed in the code meanwhile, and not by an older release', () => {
+    const lostBeside = (anew: typeof definition) =>
+      lostWorkers(all({ ...none, definition: anew }, NEXT_LIFE), known).map(({ dropsOverride, ...lost }) => ({
+        ...lost,
+        override: dropsOverride ? undefined : lost.override,
+      }))
     const changed = { ...definition, schedule: every('5m'), since: 2 }
-    expect(lostWorkers(all({ ...none, definition: changed }, NEXT_LIFE), known)).toMatchObject([
-      { definition: { ...changed, since: 1 }, paused, override: undefined },
-    ])
+    expect(lostBeside(changed)).toMatchObject([{ definition: { ...changed, since: 1 }, paused, override: undefined }])
+    expect(lostBeside({ ...changed, release: 0 })).toMatchObject([{ definition, paused, override }])
   })
 
   it('are none that another instance has restored, whatever became of them since', () => {
@@ -127,4 +131,20 @@ it('neither restores nor says anything once another instance may write', async (
   const lost = lostWorkers(await store.readAll(), known)
   expect(await restoreWorkers(lost, 1, 'ours', { store, events, logger })).toBe(false)
   expect([await cluster.storedWorkers(), told, recording.lines]).toEqual([{}, [], []])
+})
+
+it('says which overrides are gone because the code has changed meanwhile', async () => {
+  await using cluster = await TestCluster.open()
+  const store = cluster.store()
+  const logger = new SafeLogger(new RecordingLogger())
+  const events = new EventHub(logger)
+  const told: unknown[] = []
+  events.on('override-dropped', (event) => told.push(event))
+  await cluster.redis.set(cluster.key('write-lock'), 'ours')
+  const changed = { ...definition, schedule: every('5m'), since: 2 }
+  const lost = lostWorkers(all({ ...none, definition: changed }, NEXT_LIFE), known)
+  expect(await restoreWorkers(lost, 1, 'ours', { store, events, logger })).toBe(true)
+  expect(told).toEqual([{ worker: 'digest', override: override.schedule, declared: changed.schedule }])
+  const { definition: declared, override: left, paused: still } = await store.read('digest')
+  expect([declared?.schedule, left, still]).toEqual([changed.schedule, undefined, paused])
 })

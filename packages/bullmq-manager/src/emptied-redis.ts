@@ -1,6 +1,7 @@
 import { type EventHub, type SafeLogger, isSameSchedule } from '@background-workers/abstractions/for-managers'
 import type { Declaration, Store } from './store.ts'
 import { type StoredWorkers, isKnown, lifeOf } from './stored-worker.ts'
+import { overrideDropped } from './write-plan.ts'
 
 /**
  * What Redis lost when it was emptied: the workers that were `known` and are not there, or that were declared anew since by an
@@ -11,15 +12,16 @@ export function lostWorkers(stored: StoredWorkers, known: StoredWorkers, now: nu
   return [...known.workers.values()].filter(isKnown).flatMap(({ name, definition, override, paused }) => {
     const found = stored.workers.get(name)
     if (found?.removedAt !== undefined || found?.definition?.since === definition.since) return []
+    const { since, order, release } = definition
     const anew = found?.definition
-    const isSame = !anew || isSameSchedule(anew.schedule, definition.schedule)
-    // What was declared, paused or rescheduled since is newer, and what was declared anew has decided slots since.
+    const declared = anew && anew.release >= release ? { ...anew, since, order } : definition
+    // What was paused or rescheduled since is newer, and what was declared anew has decided slots since.
     return {
       name,
-      definition: anew ? { ...anew, since: definition.since, order: definition.order } : definition,
+      definition: declared,
       decidedUpTo: anew ? undefined : now,
-      dropsOverride: false,
-      override: found?.override ?? (isSame ? override : undefined),
+      dropsOverride: !found?.override && !!override && !isSameSchedule(declared.schedule, definition.schedule),
+      override: found?.override ?? override,
       paused: found?.paused ?? paused,
     }
   })
@@ -49,5 +51,8 @@ export async function restoreWorkers(
   const message = `expected ${expected} schedules, found ${found}: Redis was emptied. Schedules, overrides and pauses are restored; records are gone.`
   logger.error({ workers: expected, found }, message)
   events.emit('schedules-repaired', { workers: lost.map(({ name }) => name), message })
+  for (const { name, definition, dropsOverride, override } of lost) {
+    if (dropsOverride && override) overrideDropped(name, override, definition, { events, logger })
+  }
   return true
 }

@@ -241,9 +241,9 @@ export class Reconciler {
       })
       if (!hadLock || !isWritten) return false
       stored = await store.readAll()
+      // Redis may have been emptied meanwhile: the next beat restores what is known still.
+      if (lostWorkers(stored, this.#known, this.#parts.clock.now()).length > 0) return false
     }
-    // Redis may have been emptied meanwhile: the next beat restores what is known still.
-    if (lostWorkers(stored, this.#known, this.#parts.clock.now()).length > 0) return false
     this.#known = stored
     if (mayBeAhead) {
       this.#mayBeAhead = false

@@ -22,7 +22,7 @@ return 1
 /**
  * Writes definitions and raises the version. Gives 0, and writes nothing, when the write lock is no longer the caller's: what it has
  * read to work them out may have changed since. (Sent again so late that the lock has run out, it gives 0 though it has written:
- * the caller looks again, and finds that in place.)
+ * the caller looks again, finds that in place, and has announced nothing.)
  *
  * KEYS workers, write lock
  * ARGV token of the lock, the version that data begins with, step of the version, how many of what follows are to be set, field,

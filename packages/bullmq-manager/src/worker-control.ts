@@ -85,7 +85,9 @@ export class WorkerControl {
     const entry = entries.get(name)
     const isOnlyHere = reconciler.live.length <= 1
     if (entry && options.isEnabled && isOnlyHere && entry.startState !== 'ready') {
-      if (stored.active) throw new WorkerBusyError(name, stored.active.record.runId)
+      const { active } = stored
+      const isInTheWay = active && (!active.isFinished || active.record.outcome === 'lost')
+      if (isInTheWay) throw new WorkerBusyError(name, active.record.runId)
       throw new WorkerNotReadyError(name)
     }
     const runId = manualRunId(name)

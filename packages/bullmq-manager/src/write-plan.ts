@@ -1,3 +1,4 @@
+import type { ScheduleOverride } from '@background-workers/abstractions'
 import type { EventHub, SafeLogger, WorkerReports } from '@background-workers/abstractions/for-managers'
 import { inBatches } from './in-batches.ts'
 import type { Instances } from './instances.ts'
@@ -7,6 +8,7 @@ import { isRefusal } from './redis-error.ts'
 import type { RunQueues } from './run-queues.ts'
 import type { TickSchedulers } from './schedulers.ts'
 import type { Store } from './store.ts'
+import type { StoredDefinition } from './stored-values.ts'
 import type { StoredWorker } from './stored-worker.ts'
 
 /** What is needed to write a plan, and to say what it changes. */
@@ -54,12 +56,21 @@ export async function writePlan(
   await instances.forget(plan.deadInstances)
   for (const { name, definition, dropsOverride } of plan.declarations) {
     const override = stored.get(name)?.override
-    if (!dropsOverride || !override) continue
-    logger.warn({ worker: name }, 'the declared schedule has changed, the override is dropped')
-    events.emit('override-dropped', { worker: name, override: override.schedule, declared: definition.schedule })
+    if (dropsOverride && override) overrideDropped(name, override, definition, { events, logger })
   }
   reports.schedulesRepaired(plan.markRepairs, 'schedules were ahead of the clock: they go on from now')
   reports.schedulesRepaired(plan.restored, 'schedules had lost their pending job: they go on')
   for (const name of plan.expired) logger.warn({ worker: name }, 'orphaned worker deleted with its records')
   return isWritten
+}
+
+/** Says that an override is gone because the code has changed. */
+export function overrideDropped(
+  worker: string,
+  { schedule }: ScheduleOverride,
+  { schedule: declared }: StoredDefinition,
+  { events, logger }: Pick<WritePlanParts, 'events' | 'logger'>,
+): void {
+  logger.warn({ worker }, 'the declared schedule has changed, the override is dropped')
+  events.emit('override-dropped', { worker, override: schedule, declared })
 }

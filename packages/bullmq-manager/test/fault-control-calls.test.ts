@@ -1,5 +1,6 @@
 import { every } from '@background-workers/abstractions'
 import { Redis } from 'ioredis'
+import { withClient } from 'test-redis'
 import { describe, it, vi } from 'vitest'
 import { HOUR_MS, rarely } from './fixtures/cluster.ts'
 import {
@@ -121,6 +122,27 @@ it('control calls on a machine that was suspended are dated by Redis, before a h
   await client.hset(key('workers'), 'removed:late', Date.now() - HOUR_MS / 2)
   await manager.add(countingWorker('late', rarely()).worker)
   expect(await manager.get('late')).toBeDefined()
+})
+
+it('trigger of a worker whose start has failed says so, also when its last run is over and not yet settled', async (test) => {
+  const { expect } = test
+  const { options, key } = await ownApplication(test)
+  const { manager } = faultManager(test, options)
+  const tidy = countingWorker('tidy', rarely())
+  tidy.worker.start = () => Promise.reject(new Error('no database'))
+  await manager.add(tidy.worker)
+  await manager.start()
+  await expect.poll(async () => (await manager.get('tidy'))?.state, PATIENCE).toBe('start-failed')
+  const at = new Date().toISOString()
+  const record = { runId: 'tidy.m-1', worker: 'tidy', kind: 'manual', scheduledFor: at, startedAt: at, finishedAt: at }
+  await withClient(options.connection, (client) =>
+    client.hset(
+      key('workers'),
+      'active:tidy',
+      `token\nfinished\n${JSON.stringify({ ...record, outcome: 'succeeded' })}`,
+    ),
+  )
+  expect((await outcomeOf(manager.trigger('tidy'))).code).toBe('worker-not-ready')
 })
 
 it('a control call that another instance holds up by writing rejects, and changes nothing', async (test) => {
