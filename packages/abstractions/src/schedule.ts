@@ -65,7 +65,8 @@ export function nextDueAt(schedule: Schedule, afterMs: number, workerName?: stri
 /**
  * How far the slots of an interval are moved, in ms: `offsetMs`, or a hash of the worker's name below the period. From a
  * period of 100 ms on it is a multiple of 10 ms: however many workers share such a period, if it is a multiple of 10 ms
- * itself they wake the process 100 times a second at most (1,000 runs a second took 40 µs of CPU each with 1,000 wake-ups, 10 with 100).
+ * itself they wake the process 100 times a second at most (1,000 runs a second took 109 µs of CPU each in steps of 1 ms, and
+ * 70 in steps of 10).
  */
 export function intervalOffset(schedule: IntervalSchedule, workerName: string | undefined): number {
   if (schedule.offsetMs !== undefined) return schedule.offsetMs

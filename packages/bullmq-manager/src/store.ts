@@ -119,7 +119,7 @@ export class Store {
 
   /**
    * Writes definitions; for each that is new, changed or back, its slots count from `decidedUpTo`. Gives `false`, and writes
-   * nothing, when the caller no longer has the write lock.
+   * nothing, when the caller no longer has the write lock. With nothing to write it does not look.
    */
   async declare(declarations: readonly Declaration[], lockToken: string): Promise<boolean> {
     if (declarations.length === 0) return true
