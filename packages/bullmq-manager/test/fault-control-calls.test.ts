@@ -1,4 +1,4 @@
-import { every } from '@background-workers/abstractions'
+import { type RunRecord, every } from '@background-workers/abstractions'
 import { Redis } from 'ioredis'
 import { withClient } from 'test-redis'
 import { describe, it, vi } from 'vitest'
@@ -133,16 +133,20 @@ it('trigger of a worker whose start has failed says so, also when its last run i
   await manager.add(tidy.worker)
   await manager.start()
   await expect.poll(async () => (await manager.get('tidy'))?.state, PATIENCE).toBe('start-failed')
-  const at = new Date().toISOString()
-  const record = { runId: 'tidy.m-1', worker: 'tidy', kind: 'manual', scheduledFor: at, startedAt: at, finishedAt: at }
-  await withClient(options.connection, (client) =>
-    client.hset(
-      key('workers'),
-      'active:tidy',
-      `token\nfinished\n${JSON.stringify({ ...record, outcome: 'succeeded' })}`,
-    ),
-  )
-  expect((await outcomeOf(manager.trigger('tidy'))).code).toBe('worker-not-ready')
+  const at = new Date()
+  const record: RunRecord = {
+    ...{ runId: 'tidy.m-1', worker: 'tidy', kind: 'manual', attempts: 1, instanceId: 'gone' },
+    ...{ scheduledFor: at, startedAt: at, finishedAt: at },
+  }
+  const triggerBeside = async (phase: 'running' | 'finished', outcome?: RunRecord['outcome']) => {
+    const active = `token\n${phase}\n${JSON.stringify({ ...record, outcome })}`
+    await withClient(options.connection, (client) => client.hset(key('workers'), 'active:tidy', active))
+    return (await outcomeOf(manager.trigger('tidy'))).code
+  }
+  // One that is lost waits to be run again.
+  expect(await triggerBeside('running')).toBe('worker-busy')
+  expect(await triggerBeside('finished', 'lost')).toBe('worker-busy')
+  expect(await triggerBeside('finished', 'succeeded')).toBe('worker-not-ready')
 })
 
 it('a control call that another instance holds up by writing rejects, and changes nothing', async (test) => {
