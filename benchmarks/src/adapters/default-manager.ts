@@ -30,24 +30,25 @@ export const defaultManagerUnpublished = contestant('default-manager, publishing
 /** Ours where `every` becomes a cron, to compare it with libraries that have only crons. */
 export const defaultManagerCron = contestant('default-manager, cron', async () => ({}), { isCron: true })
 
-/** Ours with an awilix scope for each run and a pino logger; each run uses its scope, its signal and its logger. */
-export const defaultManagerFull = contestant(
-  'default-manager, scope + signal + logger',
-  async () => {
-    const { asFunction, createContainer } = await import('awilix')
-    const { pino } = await import('pino')
-    const container = createContainer()
-    container.register({ repository: asFunction(() => ({})).scoped() })
-    return { scopeFactory: container, logger: pino({ level: 'info' }, { write() {} }) }
+/** Ours with an awilix container and a pino logger, whose workers touch neither them nor the signal. */
+export const defaultManagerGiven = contestant('default-manager, container + logger', containerAndLogger)
+
+/** The same, where each run uses its scope, its signal and its logger. */
+export const defaultManagerFull = contestant('default-manager, scope + signal + logger', containerAndLogger, {
+  use: (context) => {
+    context.services.resolve('repository')
+    context.signal.throwIfAborted()
+    context.logger.debug('working')
   },
-  {
-    use: (context) => {
-      context.services.resolve('repository')
-      context.signal.throwIfAborted()
-      context.logger.debug('working')
-    },
-  },
-)
+})
+
+async function containerAndLogger(): Promise<DefaultManagerOptions> {
+  const { asFunction, createContainer } = await import('awilix')
+  const { pino } = await import('pino')
+  const container = createContainer()
+  container.register({ repository: asFunction(() => ({})).scoped() })
+  return { scopeFactory: container, logger: pino({ level: 'info' }, { write() {} }) }
+}
 
 function contestant(
   name: string,

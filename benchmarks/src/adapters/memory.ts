@@ -6,6 +6,7 @@ import {
   defaultManager,
   defaultManagerCron,
   defaultManagerFull,
+  defaultManagerGiven,
   defaultManagerUnpublished,
   defaultManagerWatched,
 } from './default-manager.ts'
@@ -20,6 +21,7 @@ const all: readonly MemoryContestant[] = [
   defaultManager,
   defaultManagerCron,
   defaultManagerFull,
+  defaultManagerGiven,
   defaultManagerUnpublished,
   defaultManagerWatched,
   rawSetInterval,
