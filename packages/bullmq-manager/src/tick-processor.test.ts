@@ -85,10 +85,18 @@ it.each([
   expect(told[0]?.missedSlots).toBe(missedSlots)
 })
 
-it('does not count a slot as missed whose run waits, when it is missed itself', async () => {
-  const { told, tick } = lateWorker({ decidedUpTo: slot - 3 * PERIOD_MS }, undefined, `digest.${slot - 2 * PERIOD_MS}`)
+it('skips a slot whose run is in the way also when it is late, and does not count that one as missed', async () => {
+  const blockedBy = `digest.${slot - 2 * PERIOD_MS}`
+  const { told, tick } = lateWorker({ decidedUpTo: slot - 3 * PERIOD_MS }, undefined, blockedBy)
   await tick()
-  expect(told).toMatchObject([{ runId: `digest.${slot}`, outcome: 'missed', missedSlots: 1 }])
+  const skipped = { outcome: 'skipped', reason: 'overlap', blockedBy }
+  expect(told).toMatchObject([{ runId: `digest.${slot}`, ...skipped, missedSlots: 1 }])
+})
+
+it('a slot whose own run waits is not in its own way', async () => {
+  const { told, tick } = lateWorker({ decidedUpTo: slot - PERIOD_MS }, undefined, `digest.${slot}`)
+  await tick()
+  expect(told).toMatchObject([{ runId: `digest.${slot}`, outcome: 'missed', reason: 'late' }])
 })
 
 it('counts again when an earlier slot was decided after it had counted', async () => {

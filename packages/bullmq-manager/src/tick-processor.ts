@@ -80,9 +80,7 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
       instanceId: parts.instanceId,
     })
   const skip = async (decided: Partial<RunRecord>) => {
-    const mayWait = decided.blockedBy === undefined && slot.missedSlots > 0
-    const inTheWay = mayWait ? await parts.runQueues.guardOf(policy.queue, tick.worker) : decided.blockedBy
-    const blockingSlot = Number(inTheWay?.slice(worker.name.length + 1)) || 0
+    const blockingSlot = Number(decided.blockedBy?.slice(worker.name.length + 1)) || 0
     // It is decided, though no mark says so yet.
     if (blockingSlot > (worker.decidedUpTo ?? 0) && blockingSlot < slot.dueAt) {
       await parts.store.raiseDecided(tick.worker, blockingSlot)
@@ -102,10 +100,16 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
     case 'wait':
       return
     case 'skip':
-    case 'miss':
       if (decision.reason === 'paused') await parts.store.raiseDecided(tick.worker, slot.dueAt)
       else await skip(nonRunOf(decision))
       return
+    case 'miss': {
+      // What is in the way counts first, and only the queue knows of it.
+      const guard = await parts.runQueues.guardOf(policy.queue, tick.worker)
+      const isBlocked = guard !== undefined && guard !== runId
+      await skip(isBlocked ? overlapWith(guard) : nonRunOf(decision))
+      return
+    }
     case 'run': {
       const delayMs = Math.max(0, decision.startAt - parts.clock.now())
       const blockedBy = await parts.runQueues.add(policy.queue, {
@@ -119,7 +123,7 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
       })
       // One that is left over belongs to a run that is gone.
       if (blockedBy === undefined && worker.waiting) await parts.store.clearWaiting(tick.worker)
-      if (blockedBy !== undefined) await skip({ outcome: 'skipped', reason: 'overlap', blockedBy })
+      if (blockedBy !== undefined) await skip(overlapWith(blockedBy))
       else if (delayMs > 0) await parts.store.raiseDecided(tick.worker, slot.dueAt, recordOf())
       else parts.decidedMarks.add(tick.worker, slot.dueAt)
       return
@@ -127,6 +131,10 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
     default:
       decision satisfies never
   }
+}
+
+function overlapWith(blockedBy: string): Partial<RunRecord> {
+  return { outcome: 'skipped', reason: 'overlap', blockedBy }
 }
 
 function seenMarks({ decidedUpTo, startedUpTo }: KnownWorker): SeenMarks | undefined {
