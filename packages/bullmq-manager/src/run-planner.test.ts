@@ -1,8 +1,9 @@
-import { type RunRecord, every } from '@background-workers/abstractions'
+import { type PauseInfo, type RunRecord, every } from '@background-workers/abstractions'
 import { fillPolicy } from '@background-workers/abstractions/for-managers'
 import { DelayedError } from 'bullmq'
-import { type TestContext, describe, expect, it, vi } from 'vitest'
+import { type TestContext, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { RedisClock } from './redis-clock.ts'
+import type { EarlierStart } from './lost-runs.ts'
 import { type RunCase, RunPlanner, type RunPlannerParts } from './run-planner.ts'
 
 type Test = Pick<TestContext, 'onTestFinished'>
@@ -10,8 +11,19 @@ type Test = Pick<TestContext, 'onTestFinished'>
 const HOUR_MS = 3_600_000
 const slot = 1_767_225_600_000
 
+interface RunOptions {
+  readonly kind?: RunRecord['kind']
+  readonly earlier?: EarlierStart
+  readonly paused?: PauseInfo
+}
+
 /** The run of a daily slot that has come to an instance whose machine was suspended from then to now. */
-function runAfterSleep(test: Test, suspendedAt: number, now: number) {
+function runAfterSleep(
+  test: Test,
+  suspendedAt: number,
+  now: number,
+  { kind = 'scheduled', earlier = 'never-started', paused }: RunOptions = {},
+) {
   const clock = new RedisClock()
   clock.note([suspendedAt / 1_000, 0], clock.asking())
   const realNow = Date.now
@@ -22,9 +34,9 @@ function runAfterSleep(test: Test, suspendedAt: number, now: number) {
   const planner = new RunPlanner({
     clock,
     client: { time: async () => [now / 1_000, 0] },
-    store: { readWithVersion: async () => ({ stored: { name: 'digest', definition }, version: '1' }) },
+    store: { readWithVersion: async () => ({ stored: { name: 'digest', definition, paused }, version: '1' }) },
     runQueues: { token: () => 'token' },
-    lostRuns: { earlierStart: async () => 'never-started' },
+    lostRuns: { earlierStart: async () => earlier },
     unstartedRuns: { record: async (_run: unknown, decided: Partial<RunRecord>) => void recorded.push(decided) },
     entries: new Map([['digest', { definition: { kind: 'periodic' }, startState: 'ready' }]]),
     known: () => undefined,
@@ -33,7 +45,7 @@ function runAfterSleep(test: Test, suspendedAt: number, now: number) {
   const runCase = {
     runId: `digest.${slot}`,
     queue: 'default',
-    data: { worker: 'digest', kind: 'scheduled', slot, missedSlots: 0 },
+    data: { worker: 'digest', kind, slot, missedSlots: 0 },
     job: { moveToDelayed: async (to: number) => void putOffTo.push(to) },
   } as unknown as RunCase
   return { putOffTo, recorded, plan: () => planner.plan(runCase, false) }
@@ -64,4 +76,23 @@ it('puts a run off that a machine has brought that is ahead of Redis, by what is
   expect(putOffTo).toHaveLength(1)
   expect(putOffTo[0]).toBeGreaterThan(before + HOUR_MS / 2)
   expect(putOffTo[0]).toBeLessThanOrEqual(Date.now() + HOUR_MS)
+})
+
+describe('a run that is to be started once more while its worker is paused', () => {
+  const paused = { since: new Date(slot) }
+  const earlier = 'to-recover'
+
+  it('is not started if it is for a slot', async (test) => {
+    const { plan, recorded } = runAfterSleep(test, slot, slot, { earlier, paused })
+    // Its first start is recorded.
+    expect([await plan(), recorded]).toEqual([undefined, []])
+  })
+
+  it.each([
+    ['is started if it was triggered', { earlier, paused, kind: 'manual' }],
+    ['is started after the pause', { earlier }],
+  ] as const)('%s', async (_title, options) => {
+    const { plan } = runAfterSleep({ onTestFinished }, slot, slot, options)
+    expect(await plan()).toBeDefined()
+  })
 })
