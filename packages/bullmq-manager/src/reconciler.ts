@@ -39,7 +39,7 @@ export interface ReconcilerParts extends WritePlanParts, RestoreParts {
   /** A worker was removed on another instance. */
   dropWorker(name: string): void
   /** A worker is paused: runs that wait for their retry end. */
-  workerPaused(name: string): void
+  workerPaused(name: string, since: Date): void
 }
 
 /**
@@ -252,7 +252,7 @@ export class Reconciler {
     const { workers } = stored
     this.#dropRemoved(workers)
     watch.look({ stored: workers, readAt, live: this.live, isSettlingIn: this.isSettlingIn })
-    for (const { name, paused } of workers.values()) if (paused) this.#parts.workerPaused(name)
+    for (const { name, paused } of workers.values()) if (paused) this.#parts.workerPaused(name, paused.since)
     return true
   }
 

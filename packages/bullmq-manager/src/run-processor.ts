@@ -63,9 +63,11 @@ export class RunProcessor {
     await this.#allDecided.promise
   }
 
-  /** A pause: a run of this worker that waits for its retry ends. */
-  endRetries(worker: string): void {
-    for (const { run } of this.#active) if (run.plan.worker.name === worker) run.endRetries()
+  /** A pause: a run of this worker that waits for its retry ends. One that was triggered since is repeated. */
+  endRetries(worker: string, since: Date): void {
+    for (const { run } of this.#active) {
+      if (run.plan.worker.name === worker && run.startedAtMs <= since.getTime()) run.endRetries()
+    }
   }
 
   /** No outcome is written again. */

@@ -118,7 +118,7 @@ export class Session {
       decideOverdue: (worker, dueAt) => this.#decideOverdue(worker, dueAt),
     })
     const instances = new Instances(client, this.#keys, parts.instanceId)
-    const workerPaused = (name: string) => this.runProcessor.endRetries(name)
+    const workerPaused = (name: string, since: Date) => this.runProcessor.endRetries(name, since)
     this.reconciler = new Reconciler({ ...withStore, instances, watch, workerPaused })
 
     const isQueueTaken = (queue: string) => this.reconciler.live.some(({ queues }) => queues.includes(queue))

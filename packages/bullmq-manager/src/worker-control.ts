@@ -141,7 +141,7 @@ export class WorkerControl {
       await store.setPause(name, pauseInfo(options, stored.paused, clock.now()))
       await unstartedRuns.skipPaused(stored)
     })
-    runProcessor.endRetries(name)
+    runProcessor.endRetries(name, new Date(clock.now()))
   }
 
   /** Gives `false` when it was not paused. */

@@ -274,6 +274,22 @@ describe.concurrent('a pause on one instance', () => {
   })
 })
 
+it('a run that is triggered during a pause is repeated', async () => {
+  await using cluster = await TestCluster.open()
+  const probe = new Probe()
+  // Longer than until the instance looks at everything, which ends what waited when the pause came.
+  const backoffMs = 12_000
+  const worker = probe.worker('digest', rarely(), {
+    policy: { retry: { attempts: 2, backoffMs, maxBackoffMs: backoffMs } },
+    async doWork({ attempt }) {
+      if (attempt === 1) throw new Error('no')
+    },
+  })
+  const manager = await cluster.start([worker])
+  await manager.pause('digest')
+  expect(await untilOver(manager, await manager.trigger('digest'))).toMatchObject({ outcome: 'succeeded', attempts: 2 })
+})
+
 describe.concurrent('a cancel on one instance', () => {
   it('aborts a run of the other', async () => {
     await using cluster = await TestCluster.open()
