@@ -3,6 +3,9 @@ import type { FetchedJob } from './hand-back.ts'
 /** How long a run's lock holds without being renewed, in ms. */
 export const LEASE_MS = 20_000
 
+/** How soon a lease that has run out is noticed, in ms: before somebody else, who looks twice for it, starts another run. */
+const CHECK_MS = 1_000
+
 /** A lease as it was renewed last. */
 interface Lease {
   readonly token: string | undefined
@@ -24,7 +27,7 @@ export class Leases {
 
   /** From now on leases that have run out are told. */
   watch(): void {
-    this.#timer = setInterval(() => this.#check(), LEASE_MS / 4)
+    this.#timer = setInterval(() => this.#check(), CHECK_MS)
   }
 
   close(): void {
