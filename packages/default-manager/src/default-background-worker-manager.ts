@@ -266,7 +266,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   #workerReady(entry: ManagedWorker): void {
     if (!entry.isAdded) return
-    if (isPeriodic(entry)) this.#slots.enterNext(entry)
+    // One that is in the timetable already, for its namesake's run, may be due.
+    if (isPeriodic(entry) && entry.dueAt === undefined) this.#slots.enterNext(entry)
     this.#parts.reports.started(entry.name)
     this.#runOnStart(entry)
   }

@@ -32,3 +32,27 @@ it('a worker that is removed during its third failing run is not failing any mor
   expect(runs).toBe(3)
   expect((await manager.health()).reasons).toEqual([])
 })
+
+it('slots that come due while a new worker starts, in the run of the one that it replaces, are told of', async () => {
+  const clock = new ManualClock()
+  await using manager = new DefaultBackgroundWorkerManager({ clock })
+  const gate = Promise.withResolvers<void>()
+  const schedule = every('1s', { offset: 0 })
+  await manager.add(periodicWorker({ name: 'digest', schedule, doWork: () => gate.promise }))
+  await manager.start()
+  await clock.advance(1_000)
+  await manager.remove('digest')
+  // Its start keeps the event loop busy for longer than a period.
+  const start = async () => {
+    await Promise.resolve()
+    clock.sleep(2_500)
+  }
+  const replacing = Object.assign(periodicWorker({ name: 'digest', schedule, doWork: async () => {} }), { start })
+  await manager.add(replacing)
+  await clock.advance(1_000)
+  const skipped = (await manager.runs('digest')).filter(({ outcome }) => outcome === 'skipped')
+  gate.resolve()
+  expect(skipped.map(({ scheduledFor, missedSlots = 0 }) => [scheduledFor.getUTCSeconds(), missedSlots])).toEqual([
+    [4, 2],
+  ])
+})
