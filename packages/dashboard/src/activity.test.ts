@@ -49,6 +49,24 @@ describe('Activity', () => {
     expect(activity.minutes().at(-1)?.runs).toBe(2)
   })
 
+  it('goes on counting when the clock has been set back', () => {
+    let now = NOW + 86_400_000
+    const manager = new StubManager()
+    const activity = new Activity(manager, () => now)
+    const ahead = ended('a', now)
+    manager.emit('run-finished', ahead)
+    now = NOW
+    // Until the next run has ended the list has the one that is ahead.
+    activity.look([workerStatus('a', { lastRun: ahead })])
+    const next = ended('a', now)
+    manager.emit('run-finished', next)
+    manager.emit('run-finished', ended('a', now + 10))
+    activity.look([workerStatus('a', { lastRun: next })])
+    expect(activity.minutes().at(-1)?.runs).toBe(2)
+    now += 86_400_000
+    expect(activity.minutes().at(-1)?.runs).toBe(1)
+  })
+
   it('counts what other instances have run by the lists that are read', () => {
     const activity = new Activity(new StubManager(), () => NOW)
     activity.look([workerStatus('a', { lastRun: ended('a', NOW) }), workerStatus('b')])

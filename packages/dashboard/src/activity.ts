@@ -55,10 +55,12 @@ export class Activity {
   #count({ worker, runId, startedAt, finishedAt, outcome }: RunRecord): void {
     if (!startedAt || !finishedAt) return
     const endedAt = finishedAt.getTime()
-    const oldest = minuteOf(this.#now()) - (ACTIVITY_MINUTES - 1) * MINUTE_MS
+    const now = this.#now()
+    const oldest = minuteOf(now) - (ACTIVITY_MINUTES - 1) * MINUTE_MS
     if (endedAt < oldest) return
     const last = this.#countedUpTo.get(worker)
-    if (last && endedAt < last.endedAt) return
+    // One that ended over a minute from now did so before the clock was set back: what ends before it is no old run.
+    if (last && endedAt < last.endedAt && last.endedAt <= now + MINUTE_MS) return
     const runIds = last?.endedAt === endedAt ? last.runIds : new Set<string>()
     if (runIds.has(runId)) return
     this.#countedUpTo.set(worker, { endedAt, runIds: runIds.add(runId) })
