@@ -12,10 +12,10 @@ export interface Operator {
 }
 
 /**
- * Says who asks, or refuses: with `false`, or with a response of yours (a redirect to the login, a 401). It is asked for
- * every request with what that does (the form of an action counts as that action), and before a page offers an action.
- * What it throws, or anything else that it gives, is a refusal too. `worker` is there for everything that is about one.
- * Leave the request's body alone.
+ * Says who asks, or refuses: with `false`, or with a response of yours (a redirect to the login, a 401), which may be the
+ * same one each time. It is asked for every request with what that does (the form of an action counts as that action), and
+ * before a page offers an action. What it throws, or anything else that it gives, is a refusal too. `worker` is there for
+ * everything that is about one. Leave the request's body alone.
  */
 export type Authorize = (
   request: Request,
@@ -46,7 +46,9 @@ export async function askPermission(
   try {
     const answer: unknown = await authorize(request, action, worker)
     if (answer === false) return { kind: 'refused', reason: 'not authorized' }
-    if (answer instanceof Response) return { kind: 'refused', reason: 'not authorized', response: answer }
+    if (answer instanceof Response) {
+      return { kind: 'refused', reason: 'not authorized', response: await copyOf(answer) }
+    }
     const operator = readOperator(answer)
     if (!operator) return { kind: 'refused', reason: 'authorize gave neither { by }, nor false, nor a Response' }
     if (operator.readOnly && action !== 'view') return { kind: 'refused', reason: 'read-only', operator }
@@ -54,6 +56,15 @@ export async function askPermission(
   } catch (error) {
     return { kind: 'refused', reason: 'authorize failed', error }
   }
+}
+
+/**
+ * The same response may be given again, so its own body stays unread; and the headers of a redirect can not be added to.
+ * Fails for what nobody can be answered with: one that has been read, or `Response.error()`.
+ */
+async function copyOf(response: Response): Promise<Response> {
+  // Read to its end at once: what is left unread of a clone would be kept as long as the response is.
+  return new Response(response.body && (await response.clone().arrayBuffer()), response)
 }
 
 /** Anything but `false` or nothing under `readOnly` counts as read-only. */

@@ -144,8 +144,7 @@ function answerError(error: Error, c: DashboardContext, { options, audit }: Dash
   if (error instanceof Refusal) {
     const { action, worker, by, reason, response, text, status, cause } = error.facts
     audit.write({ action, outcome: 'refused', reason, ...(by && { by }), ...(worker && { worker }) }, cause)
-    // A copy, because the headers of a redirect can not be added to.
-    if (response) return new Response(response.body, response)
+    if (response) return response
     // Who may not look gets no page of the dashboard.
     if (!c.get('operator')) return c.html(refusalPage(text), status)
     return c.html(messagePage(frameOf(c, options), { heading: 'Refused', text }), status)

@@ -40,6 +40,34 @@ describe('looking', () => {
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
   })
 
+  it('gets the answer of the application each time, also when authorize gives the same response to all', async () => {
+    const denied = new Response('Log in first', { status: 401, headers: { 'www-authenticate': 'Basic' } })
+    const { visitor } = attackedDashboard(() => denied)
+    for (const method of ['GET', 'HEAD', 'GET']) {
+      const response = await visitor.fetch('/workers', { method })
+      expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Basic'])
+      expect(await response.text()).toBe(method === 'HEAD' ? '' : 'Log in first')
+    }
+    const answers = await Promise.all([visitor.page('/workers'), visitor.page('/workers/mailer')])
+    expect(answers).toEqual(['Log in first', 'Log in first'])
+  })
+
+  it.each([
+    ['an error', () => Response.error()],
+    [
+      'one that has been read',
+      async () => {
+        const response = new Response('Log in first', { status: 401 })
+        await response.text()
+        return response
+      },
+    ],
+  ])('is refused when authorize gives a response that is %s, and the log says why', async (_, authorize) => {
+    const attack = attackedDashboard(authorize)
+    attack.expectRefused(await attack.visitor.fetch('/workers'), 403, 'authorize failed')
+    expect(attack.logger.lines.at(-1)?.data).toMatchObject({ err: expect.any(Error) })
+  })
+
   it('asks for the worker that it is about', async () => {
     const asked: unknown[] = []
     const { visitor } = attackedDashboard((_request, action, worker) => {
