@@ -49,7 +49,11 @@ export function instrumentBackgroundWorkers(
   const health = new HealthGauge(manager, meter, common)
   instrumented.add(manager)
 
+  let isDisposed = false
   const dispose = () => {
+    // The manager may be instrumented anew since, and not by this one.
+    if (isDisposed) return
+    isDisposed = true
     stopNoting()
     spans.dispose()
     stopMeasuring()

@@ -209,6 +209,14 @@ describe('with a manual clock', () => {
     expect(runs.hasSubscribers).toBe(true)
   })
 
+  it('disposes itself once, and never what instruments its manager since', () => {
+    const first = instrumentation
+    first.dispose()
+    instrumentation = instrument(manager)
+    first.dispose()
+    expect(() => instrument(manager)).toThrow(/instrumented already/)
+  })
+
   it('ends the span of an active run when it is disposed, without an outcome', async () => {
     await add(() => working(5_000))
     await manager.start()
