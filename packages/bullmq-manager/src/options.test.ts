@@ -1,5 +1,5 @@
 import { BackgroundWorkerError } from '@background-workers/abstractions'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { BullMqBackgroundWorkerManager } from './index.ts'
 
@@ -26,6 +26,21 @@ describe('BullMqBackgroundWorkerManager', () => {
     ['a connection that is no URL', { connection: '127.0.0.1:6379' }, /"connection" must be a redis:\/\/ URL/],
     ['a connection that is a number', { connection: 6379 }, /"connection" must be a redis:\/\/ URL/],
     ['a connection that is a list', { connection: [] }, /"connection" must be a redis:.* client, got an array\./],
+    [
+      'a URL that is no text',
+      { connection: new URL(connection) },
+      /"connection" must be a redis:.* got a URL object\. Pass its href\./,
+    ],
+    [
+      'a promise',
+      { connection: Promise.resolve(connection) },
+      /"connection" must be a redis:.* got a promise\. Await it\./,
+    ],
+    [
+      'a client of the package redis',
+      { connection: { isOpen: false, isReady: false, duplicate: () => undefined } },
+      /"connection" must be a redis:.* got a client of another package\. Make it with ioredis\./,
+    ],
     ['a keyPrefix', { connection: { keyPrefix: 'x' } }, /no keyPrefix/],
     ['a client with a keyPrefix', { connection: client({ keyPrefix: 'x' }) }, /no keyPrefix/],
     ['a client that gives up', { connection: client({ maxRetriesPerRequest: 20 }) }, /maxRetriesPerRequest: null/],
@@ -46,7 +61,9 @@ describe('BullMqBackgroundWorkerManager', () => {
   })
 
   it('takes a URL, options or a client', () => {
-    for (const given of [connection, { host: '127.0.0.1' }, client({})]) {
+    const node = { host: '127.0.0.1' }
+    const cluster = new Cluster([node], { lazyConnect: true, redisOptions: { maxRetriesPerRequest: null } })
+    for (const given of [connection, node, client({}), cluster]) {
       expect(refusalOf({ connection: given })).toBeUndefined()
     }
   })

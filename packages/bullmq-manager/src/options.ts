@@ -49,11 +49,18 @@ export interface FilledOptions extends FilledManagerOptions {
   readonly commandTimeoutMs: number
 }
 
-const isConnection: Check = (value) =>
-  (typeof value === 'string' && /^rediss?:\/\//.test(value)) ||
-  (typeof value === 'object' && value !== null && !Array.isArray(value))
-    ? undefined
-    : `must be a redis:// URL, ioredis options or an ioredis client, got ${show(value)}.`
+const isConnection: Check = (value) => {
+  if (typeof value === 'string' && /^rediss?:\/\//.test(value)) return undefined
+  const wanted = 'must be a redis:// URL, ioredis options or an ioredis client, got'
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return `${wanted} ${show(value)}.`
+  // As options, a URL object and a promise would set nothing, and ioredis would connect to 127.0.0.1:6379.
+  if (value instanceof URL) return `${wanted} a URL object. Pass its href.`
+  const { then, duplicate, status } = value as { then?: unknown; duplicate?: unknown; status?: unknown }
+  if (typeof then === 'function') return `${wanted} a promise. Await it.`
+  // Clients of the package redis have duplicate() too; a status only those of ioredis.
+  const isOtherClient = typeof duplicate === 'function' && typeof status !== 'string'
+  return isOtherClient ? `${wanted} a client of another package. Make it with ioredis.` : undefined
+}
 
 const areQueues: Check = (value) => {
   if (!Array.isArray(value)) return `must be a list of queue names, got ${show(value)}.`

@@ -1,4 +1,5 @@
 import { InvalidOptionsError } from '@background-workers/abstractions'
+import { Cluster, Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { fillOptions } from './options.ts'
 
@@ -32,6 +33,18 @@ describe('the options of the Redis lock', () => {
       '"connection" must be a redis:// URL, ioredis options or an ioredis client, got "localhost".',
     ],
     [{ connection: [] }, '"connection" must be a redis:// URL, ioredis options or an ioredis client, got an array.'],
+    [
+      { connection: new URL(connection) },
+      '"connection" must be a redis:// URL, ioredis options or an ioredis client, got a URL object. Pass its href.',
+    ],
+    [
+      { connection: Promise.resolve(connection) },
+      '"connection" must be a redis:// URL, ioredis options or an ioredis client, got a promise. Await it.',
+    ],
+    [
+      { connection: { isOpen: false, isReady: false, duplicate: () => undefined } },
+      '"connection" must be a redis:// URL, ioredis options or an ioredis client, got a client of another package. Make it with ioredis.',
+    ],
     [{ connection, applicationName: 'My App' }, '"applicationName" must be 1 to 100 of a-z'],
     [{ connection, lockTimeoutMs: 999 }, '"lockTimeoutMs" must be a whole number of ms from 1000'],
     [{ connection, refreshIntervalMs: 10_001 }, '"refreshIntervalMs" must be at most half of lockTimeoutMs (10000 ms)'],
@@ -43,5 +56,12 @@ describe('the options of the Redis lock', () => {
   ])('refuse %j', (options, message) => {
     expect(() => fillOptions(options as never)).toThrow(InvalidOptionsError)
     expect(() => fillOptions(options as never)).toThrow(`RedisDistributedLock: ${message}`)
+  })
+
+  it('take ioredis options, and clients that ioredis makes', () => {
+    const node = { host: '127.0.0.1' }
+    for (const given of [node, new Redis({ lazyConnect: true }), new Cluster([node], { lazyConnect: true })]) {
+      expect(fillOptions({ connection: given }).connection).toBe(given)
+    }
   })
 })
