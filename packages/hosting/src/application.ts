@@ -48,8 +48,8 @@ export class Application implements AsyncDisposable {
   readonly stopped: Promise<ApplicationStopReport>
   readonly #parts: ApplicationParts
   readonly #log: SafeLogger
-  readonly #contexts = new Map<ApplicationModule, ModuleContext>()
-  readonly #initialized = new Set<ApplicationModule>()
+  readonly #lastTries = new Map<ApplicationModule, ModuleContext>()
+  readonly #initialized = new Map<ApplicationModule, ModuleContext>()
   readonly #reportStop: (report: ApplicationStopReport) => void
   #state: ApplicationState = 'idle'
   #manager: IBackgroundWorkerManager | undefined
@@ -153,7 +153,8 @@ export class Application implements AsyncDisposable {
 
   async #initialize(module: ApplicationModule): Promise<void> {
     if (this.#initialized.has(module)) return
-    const context = this.#contextOf(module)
+    const context = new ModuleContext(this, this.#log.child({ module: module.name }), this.#lastTries.get(module))
+    this.#lastTries.set(module, context)
     try {
       await module.onApplicationInitialization?.(context)
     } catch (err) {
@@ -162,7 +163,7 @@ export class Application implements AsyncDisposable {
       throw err
     }
     context.initializationSucceeded()
-    this.#initialized.add(module)
+    this.#initialized.set(module, context)
     if (this.#stopping) throw stoppedError()
   }
 
@@ -182,8 +183,8 @@ export class Application implements AsyncDisposable {
     await attempt(async () => {
       if (this.#manager) report = await this.#manager.stop(options)
     }, 'background worker manager failed to stop')
-    for (const module of [...this.#initialized].reverse()) {
-      const shutDown = () => module.onApplicationShutdown?.(this.#contextOf(module))
+    for (const [module, context] of [...this.#initialized].reverse()) {
+      const shutDown = () => module.onApplicationShutdown?.(context)
       await attempt(shutDown, 'module failed to shut down', { module: module.name })
     }
     if (this.#parts.ownsContainer) await attempt(() => this.container.dispose(), 'container failed to dispose')
@@ -198,15 +199,6 @@ export class Application implements AsyncDisposable {
   /** Whoever has started it knows how that ended. */
   async #startSettled(): Promise<void> {
     await this.#starting?.catch(() => undefined)
-  }
-
-  #contextOf(module: ApplicationModule): ModuleContext {
-    let context = this.#contexts.get(module)
-    if (!context) {
-      context = new ModuleContext(this, this.#log.child({ module: module.name }))
-      this.#contexts.set(module, context)
-    }
-    return context
   }
 }
 

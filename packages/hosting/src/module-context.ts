@@ -37,20 +37,30 @@ export interface ContextSource {
   readonly backgroundWorkerManager: IBackgroundWorkerManager
 }
 
-/** The context of one module. It knows what a failed initialization had added, so that the next try gets that back. */
+/** What the tries to initialize one module share. */
+interface Tries {
+  /** Added by those that failed, also after that, and not given back yet. */
+  readonly left: Map<string, IBackgroundWorker>
+  areOver: boolean
+}
+
+/**
+ * The context of one try to initialize a module. It knows what failed tries have added, so that this one gets that back; a hook
+ * that has thrown may still add workers, beside the next try.
+ */
 export class ModuleContext implements ApplicationInitializationContext {
   readonly container: AwilixContainer
   readonly services: ServiceScope
   readonly logger: Logger
   readonly #source: ContextSource
-  /** Added by the try that is under way. */
+  readonly #tries: Tries
+  /** Added by this try. */
   readonly #added = new Map<string, IBackgroundWorker>()
-  /** Added by tries that failed. */
-  readonly #left = new Map<string, IBackgroundWorker>()
-  #isInitialized = false
+  #hasFailed = false
 
-  constructor(source: ContextSource, logger: Logger) {
+  constructor(source: ContextSource, logger: Logger, lastTry?: ModuleContext) {
     this.#source = source
+    this.#tries = lastTry ? lastTry.#tries : { left: new Map(), areOver: false }
     this.container = source.container
     this.services = { resolve: (name: string) => source.container.resolve<never>(name) }
     this.logger = logger
@@ -65,11 +75,12 @@ export class ModuleContext implements ApplicationInitializationContext {
   ): Promise<Worker> => {
     const manager = this.backgroundWorkerManager
     const resolved = resolveWorker(this.container, worker)
-    const left = this.#left.get(resolved?.name)
+    const tries = this.#tries
+    const left = tries.left.get(resolved?.name)
     if (!left) await manager.add(resolved)
     const added = left ?? resolved
-    this.#left.delete(added.name)
-    if (!this.#isInitialized) this.#added.set(added.name, added)
+    tries.left.delete(added.name)
+    if (!tries.areOver) (this.#hasFailed ? tries.left : this.#added).set(added.name, added)
     if (added !== resolved) {
       this.logger.warn(
         { worker: added.name },
@@ -81,13 +92,15 @@ export class ModuleContext implements ApplicationInitializationContext {
 
   /** The hook threw: what it has added is still in the manager. */
   initializationFailed(): void {
-    for (const [name, worker] of this.#added) this.#left.set(name, worker)
+    this.#hasFailed = true
+    for (const [name, worker] of this.#added) this.#tries.left.set(name, worker)
     this.#added.clear()
   }
 
-  /** There will be no other try; workers that are added from now on need not be remembered. */
+  /** There will be no other try: nothing is given back from now on, so nothing needs to be remembered. */
   initializationSucceeded(): void {
-    this.#isInitialized = true
+    this.#tries.areOver = true
+    this.#tries.left.clear()
     this.#added.clear()
   }
 }

@@ -99,4 +99,62 @@ describe('a failed start', () => {
     expect(kept.map(({ data }) => data.worker)).toEqual(['made-in-hook', 'made-in-hook'])
     await application.stop()
   })
+
+  it.each(['before', 'during'])(
+    'gives back what a failed hook adds after it has failed, %s the next try',
+    async (when) => {
+      const mayGoOn = Promise.withResolvers<void>()
+      const late: Promise<unknown>[] = []
+      const connect = vi.fn().mockRejectedValueOnce(new Error('database is away'))
+      let tries = 0
+      const application = await createApplication(
+        withWorkers({
+          async onApplicationInitialization({ addBackgroundWorker }) {
+            tries++
+            const addTenant = async () => addBackgroundWorker(idleWorker('tenant'))
+            if (tries === 1) late.push(mayGoOn.promise.then(addTenant))
+            await connect()
+            mayGoOn.resolve()
+            await late[0]
+            late.push(addTenant())
+            await late[1]
+          },
+        }),
+      )
+      await expect(application.start()).rejects.toThrow('database is away')
+      if (when === 'before') {
+        mayGoOn.resolve()
+        await late[0]
+      }
+      await application.start()
+      expect(await late[1]).toBe(await late[0])
+      expect(await application.backgroundWorkerManager.list()).toHaveLength(1)
+      await application.stop()
+    },
+  )
+
+  it('gives nothing back once the module is initialized, to no context', async () => {
+    const contexts: ApplicationInitializationContext[] = []
+    const application = await createApplication(
+      withWorkers({
+        async onApplicationInitialization(context) {
+          contexts.push(context)
+          if (contexts.length > 1) return
+          await context.addBackgroundWorker(idleWorker('tenant'))
+          throw new Error('database is away')
+        },
+      }),
+    )
+    await expect(application.start()).rejects.toThrow('database is away')
+    await application.start()
+    const manager = application.backgroundWorkerManager
+    for (const { addBackgroundWorker } of contexts) {
+      await expect(addBackgroundWorker(idleWorker('tenant'))).rejects.toThrow(DuplicateWorkerError)
+      await manager.remove('tenant')
+      const again = idleWorker('tenant')
+      expect(await addBackgroundWorker(again)).toBe(again)
+      expect(await manager.list()).toHaveLength(1)
+    }
+    await application.stop()
+  })
 })
