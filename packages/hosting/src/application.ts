@@ -12,7 +12,7 @@ import { type SafeLogger, checkStopOptions, safeLogger } from '@background-worke
 import type { AwilixContainer } from 'awilix'
 import type { ApplicationModule } from './module.ts'
 import { ModuleContext } from './module-context.ts'
-import { registeredManager } from './registered-manager.ts'
+import { useManager } from './registered-manager.ts'
 
 /** What `createApplication` hands over: everything is checked and configured. */
 export interface ApplicationParts {
@@ -82,7 +82,7 @@ export class Application implements AsyncDisposable {
         'No module of this application depends on BackgroundWorkersModule, so nothing would start its background workers. Add it to dependsOn.',
       )
     }
-    this.#manager ??= registeredManager(this.container)
+    this.#manager ??= useManager(this.container)
     return this.#manager
   }
 

@@ -5,14 +5,15 @@ import { Application } from './application.ts'
 import { BackgroundWorkersModule } from './background-workers-module.ts'
 import type { ApplicationModule } from './module.ts'
 import { sortModules } from './module-graph.ts'
-import { requireManager } from './registered-manager.ts'
+import { requireManager, requireUnusedManager } from './registered-manager.ts'
 
 /**
  * Makes an application of a module and all it depends on: checks the graph and calls each module's `configureServices`.
  * Nothing is started: that is `application.start()`.
  *
  * @throws InvalidOptionsError for a circle, a missing module, two modules of one name, and when a module depends on
- * `BackgroundWorkersModule` but none has registered a manager. And what `configureServices` throws.
+ * `BackgroundWorkersModule` but none has registered a manager, or another application has used the container's. And what
+ * `configureServices` throws.
  */
 export async function createApplication(
   rootModule: ApplicationModule,
@@ -23,6 +24,7 @@ export async function createApplication(
   const hasBackgroundWorkers = modules.includes(BackgroundWorkersModule)
   const ownsContainer = options.container === undefined
   const container = options.container ?? createContainer()
+  if (hasBackgroundWorkers) requireUnusedManager(container)
   try {
     if (options.logger && !container.hasRegistration('logger')) container.register({ logger: asValue(options.logger) })
     for (const module of modules) await module.configureServices?.(container)

@@ -12,6 +12,29 @@ export function requireManager(container: AwilixContainer): void {
   )
 }
 
+/** Managers that have the workers of an application; its stop does not take them. */
+const used = new WeakSet<IBackgroundWorkerManager>()
+
+/** The manager that is registered in a container, for an application. @throws InvalidOptionsError when there is none. */
+export function useManager(container: AwilixContainer): IBackgroundWorkerManager {
+  const manager = registeredManager(container)
+  used.add(manager)
+  return manager
+}
+
+/**
+ * A container keeps its manager when another one is registered, so a second application would add its workers to those of the
+ * first. Nothing is resolved.
+ *
+ * @throws InvalidOptionsError when an application has used the manager that the container keeps.
+ */
+export function requireUnusedManager(container: AwilixContainer): void {
+  if (!used.has(container.cache.get(NAME)?.value)) return
+  throw new InvalidOptionsError(
+    `createApplication: the "${NAME}" of this container has the workers of another application. Pass a new container, or dispose this one before: await container.dispose().`,
+  )
+}
+
 /** The manager that is registered in a container. @throws InvalidOptionsError when there is none. */
 export function registeredManager(container: AwilixContainer): IBackgroundWorkerManager {
   requireManager(container)

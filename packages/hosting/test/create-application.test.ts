@@ -3,7 +3,7 @@ import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { BackgroundWorkersModule, createApplication, defineModule } from '@background-workers/hosting'
 import { type AwilixContainer, asFunction, asValue, createContainer } from 'awilix'
 import { describe, expect, it } from 'vitest'
-import { tracked } from './fixtures/modules.ts'
+import { PlainWorker, tracked, withWorkers } from './fixtures/modules.ts'
 
 describe('createApplication', () => {
   it('configures every module in dependency order and initializes none', async () => {
@@ -31,6 +31,27 @@ describe('createApplication', () => {
     const created = createApplication({ name: 'root', dependsOn: [BackgroundWorkersModule] })
     await expect(created).rejects.toThrow(InvalidOptionsError)
     await expect(created).rejects.toThrow('container.register(defaultBackgroundWorkerManager())')
+  })
+
+  it('refuses a container whose manager has the workers of another application, until it is disposed', async () => {
+    const container = createContainer()
+    const root = withWorkers({
+      async onApplicationInitialization({ addBackgroundWorker }) {
+        await addBackgroundWorker(PlainWorker)
+      },
+    })
+    const first = await createApplication(root, { container })
+    await first.start()
+    await first.stop()
+    const second = createApplication(root, { container })
+    await expect(second).rejects.toThrow(InvalidOptionsError)
+    await expect(second).rejects.toThrow(/has the workers of another application.*await container\.dispose\(\)/)
+    await createApplication({ name: 'no-workers' }, { container })
+    await container.dispose()
+    const third = await createApplication(root, { container })
+    await third.start()
+    expect(third.backgroundWorkerManager).not.toBe(first.backgroundWorkerManager)
+    await third.stop()
   })
 
   it('disposes its own container when configuring fails', async () => {
