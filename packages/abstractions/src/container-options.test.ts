@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { containerOptions, registeredOptions } from './container-options.ts'
+import { InvalidOptionsError } from './errors.ts'
 import { silentLogger } from './logger.ts'
 
 /** A container that throws, as awilix does, for what is not registered. */
@@ -26,17 +27,19 @@ interface Options {
 describe('registeredOptions', () => {
   it('takes what is not given from the container, where that has it', () => {
     const { container } = createContainer({ logger: silentLogger })
-    expect(registeredOptions<Options>({ url: 'a' }, container, ['url', 'logger'], ['logger'])).toEqual({
+    expect(registeredOptions<Options>('Lock', { url: 'a' }, container, ['url', 'logger'], ['logger'])).toEqual({
       url: 'a',
       logger: silentLogger,
     })
-    expect(registeredOptions<Options>({}, createContainer({}).container, ['url', 'logger'], ['logger'])).toEqual({})
+    expect(
+      registeredOptions<Options>('Lock', {}, createContainer({}).container, ['url', 'logger'], ['logger']),
+    ).toEqual({})
   })
 
   it('resolves nothing that is given', () => {
     const { container, resolved } = createContainer({ logger: silentLogger })
     const mine = {}
-    const options = registeredOptions<Options>({ logger: mine }, container, ['url', 'logger'], ['logger'])
+    const options = registeredOptions<Options>('Lock', { logger: mine }, container, ['url', 'logger'], ['logger'])
     expect(options.logger).toBe(mine)
     expect(resolved).toEqual([])
   })
@@ -44,18 +47,37 @@ describe('registeredOptions', () => {
   it('makes options of the cradle, and hands on what is unknown', () => {
     const { container } = createContainer({ host: 'b' })
     const made = (cradle: { host: string }) => ({ url: cradle.host, typo: 1 })
-    expect(registeredOptions<Options>(made as (cradle: never) => Options, container, ['url'], [])).toEqual({
+    expect(registeredOptions<Options>('Lock', made as (cradle: never) => Options, container, ['url'], [])).toEqual({
       url: 'b',
       typo: 1,
     })
+  })
+
+  it.each([
+    ['a number', () => 5, 'Lock: expected an options object, got 5.'],
+    ['null', () => null, 'Lock: expected an options object, got null.'],
+    ['an array', () => [], 'Lock: expected an options object, got an array.'],
+    ['a promise', async () => ({ url: 'a' }), /^Lock: expected an options object, got a promise. Await /],
+  ])('refuses %s, given or made', (_what, make, message) => {
+    const { container } = createContainer({})
+    for (const options of [make, make()]) {
+      const read = () => registeredOptions<Options>('Lock', options as never, container, ['url'], [])
+      expect(read).toThrow(InvalidOptionsError)
+      expect(read).toThrow(message)
+    }
+  })
+
+  it('takes undefined for none', () => {
+    const { container } = createContainer({})
+    expect(registeredOptions<Options>('Lock', (() => undefined) as never, container, ['url'], [])).toEqual({})
   })
 })
 
 describe('containerOptions', () => {
   it("makes a manager's scopes in the container, unless the options say otherwise", () => {
     const { container } = createContainer({})
-    expect(containerOptions({}, container, [])).toEqual({ scopeFactory: container })
+    expect(containerOptions('Manager', {}, container, [])).toEqual({ scopeFactory: container })
     const scopeFactory = { createScope: container.createScope }
-    expect(containerOptions({ scopeFactory }, container, ['scopeFactory']).scopeFactory).toBe(scopeFactory)
+    expect(containerOptions('Manager', { scopeFactory }, container, ['scopeFactory']).scopeFactory).toBe(scopeFactory)
   })
 })

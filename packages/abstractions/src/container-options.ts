@@ -1,3 +1,5 @@
+import { show } from './checks.ts'
+import { InvalidOptionsError } from './errors.ts'
 import { givenOptions } from './given-options.ts'
 import type { ManagerOptions } from './manager-options.ts'
 import type { ServiceScopeFactory } from './service-scope.ts'
@@ -13,16 +15,19 @@ export interface OptionsContainer extends ServiceScopeFactory {
  * The options of what is registered in a container: those given, or made of its cradle. What is not given is taken from the
  * container's registrations of these names, where there are any.
  *
+ * @param subject - Whose options they are, for an error
  * @param names - What it takes; others of the options' own are handed on, for it to refuse
+ * @throws InvalidOptionsError where the options are no object or a promise
  */
 export function registeredOptions<Options extends object>(
+  subject: string,
   options: Options | ((cradle: never) => Options),
   container: Omit<OptionsContainer, 'createScope'>,
   names: readonly string[],
   registrations: readonly (keyof Options & string)[],
 ): Options {
-  const made = (typeof options === 'function' ? options(container.cradle as never) : options) ?? {}
-  const given = givenOptions(made as Options, [...Object.keys(made), ...names])
+  const made = typeof options === 'function' ? options(container.cradle as never) : options
+  const given = made === undefined ? ({} as Options) : givenObject(subject, made, names)
   // A name that is missing from the cradle throws, so it is asked for first.
   const missing = registrations.filter((name) => given[name] === undefined && container.hasRegistration(name))
   return { ...Object.fromEntries(missing.map((name) => [name, container.resolve(name)])), ...given }
@@ -30,10 +35,24 @@ export function registeredOptions<Options extends object>(
 
 /** The options of a manager that is registered in a container, which makes its scopes; see `registeredOptions`. */
 export function containerOptions<Options extends ManagerOptions>(
+  subject: string,
   options: Options | ((cradle: never) => Options),
   container: OptionsContainer,
   names: readonly string[],
   registrations: readonly (keyof Options & string)[] = ['logger'],
 ): Options {
-  return { scopeFactory: container, ...registeredOptions(options, container, names, registrations) }
+  return { scopeFactory: container, ...registeredOptions(subject, options, container, names, registrations) }
+}
+
+/** Once spread, what is no object would look like no options at all, and so would a promise. */
+function givenObject<Options extends object>(subject: string, made: Options, names: readonly string[]): Options {
+  if (typeof made !== 'object' || made === null || Array.isArray(made)) {
+    throw new InvalidOptionsError(`${subject}: expected an options object, got ${show(made)}.`)
+  }
+  if ('then' in made) {
+    throw new InvalidOptionsError(
+      `${subject}: expected an options object, got a promise. Await what the options are made of before it is registered.`,
+    )
+  }
+  return givenOptions(made, [...Object.keys(made), ...names])
 }

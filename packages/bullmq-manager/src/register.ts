@@ -3,7 +3,7 @@ import type { DisposableResolverOptions, Resolver } from 'awilix'
 import { BullMqBackgroundWorkerManager } from './bullmq-background-worker-manager.ts'
 import { type BullMqManagerOptions, optionNames } from './options.ts'
 
-/** Options, or a function that makes them of the cradle when the manager is first resolved. */
+/** Options, or a function that makes them, at once, of the cradle when the manager is first resolved. */
 export type RegisterOptions = BullMqManagerOptions | ((cradle: never) => BullMqManagerOptions)
 
 /** What `container.register` takes. */
@@ -20,7 +20,10 @@ export function bullMqBackgroundWorkerManager(options: RegisterOptions): Registr
   // Not asFunction: that sees the cradle only, and the manager needs the container to make scopes.
   const resolver: Resolver<BullMqBackgroundWorkerManager> & DisposableResolverOptions<BullMqBackgroundWorkerManager> = {
     lifetime: 'SINGLETON',
-    resolve: (container) => new BullMqBackgroundWorkerManager(containerOptions(options, container, optionNames)),
+    resolve: (container) =>
+      new BullMqBackgroundWorkerManager(
+        containerOptions('BullMqBackgroundWorkerManager', options, container, optionNames),
+      ),
     dispose: (manager) => manager.stop(),
   }
   return { backgroundWorkerManager: resolver }

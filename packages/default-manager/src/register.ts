@@ -3,7 +3,7 @@ import type { DisposableResolverOptions, Resolver } from 'awilix'
 import { DefaultBackgroundWorkerManager } from './default-background-worker-manager.ts'
 import { type DefaultManagerOptions, optionNames } from './options.ts'
 
-/** Options, or a function that makes them of the cradle when the manager is first resolved. */
+/** Options, or a function that makes them, at once, of the cradle when the manager is first resolved. */
 export type RegisterOptions = DefaultManagerOptions | ((cradle: never) => DefaultManagerOptions)
 
 /** What `container.register` takes. */
@@ -24,7 +24,10 @@ export function defaultBackgroundWorkerManager(options: RegisterOptions = {}): R
       lifetime: 'SINGLETON',
       resolve: (container) =>
         new DefaultBackgroundWorkerManager(
-          containerOptions(options, container, optionNames, ['logger', 'distributedLock']),
+          containerOptions('DefaultBackgroundWorkerManager', options, container, optionNames, [
+            'logger',
+            'distributedLock',
+          ]),
         ),
       dispose: (manager) => manager.stop(),
     }

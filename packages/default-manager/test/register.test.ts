@@ -185,4 +185,12 @@ describe('defaultBackgroundWorkerManager', () => {
     expect(() => container.resolve('backgroundWorkerManager')).toThrow(InvalidOptionsError)
     expect(() => container.resolve('backgroundWorkerManager')).toThrow('unknown option "stopTimeout"')
   })
+
+  it('refuses an asynchronous function of options: a manager without them would run the workers', () => {
+    const container = createContainer<Cradle>()
+    container.register(defaultBackgroundWorkerManager((async () => ({ isEnabled: false })) as never))
+    expect(() => container.resolve('backgroundWorkerManager')).toThrow(
+      'DefaultBackgroundWorkerManager: expected an options object, got a promise.',
+    )
+  })
 })

@@ -3,7 +3,7 @@ import type { DisposableResolverOptions, Resolver } from 'awilix'
 import { type RedisLockOptions, optionNames } from './options.ts'
 import { RedisDistributedLock } from './redis-distributed-lock.ts'
 
-/** Options, or a function that makes them of the cradle when the lock is first resolved. */
+/** Options, or a function that makes them, at once, of the cradle when the lock is first resolved. */
 export type RegisterOptions = RedisLockOptions | ((cradle: never) => RedisLockOptions)
 
 /** What `container.register` takes. */
@@ -19,7 +19,8 @@ export type Registration = {
 export function redisDistributedLock(options: RegisterOptions): Registration {
   const resolver: Resolver<RedisDistributedLock> & DisposableResolverOptions<RedisDistributedLock> = {
     lifetime: 'SINGLETON',
-    resolve: (container) => new RedisDistributedLock(registeredOptions(options, container, optionNames, ['logger'])),
+    resolve: (container) =>
+      new RedisDistributedLock(registeredOptions('RedisDistributedLock', options, container, optionNames, ['logger'])),
     dispose: (lock) => lock[Symbol.asyncDispose](),
   }
   return { distributedLock: resolver }
