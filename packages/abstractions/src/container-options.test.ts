@@ -1,3 +1,4 @@
+import { asValue, createContainer as createAwilixContainer } from 'awilix'
 import { describe, expect, it } from 'vitest'
 import { containerOptions, registeredOptions } from './container-options.ts'
 import { InvalidOptionsError } from './errors.ts'
@@ -6,10 +7,14 @@ import { silentLogger } from './logger.ts'
 /** A container that throws, as awilix does, for what is not registered. */
 function createContainer(registrations: Readonly<Record<string, unknown>>) {
   const resolved: string[] = []
+  const cache = new Set<symbol>()
   const container = {
     cradle: { ...registrations },
+    cache,
+    register: (name: symbol) => cache.add(name),
     hasRegistration: (name: string) => Object.hasOwn(registrations, name),
-    resolve(name: string) {
+    resolve(name: string | symbol) {
+      if (typeof name === 'symbol') return true
       resolved.push(name)
       if (!Object.hasOwn(registrations, name)) throw new Error(`${name} is not registered`)
       return registrations[name]
@@ -70,6 +75,22 @@ describe('registeredOptions', () => {
   it('takes undefined for none', () => {
     const { container } = createContainer({})
     expect(registeredOptions<Options>('Lock', (() => undefined) as never, container, ['url'], [])).toEqual({})
+  })
+
+  it('refuses a scope, at each time, and calls nothing', () => {
+    const root = createAwilixContainer()
+    const logger = asValue(silentLogger)
+    const options = () => {
+      throw new Error('called')
+    }
+    for (const scope of [root.createScope(), root.createScope().createScope()]) {
+      scope.register({ logger })
+      const read = () => registeredOptions<Options>('Lock', options, scope, ['logger'], ['logger'])
+      expect(read).toThrow(InvalidOptionsError)
+      expect(read).toThrow(/^Lock: it is first resolved in a scope/)
+    }
+    root.register({ logger })
+    expect(registeredOptions<Options>('Lock', {}, root, ['logger'], ['logger'])).toEqual({ logger: silentLogger })
   })
 })
 

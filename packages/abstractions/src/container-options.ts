@@ -7,8 +7,10 @@ import type { ServiceScopeFactory } from './service-scope.ts'
 /** The few things of a DI container that a registration needs; an awilix container fits. */
 export interface OptionsContainer extends ServiceScopeFactory {
   readonly cradle: object
+  readonly cache: { has(name: symbol): boolean }
+  register(name: symbol, resolver: { readonly lifetime: 'SINGLETON'; resolve(): unknown }): unknown
   hasRegistration(name: string): boolean
-  resolve(name: string): unknown
+  resolve(name: string | symbol): unknown
 }
 
 /**
@@ -17,7 +19,7 @@ export interface OptionsContainer extends ServiceScopeFactory {
  *
  * @param subject - Whose options they are, for an error
  * @param names - What it takes; others of the options' own are handed on, for it to refuse
- * @throws InvalidOptionsError where the options are no object or a promise
+ * @throws InvalidOptionsError where the container is a scope, or the options are no object or a promise
  */
 export function registeredOptions<Options extends object>(
   subject: string,
@@ -26,6 +28,7 @@ export function registeredOptions<Options extends object>(
   names: readonly string[],
   registrations: readonly (keyof Options & string)[],
 ): Options {
+  requireRoot(subject, container)
   const made = typeof options === 'function' ? options(container.cradle as never) : options
   const given = made === undefined ? ({} as Options) : givenObject(subject, made, names)
   // A name that is missing from the cradle throws, so it is asked for first.
@@ -42,6 +45,21 @@ export function containerOptions<Options extends ManagerOptions>(
   registrations: readonly (keyof Options & string)[] = ['logger'],
 ): Options {
   return { scopeFactory: container, ...registeredOptions(subject, options, container, names, registrations) }
+}
+
+const PROBE = Symbol('background-workers: which container keeps singletons')
+
+/**
+ * The resolver of a singleton gets the container in which it is first resolved. Of a request's scope it would keep the request's
+ * registrations, for every run. awilix does not tell a scope from its root, but only the root caches singletons.
+ */
+function requireRoot(subject: string, container: Omit<OptionsContainer, 'createScope'>): void {
+  container.register(PROBE, { lifetime: 'SINGLETON', resolve: () => true })
+  container.resolve(PROBE)
+  if (container.cache.has(PROBE)) return
+  throw new InvalidOptionsError(
+    `${subject}: it is first resolved in a scope, and would keep what is registered in that for good. Resolve it from the root container first, or make that with createContainer({ strict: true }).`,
+  )
 }
 
 /** Once spread, what is no object would look like no options at all, and so would a promise. */

@@ -30,6 +30,45 @@ describe('defaultBackgroundWorkerManager', () => {
     expect(container.createScope().resolve('backgroundWorkerManager')).toBe(manager)
   })
 
+  it('is refused where it is first resolved in a scope: every run would have what is registered there', async () => {
+    const container = createContainer<Cradle>()
+    container.register('workers', defaultBackgroundWorkerManager().backgroundWorkerManager)
+    const scope = container.createScope().register({ logger: asValue(new RecordingLogger()) })
+    for (let time = 0; time < 2; time++) {
+      expect(() => scope.resolve('workers')).toThrow(InvalidOptionsError)
+      expect(() => scope.resolve('workers')).toThrow(
+        /first resolved in a scope.*Resolve it from the root container first/,
+      )
+    }
+    const manager = container.resolve('workers')
+    expect(scope.resolve('workers')).toBe(manager)
+    await container.dispose()
+    expect(() => scope.resolve('workers')).toThrow(InvalidOptionsError)
+    expect(container.resolve('workers')).not.toBe(manager)
+  })
+
+  it('takes nothing of the scope in which it is first resolved where the container is strict', async () => {
+    const [own, other] = [new RecordingLogger(), new RecordingLogger()]
+    const container = createContainer<Cradle & { tenant: string }>({ strict: true })
+    container.register({ logger: asValue(own), tenant: asValue('root') })
+    container.register(defaultBackgroundWorkerManager({ clock: new ManualClock() }))
+    const scope = container.createScope().register({ logger: asValue(other), tenant: asValue('of a request') })
+    const manager = scope.resolve('backgroundWorkerManager')
+    const tenants: unknown[] = []
+    await manager.add(
+      periodicWorker({
+        name: 'tenant',
+        schedule: every('1d'),
+        doWork: ({ services }) => void tenants.push(services.resolve('tenant')),
+      }),
+    )
+    await manager.start()
+    await manager.trigger('tenant')
+    await container.dispose()
+    expect(tenants).toEqual(['root'])
+    expect(other.lines).toEqual([])
+  })
+
   it.each(modes)('is given to others by its name: %s', (_mode, options) => {
     const container = createContainer<Cradle & { user: unknown }>(options)
     const isClassic = 'injectionMode' in options && options.injectionMode === InjectionMode.CLASSIC

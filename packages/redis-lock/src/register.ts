@@ -15,6 +15,8 @@ export type Registration = {
  * Registers the Redis lock in an awilix container, as the singleton `distributedLock`, where the default manager finds it:
  * `container.register(redisDistributedLock({ connection, applicationName }))`. The container's registration `logger`, if
  * there is one, is its logger, unless the options say otherwise. `container.dispose()` disposes it.
+ *
+ * Resolving it first in a scope throws InvalidOptionsError, unless the container is strict: it would keep the scope's logger.
  */
 export function redisDistributedLock(options: RegisterOptions): Registration {
   const resolver: Resolver<RedisDistributedLock> & DisposableResolverOptions<RedisDistributedLock> = {

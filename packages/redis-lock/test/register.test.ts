@@ -73,6 +73,14 @@ describe('redisDistributedLock', () => {
     expect(() => container.resolve('distributedLock')).toThrow('"lockTimeoutMs" must be')
   })
 
+  it('is refused where it is first resolved in a scope: it would keep the logger of that', () => {
+    const container = createContainer<Cradle>()
+    container.register(redisDistributedLock({ connection: url }))
+    expect(() => container.createScope().resolve('distributedLock')).toThrow(
+      'RedisDistributedLock: it is first resolved in a scope',
+    )
+  })
+
   it('refuses bad options when it is resolved', () => {
     const container = createContainer<Cradle>()
     container.register(redisDistributedLock({ connection: 'nowhere' }))
