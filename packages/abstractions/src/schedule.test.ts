@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { InvalidScheduleError } from './errors.ts'
+import { InvalidOptionsError, InvalidScheduleError } from './errors.ts'
 import { MAX_DURATION_MS } from './duration.ts'
 import { type Schedule, checkSchedule, cron, every, intervalOffset, isSameSchedule, nextDueAt } from './schedule.ts'
 
@@ -209,6 +209,38 @@ describe('nextDueAt', () => {
       expect(nextDueAt(every('1s', { offset: 0 }), time)).toBeUndefined()
       expect(nextDueAt(cron('@daily'), time)).toBeUndefined()
     }
+  })
+
+  it.each([new Date(START), '2026-01-01', undefined, null, 5n])('refuses to look after %s', (after) => {
+    for (const schedule of [every('1h', { offset: 0 }), cron('@daily')]) {
+      expect(() => nextDueAt(schedule, after as never)).toThrow(InvalidOptionsError)
+      expect(() => nextDueAt(schedule, after as never)).toThrow(
+        'nextDueAt: afterMs must be a number of ms since the epoch',
+      )
+    }
+  })
+
+  it('says how to look after a Date', () => {
+    expect(() => nextDueAt(cron('@daily'), new Date() as never)).toThrow(
+      /got an object\. Of a Date pass getTime\(\)\.$/,
+    )
+  })
+
+  it.each<[unknown, string]>([
+    [undefined, 'expected a schedule, got undefined. Make one with every() or cron().'],
+    [null, 'expected a schedule, got null.'],
+    ['@daily', 'expected a schedule, got "@daily".'],
+    [{}, 'a schedule of kind undefined is not known.'],
+    [{ kind: 'daily' }, 'a schedule of kind "daily" is not known.'],
+    [{ kind: 'every' }, 'the period must be a number of ms, got undefined.'],
+    [{ kind: 'every', periodMs: 0 }, 'the period of 0 ms is below the smallest'],
+    [{ kind: 'every', periodMs: Number.NaN }, 'the period must be a number of ms, got NaN.'],
+    [{ kind: 'cron', timeZone: 'UTC' }, 'the cron expression must be a text, got undefined.'],
+    // The zone would be the host's.
+    [{ kind: 'cron', expression: '@daily' }, 'the time zone must be a text, got undefined.'],
+  ])('refuses %j, which is no schedule', (schedule, message) => {
+    expect(() => nextDueAt(schedule as never, START, 'a')).toThrow(InvalidScheduleError)
+    expect(() => nextDueAt(schedule as never, START, 'a')).toThrow(`nextDueAt: ${message}`)
   })
 
   it('works before 1970', () => {

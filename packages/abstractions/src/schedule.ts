@@ -1,7 +1,7 @@
 import { type Check, findProblem, isAnything, isText, show } from './checks.ts'
 import { findCronProblem, nextCronTime } from './cron.ts'
 import { MAX_DURATION_MS, parseDuration } from './duration.ts'
-import { InvalidScheduleError } from './errors.ts'
+import { InvalidOptionsError, InvalidScheduleError } from './errors.ts'
 import { stableHash } from './stable-hash.ts'
 
 /** What slots there are. Frozen plain data that is the same as JSON. */
@@ -51,15 +51,30 @@ export function cron(expression: string, options: { readonly timeZone?: string }
 }
 
 /**
- * The first slot after `afterMs`, or `undefined` when there is none (for a cron from the year 3000 on).
+ * The first slot after `afterMs` (ms since the epoch), or `undefined` when there is none (for a cron from the year 3000 on).
  * Pure; always strictly greater than `afterMs`. An interval without `offsetMs` needs `workerName`.
+ *
+ * @throws InvalidScheduleError for what is no schedule, or an interval whose worker is not named; InvalidOptionsError for an
+ * `afterMs` that is no number, such as a `Date`.
  */
 export function nextDueAt(schedule: Schedule, afterMs: number, workerName?: string): number | undefined {
+  if (typeof afterMs !== 'number') {
+    throw new InvalidOptionsError(
+      `nextDueAt: afterMs must be a number of ms since the epoch, got ${show(afterMs)}. Of a Date pass getTime().`,
+    )
+  }
+  if (!looksLikeSchedule(schedule)) checkSchedule(schedule, 'nextDueAt')
   if (schedule.kind === 'cron') return nextCronTime(schedule.expression, schedule.timeZone, afterMs)
   const { periodMs } = schedule
   const offsetMs = intervalOffset(schedule, workerName)
   const next = (Math.floor((afterMs - offsetMs) / periodMs) + 1) * periodMs + offsetMs
   return next > afterMs && next <= MAX_DATE_MS ? next : undefined
+}
+
+/** As much of a check as takes no time, since managers ask for slot after slot. What does not look so fails `checkSchedule`. */
+function looksLikeSchedule(schedule: Schedule): boolean {
+  if (schedule?.kind === 'cron') return Boolean(schedule.expression && schedule.timeZone)
+  return schedule?.kind === 'every' && schedule.periodMs > 0
 }
 
 /**
