@@ -86,8 +86,82 @@ describe('ManualClock', () => {
   it('refuses to let time go backward', async () => {
     const clock = new ManualClock(1_000)
     await expect(clock.advance(-1)).rejects.toThrow(InvalidOptionsError)
-    await expect(clock.advance(Number.NaN)).rejects.toThrow('advance(NaN) must be 0 or more')
+    await expect(clock.advance(-1)).rejects.toThrow(
+      'ManualClock: advance(-1) must be a finite number of ms, 0 or more.',
+    )
     expect([clock.now(), clock.monotonicNow()]).toEqual([1_000, 0])
+  })
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, '5', new Date(0), undefined])(
+    'refuses %s where it needs a number of ms',
+    async (bad) => {
+      const ms = bad as number
+      const clock = new ManualClock(1_000)
+      await expect(clock.advance(ms)).rejects.toThrow(InvalidOptionsError)
+      for (const call of [() => clock.step(ms), () => clock.sleep(ms), () => new ManualClock(ms ?? (null as never))]) {
+        expect(call).toThrow(InvalidOptionsError)
+      }
+      expect([clock.now(), clock.monotonicNow()]).toEqual([1_000, 0])
+    },
+  )
+
+  it('says what it needs', () => {
+    expect(() => new ManualClock(new Date(0) as never)).toThrow(
+      'ManualClock: startMs must be a finite number of ms since the epoch, got an object. Of a Date pass getTime().',
+    )
+    expect(() => new ManualClock().step(Number.NaN)).toThrow('ManualClock: step(NaN) must be a finite number of ms.')
+  })
+
+  it('lets time pass for work that advances it while it is advanced', async () => {
+    const clock = new ManualClock(0)
+    const log: string[] = []
+    const work = async () => {
+      log.push(`begins ${clock.now()}`)
+      await clock.advance(500)
+      log.push(`ends ${clock.now()}`)
+    }
+    clock.setTimer(() => void work(), 100)
+    clock.setTimer(() => log.push(`amid ${clock.now()}`), 300)
+    clock.setTimer(() => log.push(`after ${clock.now()}`), 601)
+    await clock.advance(1_000)
+    expect(log).toEqual(['begins 100', 'amid 300', 'ends 600', 'after 601'])
+    expect([clock.now(), clock.monotonicNow()]).toEqual([1_000, 1_000])
+  })
+
+  it('never goes back when work advances it beyond the end', async () => {
+    const clock = new ManualClock(0)
+    let ended: number | undefined
+    const work = async () => {
+      await clock.advance(500)
+      ended = clock.now()
+    }
+    clock.setTimer(() => void work(), 900)
+    await clock.advance(1_000)
+    expect([clock.now(), ended]).toEqual([1_000, undefined])
+    await clock.advance(1_000)
+    expect([clock.now(), ended]).toEqual([2_000, 1_400])
+  })
+
+  it('lets the same time pass for two who advance it at a time', async () => {
+    const clock = new ManualClock(0)
+    const times: number[] = []
+    const advance = async (ms: number) => {
+      await clock.advance(ms)
+      times.push(clock.now())
+    }
+    await Promise.all([advance(500), advance(200), advance(500)])
+    expect(times).toEqual([200, 500, 500])
+  })
+
+  it('fails the advance in which a timer fails, and goes on in the next', async () => {
+    const clock = new ManualClock(0)
+    const failure = new Error('boom')
+    clock.setTimer(() => {
+      throw failure
+    }, 100)
+    await expect(clock.advance(1_000)).rejects.toBe(failure)
+    await clock.advance(400)
+    expect(clock.now()).toBe(500)
   })
 
   it("goes on under a test's fake timers", async () => {

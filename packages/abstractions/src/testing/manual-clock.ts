@@ -1,3 +1,4 @@
+import { show } from '../checks.ts'
 import type { Clock, TimerHandle } from '../clock.ts'
 import { InvalidOptionsError } from '../errors.ts'
 
@@ -16,9 +17,22 @@ export class ManualClock implements Clock {
   #wallOffsetMs: number
   #order = 0
   readonly #timers = new Set<ManualTimer>()
+  /** The calls of `advance` that have not come to their end. */
+  readonly #advances = new Set<{ readonly endsAt: number }>()
+  /** The step that is being taken: calls of `advance` that overlap take it together. */
+  #step: Promise<void> | undefined
 
-  /** `startMs`: the wall time at the start, in ms since the epoch. @default 2026-01-01T00:00:00Z */
+  /**
+   * `startMs`: the wall time at the start, in ms since the epoch. @default 2026-01-01T00:00:00Z
+   *
+   * @throws InvalidOptionsError for a `startMs` that is no finite number, such as a `Date`.
+   */
   constructor(startMs: number = Date.UTC(2026, 0, 1)) {
+    if (!Number.isFinite(startMs)) {
+      throw new InvalidOptionsError(
+        `ManualClock: startMs must be a finite number of ms since the epoch, got ${show(startMs)}. Of a Date pass getTime().`,
+      )
+    }
     this.#wallOffsetMs = startMs
   }
 
@@ -52,43 +66,69 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Lets `ms` pass: fires what comes due, and waits for what that sets off.
+   * Lets `ms` pass: fires what comes due, and waits for what that sets off. Calls that overlap, as that of a `doWork` which
+   * another has called, let the same time pass: each resolves `ms` after it was called.
    *
-   * @throws InvalidOptionsError for a negative `ms`, or none.
+   * @throws InvalidOptionsError for an `ms` that is negative, or no finite number.
    */
   async advance(ms: number): Promise<void> {
-    if (!(ms >= 0)) {
+    if (!Number.isFinite(ms) || ms < 0) {
       throw new InvalidOptionsError(
-        `ManualClock: advance(${ms}) must be 0 or more. Time only goes forward; step() sets the wall clock back.`,
+        `ManualClock: advance(${show(ms)}) must be a finite number of ms, 0 or more. Time only goes forward; step() sets the wall clock back.`,
       )
     }
-    await this.settle()
-    const end = this.#elapsedMs + ms
-    for (;;) {
-      const timer = this.#firstUntil(end)
-      if (!timer) break
-      this.#timers.delete(timer)
-      this.#elapsedMs = Math.max(this.#elapsedMs, timer.firesAt)
-      timer.callback()
-      await this.settle()
+    const advance = { endsAt: this.#elapsedMs + ms }
+    this.#advances.add(advance)
+    try {
+      while (this.#advances.has(advance)) {
+        this.#step ??= this.#takeStep()
+        await this.#step
+      }
+    } finally {
+      this.#advances.delete(advance)
     }
-    this.#elapsedMs = end
-    await this.settle()
   }
 
-  /** Steps the wall clock by `ms`, forward or back, as an administrator or a time server does. No timer fires. */
+  /**
+   * Steps the wall clock by `ms`, forward or back, as an administrator or a time server does. No timer fires.
+   *
+   * @throws InvalidOptionsError for an `ms` that is no finite number.
+   */
   step(ms: number): void {
+    checkMs('step', ms)
     this.#wallOffsetMs += ms
   }
 
-  /** Lets the machine sleep for `ms`: the wall clock goes on, timers stand still. */
+  /**
+   * Lets the machine sleep for `ms`: the wall clock goes on, timers stand still.
+   *
+   * @throws InvalidOptionsError for an `ms` that is no finite number.
+   */
   sleep(ms: number): void {
-    this.step(ms)
+    checkMs('sleep', ms)
+    this.#wallOffsetMs += ms
   }
 
   /** Waits until everything that can go on without time passing has gone on. */
   async settle(): Promise<void> {
     await new Promise<void>((resolve) => nextTurn(resolve))
+  }
+
+  /** To the next timer or, if none comes before, to the end of the next `advance`. */
+  async #takeStep(): Promise<void> {
+    await this.settle()
+    const end = Math.min(...Array.from(this.#advances, ({ endsAt }) => endsAt))
+    const timer = this.#firstUntil(end)
+    this.#elapsedMs = timer?.firesAt ?? end
+    if (timer) {
+      this.#step = undefined
+      this.#timers.delete(timer)
+      timer.callback()
+      return
+    }
+    for (const advance of this.#advances) if (advance.endsAt <= end) this.#advances.delete(advance)
+    await this.settle()
+    this.#step = undefined
   }
 
   #firstUntil(end: number): ManualTimer | undefined {
@@ -99,5 +139,11 @@ export class ManualClock implements Clock {
         first = timer
     }
     return first
+  }
+}
+
+function checkMs(call: string, ms: number): void {
+  if (!Number.isFinite(ms)) {
+    throw new InvalidOptionsError(`ManualClock: ${call}(${show(ms)}) must be a finite number of ms.`)
   }
 }
