@@ -163,6 +163,11 @@ describe('runOnce', () => {
     for (const options of [
       { kind: 'x' },
       { scheduledFor: 5 },
+      { scheduledFor: new Date('garbage') },
+      { lastSucceededAt: new Date('garbage') },
+      { services: null },
+      { services: 5 },
+      { services: [] },
       { missedSlots: -1 },
       { signal: {} },
       { clock: {} },

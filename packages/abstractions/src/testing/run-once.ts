@@ -1,6 +1,6 @@
 import { type IBackgroundWorker, giveLogger } from '../background-worker.ts'
 import { type Clock, systemClock } from '../clock.ts'
-import { checkOptions, hasMethods, isAnything, isOneOf, isWhole } from '../checks.ts'
+import { type Check, checkOptions, hasMethods, isOneOf, isWhole, show } from '../checks.ts'
 import { NotPeriodicError, RunCancelledError } from '../errors.ts'
 import { safeLogger } from '../safe-logger.ts'
 import type { Logger } from '../logger.ts'
@@ -42,12 +42,12 @@ export interface RunOnceOptions {
  */
 export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions = {}): Promise<RunRecord> {
   checkOptions('runOnce', options, {
-    services: isAnything,
+    services: isServices,
     logger: hasMethods('debug', 'info', 'warn', 'error'),
     kind: isOneOf('scheduled', 'catch-up', 'start', 'manual'),
-    scheduledFor: (value) => (value instanceof Date ? undefined : 'must be a Date.'),
+    scheduledFor: isDate,
     missedSlots: isWhole(0, Number.MAX_SAFE_INTEGER),
-    lastSucceededAt: (value) => (value instanceof Date ? undefined : 'must be a Date.'),
+    lastSucceededAt: isDate,
     signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal.'),
     clock: hasMethods('now', 'monotonicNow', 'setTimer', 'clearTimer'),
   })
@@ -89,6 +89,15 @@ export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions
   signal?.removeEventListener('abort', cancel)
   return run.record
 }
+
+const isServices: Check = (value) =>
+  (typeof value === 'object' && value !== null && !Array.isArray(value)) ||
+  hasMethods('createScope')(value) === undefined
+    ? undefined
+    : `must be an object of names and values, or a scope factory, got ${show(value)}.`
+
+const isDate: Check = (value) =>
+  value instanceof Date && !Number.isNaN(value.getTime()) ? undefined : 'must be a Date with a valid time.'
 
 function scopeFactoryOf(services: RunOnceOptions['services']): ServiceScopeFactory | undefined {
   if (services === undefined) return undefined
