@@ -98,12 +98,16 @@ describe('waitForRun', () => {
     expect(manager.listeners.size).toBe(0)
   })
 
-  it.each([{ timeout: 5 }, { timeoutMs: 0 }, { timeoutMs: 2 ** 31 }, { runId: 5 }, { outcome: '' }])(
-    'refuses the options %j',
-    async (options) => {
-      await expect(wait(new FakeManager(), options as never)).rejects.toThrow(/^waitForRun: /)
-    },
-  )
+  it.each([
+    { timeout: 5 },
+    { timeoutMs: 0 },
+    { timeoutMs: 2 ** 31 },
+    { runId: 5 },
+    { outcome: '' },
+    { outcome: 'succeded' },
+  ])('refuses the options %j', async (options) => {
+    await expect(wait(new FakeManager(), options as never)).rejects.toThrow(/^waitForRun: /)
+  })
 
   it('refuses a name that is not a text', async () => {
     await expect(wait(new FakeManager(), {}, 5 as never)).rejects.toThrow(

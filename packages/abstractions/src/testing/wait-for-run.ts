@@ -1,7 +1,7 @@
 import type { IBackgroundWorkerManager } from '../manager.ts'
 import type { RunOutcome, RunRecord } from '../run-record.ts'
 import { checkName } from '../call-checks.ts'
-import { checkOptions, isText, isWhole } from '../checks.ts'
+import { checkOptions, isOneOf, isText, isWhole } from '../checks.ts'
 
 /** What `waitForRun` takes. */
 export interface WaitForRunOptions {
@@ -17,7 +17,7 @@ export interface WaitForRunOptions {
  * Waits until a run of `worker` has its outcome and gives its record. A run that has finished already counts, so
  * nothing is lost between `trigger` and this call; the newest is given. Works with every manager.
  *
- * @throws Error when there is none within `timeoutMs`.
+ * @throws InvalidOptionsError; Error when there is none within `timeoutMs`.
  */
 export async function waitForRun(
   manager: IBackgroundWorkerManager,
@@ -27,7 +27,7 @@ export async function waitForRun(
   checkName('waitForRun', worker)
   checkOptions('waitForRun', options, {
     runId: isText,
-    outcome: isText,
+    outcome: isOneOf('succeeded', 'failed', 'aborted', 'skipped', 'missed', 'lost'),
     timeoutMs: isWhole(1, 2 ** 31 - 1, 'ms'),
   })
   const { runId, outcome, timeoutMs = 5_000 } = options
