@@ -9,6 +9,12 @@ export function checkOptions(subject: string, options: unknown, checks: Readonly
   if (problem !== undefined) throw new InvalidOptionsError(`${subject}: ${problem}`)
 }
 
+/** Refuses options of which one of these is not given. */
+export function checkGiven<T extends object>(subject: string, options: T, names: readonly (keyof T & string)[]): void {
+  const missing = names.filter((name) => options[name] === undefined)
+  if (missing.length > 0) throw new InvalidOptionsError(`${subject}: ${missing.join(', ')} must be given.`)
+}
+
 /** The first thing that is wrong with an options object, in words. */
 export function findProblem(options: unknown, checks: Readonly<Record<string, Check>>): string | undefined {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {

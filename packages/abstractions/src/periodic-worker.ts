@@ -1,6 +1,5 @@
 import { BackgroundWorkerBase, type IBackgroundWorker } from './background-worker.ts'
-import { checkOptions, isAnything, isFunction, isSlug } from './checks.ts'
-import { InvalidOptionsError } from './errors.ts'
+import { checkGiven, checkOptions, isAnything, isFunction, isSlug } from './checks.ts'
 import type { WorkerLogger } from './logger.ts'
 import { NO_POLICY, type PeriodicWorkerPolicy } from './policy.ts'
 import type { RunKind } from './run-record.ts'
@@ -78,8 +77,7 @@ export function periodicWorker(parts: PeriodicWorkerParts): IPeriodicBackgroundW
     policy: isAnything,
     doWork: isFunction,
   })
-  const missing = (['name', 'schedule', 'doWork'] as const).filter((part) => parts[part] === undefined)
-  if (missing.length > 0) throw new InvalidOptionsError(`periodicWorker: ${missing.join(', ')} must be given.`)
+  checkGiven('periodicWorker', parts, ['name', 'schedule', 'doWork'])
   return new FunctionWorker(parts)
 }
 

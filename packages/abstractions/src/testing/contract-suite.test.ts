@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { InvalidOptionsError } from '../errors.ts'
 import { type ContractDeviation, type ContractGroup, collectContract } from './contract-suite.ts'
 import { managerContract } from './manager-contract.ts'
+import { manualClockContract } from './manual-clock-contract.ts'
 
 class Subject {
   readonly ended: Subject[]
@@ -115,5 +117,25 @@ describe('managerContract', () => {
     [{ deviations: [{ reason: 'so', tests: ['flies'] }] }, 'A deviation names a test that does not exist: "flies".'],
   ])('refuses %j', (bad, message) => {
     expect(() => managerContract({ ...options, ...(bad as object) })).toThrow(message)
+  })
+
+  it.each([[{}], [[null]], [['flies']], [[{ reason: 'so' }]], [[{ tests: [] }]], [[{ reason: 'so', tests: 'flies' }]]])(
+    'refuses the deviations %j',
+    (deviations) => {
+      const call = () => managerContract({ ...options, deviations: deviations as never })
+      expect(call).toThrow(InvalidOptionsError)
+      expect(call).toThrow('managerContract: "deviations" must be an array of objects, each with a reason')
+    },
+  )
+
+  it('refuses options of which one is missing', () => {
+    expect(() => managerContract({} as never)).toThrow(InvalidOptionsError)
+    expect(() => managerContract({} as never)).toThrow(
+      'managerContract: runner, createManager, shortPeriodMs must be given.',
+    )
+    expect(() => managerContract({ ...options, shortPeriodMs: undefined as never })).toThrow(
+      'managerContract: shortPeriodMs must be given.',
+    )
+    expect(() => manualClockContract({} as never)).toThrow('manualClockContract: runner, createManager must be given.')
   })
 })

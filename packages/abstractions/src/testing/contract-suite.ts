@@ -1,3 +1,5 @@
+import type { Check } from '../checks.ts'
+
 /** The two functions of a test runner that a suite needs; those of vitest, jest and node:test fit. */
 export interface ContractRunner {
   describe(title: string, body: () => void): unknown
@@ -10,6 +12,20 @@ export interface ContractDeviation {
   readonly reason: string
   /** The exact titles of the tests that are left out. */
   readonly tests: readonly string[]
+}
+
+/** Deviations that have their parts: `collectContract` looks at what they say. */
+export const areDeviations: Check = (value) =>
+  Array.isArray(value) && value.every(isDeviation)
+    ? undefined
+    : 'must be an array of objects, each with a reason (a text) and tests (an array of titles).'
+
+function isDeviation(value: Partial<ContractDeviation> | null | undefined): boolean {
+  return (
+    typeof value?.reason === 'string' &&
+    Array.isArray(value.tests) &&
+    value.tests.every((title) => typeof title === 'string')
+  )
 }
 
 /** The tests of one promise. A title is a fact in the present tense and is there once in its suite. */

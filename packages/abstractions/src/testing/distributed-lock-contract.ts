@@ -1,6 +1,6 @@
-import { checkOptions, hasMethods, isAnything, isFunction, isWhole } from '../checks.ts'
+import { checkGiven, checkOptions, hasMethods, isFunction, isWhole } from '../checks.ts'
 import type { IDistributedLock } from '../distributed-lock.ts'
-import { type ContractDeviation, type ContractRunner, collectContract } from './contract-suite.ts'
+import { type ContractDeviation, type ContractRunner, areDeviations, collectContract } from './contract-suite.ts'
 import { locks } from './distributed-lock-contract/locks.ts'
 import { losses } from './distributed-lock-contract/losses.ts'
 import { slotClaims } from './distributed-lock-contract/slot-claims.ts'
@@ -30,7 +30,7 @@ export interface DistributedLockContractOptions<Lock extends IDistributedLock> {
 /**
  * The suite that defines a distributed lock: what a manager relies on. Each test waits for facts and not for time.
  *
- * @throws Error for a deviation without a reason, or one that names a test that does not exist.
+ * @throws InvalidOptionsError; Error for a deviation without a reason, or one that names a test that does not exist.
  */
 export function distributedLockContract<Lock extends IDistributedLock>(
   options: DistributedLockContractOptions<Lock>,
@@ -42,8 +42,9 @@ export function distributedLockContract<Lock extends IDistributedLock>(
     leaseMs: isWhole(1, 60_000, 'ms'),
     advance: isFunction,
     cleanUp: isFunction,
-    deviations: isAnything,
+    deviations: areDeviations,
   })
+  checkGiven('distributedLockContract', options, ['runner', 'createLock', 'lose'])
   const { createLock, lose, leaseMs = 1, cleanUp = () => {} } = options
   const advance = options.advance ?? ((ms) => new Promise((resolve) => globalThis.setTimeout(resolve, ms)))
   collectContract({

@@ -1,8 +1,8 @@
-import { checkOptions, hasMethods, isAnything, isFunction, isWhole } from '../checks.ts'
+import { checkGiven, checkOptions, hasMethods, isFunction, isWhole } from '../checks.ts'
 import { InvalidOptionsError } from '../errors.ts'
 import type { IBackgroundWorkerManager } from '../manager.ts'
 import type { ManagerOptions } from '../manager-options.ts'
-import { type ContractDeviation, type ContractRunner, collectContract } from './contract-suite.ts'
+import { type ContractDeviation, type ContractRunner, areDeviations, collectContract } from './contract-suite.ts'
 import { aborts } from './manager-contract/aborts.ts'
 import { calls } from './manager-contract/calls.ts'
 import { failures } from './manager-contract/failures.ts'
@@ -45,7 +45,7 @@ export interface ManagerContractOptions<Manager extends IBackgroundWorkerManager
  * The suite that defines a manager: what every manager promises, as tests of which each waits for facts and not for
  * time. It knows no test runner and takes one.
  *
- * @throws Error for a deviation without a reason, or one that names a test that does not exist.
+ * @throws InvalidOptionsError; Error for a deviation without a reason, or one that names a test that does not exist.
  */
 export function managerContract<Manager extends IBackgroundWorkerManager>(
   options: ManagerContractOptions<Manager>,
@@ -57,8 +57,9 @@ export function managerContract<Manager extends IBackgroundWorkerManager>(
     advance: isFunction,
     minPeriodMs: isWhole(1, 60_000, 'ms'),
     cleanUp: isFunction,
-    deviations: isAnything,
+    deviations: areDeviations,
   })
+  checkGiven('managerContract', options, ['runner', 'createManager', 'shortPeriodMs'])
   const { createManager, shortPeriodMs, advance = wait, minPeriodMs = 1, cleanUp = () => {} } = options
   if (shortPeriodMs < minPeriodMs) throw new InvalidOptionsError('managerContract: shortPeriodMs is below minPeriodMs.')
   collectContract({

@@ -1,6 +1,6 @@
-import { checkOptions, hasMethods, isAnything, isFunction } from '../checks.ts'
+import { checkGiven, checkOptions, hasMethods, isFunction } from '../checks.ts'
 import type { IBackgroundWorkerManager } from '../manager.ts'
-import { type ContractDeviation, type ContractRunner, collectContract } from './contract-suite.ts'
+import { type ContractDeviation, type ContractRunner, areDeviations, collectContract } from './contract-suite.ts'
 import { ClockApplication, type ManualClockManagerOptions } from './manual-clock-contract/clock-application.ts'
 import { clockSteps } from './manual-clock-contract/clock-steps.ts'
 import { clockLateness } from './manual-clock-contract/lateness.ts'
@@ -23,7 +23,7 @@ export interface ManualClockContractOptions<Manager extends IBackgroundWorkerMan
  * The part of the contract that needs time travel: months, daylight saving, sleeping machines, clocks that are set.
  * For managers that take a `Clock`; each test has a clock of its own.
  *
- * @throws Error for a deviation without a reason, or one that names a test that does not exist.
+ * @throws InvalidOptionsError; Error for a deviation without a reason, or one that names a test that does not exist.
  */
 export function manualClockContract<Manager extends IBackgroundWorkerManager>(
   options: ManualClockContractOptions<Manager>,
@@ -32,8 +32,9 @@ export function manualClockContract<Manager extends IBackgroundWorkerManager>(
     runner: hasMethods('describe', 'it'),
     createManager: isFunction,
     cleanUp: isFunction,
-    deviations: isAnything,
+    deviations: areDeviations,
   })
+  checkGiven('manualClockContract', options, ['runner', 'createManager'])
   const { createManager, cleanUp = () => {} } = options
   collectContract({
     groups: [clockIntervals, clockCrons, clockLateness, clockSteps, timeLimits],
