@@ -1,8 +1,60 @@
 import { describe, expect, it } from 'vitest'
+import type { LockHold, LockRefusal, LockRequest } from '../distributed-lock.ts'
 import { InvalidOptionsError } from '../errors.ts'
+import { InProcessLock } from '../in-process-lock.ts'
 import { distributedLockContract } from './distributed-lock-contract.ts'
+import { ManualClock } from './manual-clock.ts'
+
+/** A lock that is lost when its lease is over, as nothing renews it. */
+class UnrenewedLock extends InProcessLock {
+  readonly leaseMs: number
+  readonly #clock: ManualClock
+
+  constructor(clock: ManualClock, leaseMs: number) {
+    super({ clock })
+    this.#clock = clock
+    this.leaseMs = leaseMs
+  }
+
+  override async acquire(request: LockRequest): Promise<LockHold | LockRefusal> {
+    const answer = await super.acquire(request)
+    if (answer.kind === 'held') this.#clock.setTimer(() => this.lose(request.worker), this.leaseMs)
+    return answer
+  }
+}
 
 describe('distributedLockContract', () => {
+  /** The test of the lease, of a lock with this one that nothing renews. */
+  function testOfLease(ownLeaseMs: number, options: { readonly leaseMs?: number } = {}): () => Promise<void> {
+    const clock = new ManualClock()
+    const lock = new UnrenewedLock(clock, ownLeaseMs)
+    const tests = new Map<string, () => Promise<void>>()
+    distributedLockContract({
+      runner: { describe: (_title, body) => body(), it: (title, body) => tests.set(title, body) },
+      createLock: () => lock,
+      lose: () => lock.lose('sweep'),
+      advance: (ms) => clock.advance(ms),
+      ...options,
+    })
+    return tests.get('is held for longer than its lease while its run goes on') as () => Promise<void>
+  }
+
+  it.each([{}, { leaseMs: 20_000 }])('finds a lock that does not renew its lease, with %j', async (options) => {
+    await expect(testOfLease(20_000, options)()).rejects.toThrow('sweep.m-2 is not refused')
+  })
+
+  it('refuses a leaseMs that is below that of the lock', async () => {
+    const test = testOfLease(20_000, { leaseMs: 1_000 })
+    await expect(test()).rejects.toThrow(InvalidOptionsError)
+    await expect(test()).rejects.toThrow('"leaseMs" is 1000, but that of the lock is 20000')
+  })
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, -1, 60_001])('refuses a lock whose lease is %d', async (leaseMs) => {
+    await expect(testOfLease(leaseMs)()).rejects.toThrow(
+      `distributedLockContract: leaseMs of the lock must be a number from 0 to 60000, got ${leaseMs}.`,
+    )
+  })
+
   it('refuses options of which one is missing, and deviations that are none', () => {
     expect(() => distributedLockContract({} as never)).toThrow(InvalidOptionsError)
     expect(() => distributedLockContract({} as never)).toThrow(

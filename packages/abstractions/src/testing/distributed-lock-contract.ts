@@ -4,7 +4,11 @@ import { type ContractDeviation, type ContractRunner, areDeviations, collectCont
 import { locks } from './distributed-lock-contract/locks.ts'
 import { losses } from './distributed-lock-contract/losses.ts'
 import { slotClaims } from './distributed-lock-contract/slot-claims.ts'
-import { type ContractLockOptions, LockApplication } from './distributed-lock-contract/lock-application.ts'
+import {
+  type ContractLockOptions,
+  LockApplication,
+  MAX_LEASE_MS,
+} from './distributed-lock-contract/lock-application.ts'
 
 /** What `distributedLockContract` takes. */
 export interface DistributedLockContractOptions<Lock extends IDistributedLock> {
@@ -17,7 +21,10 @@ export interface DistributedLockContractOptions<Lock extends IDistributedLock> {
   readonly createLock: (options: ContractLockOptions) => Lock | Promise<Lock>
   /** Makes a worker's lock be lost as it is lost in life: its holder can not renew it, or the store has forgotten it. */
   readonly lose: (lock: Lock, worker: string, options: ContractLockOptions) => unknown
-  /** How long a lock lasts that is not renewed, in ms; the suite holds one for longer. @default 1 */
+  /**
+   * How long a lock lasts that is not renewed, in ms, at most 60_000; not below the lock's own `leaseMs`. The suite holds one
+   * for 2.5 times as long. @default the lock's own `leaseMs`
+   */
   readonly leaseMs?: number
   /** Lets time pass: moves a manual clock, or waits. @default waits */
   readonly advance?: (ms: number) => unknown
@@ -39,13 +46,13 @@ export function distributedLockContract<Lock extends IDistributedLock>(
     runner: hasMethods('describe', 'it'),
     createLock: isFunction,
     lose: isFunction,
-    leaseMs: isWhole(1, 60_000, 'ms'),
+    leaseMs: isWhole(1, MAX_LEASE_MS, 'ms'),
     advance: isFunction,
     cleanUp: isFunction,
     deviations: areDeviations,
   })
   checkGiven('distributedLockContract', options, ['runner', 'createLock', 'lose'])
-  const { createLock, lose, leaseMs = 1, cleanUp = () => {} } = options
+  const { createLock, lose, leaseMs, cleanUp = () => {} } = options
   const advance = options.advance ?? ((ms) => new Promise((resolve) => globalThis.setTimeout(resolve, ms)))
   collectContract({
     groups: [locks, losses, slotClaims],

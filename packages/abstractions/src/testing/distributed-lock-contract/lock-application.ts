@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { isNumber } from '../../checks.ts'
 import type { IDistributedLock, LockHold, LockRefusal, SlotToClaim } from '../../distributed-lock.ts'
+import { InvalidOptionsError } from '../../errors.ts'
 
 /** What a lock of the suite is made with. */
 export interface ContractLockOptions {
@@ -12,7 +14,7 @@ export interface ContractLockOptions {
 export interface LockApplicationParts {
   readonly createLock: (options: ContractLockOptions) => IDistributedLock | Promise<IDistributedLock>
   readonly lose: (lock: IDistributedLock, worker: string, options: ContractLockOptions) => unknown
-  readonly leaseMs: number
+  readonly leaseMs: number | undefined
   readonly advance: (ms: number) => unknown
   readonly cleanUp: (lock: IDistributedLock, options: ContractLockOptions) => unknown
 }
@@ -31,10 +33,6 @@ export class LockApplication {
 
   constructor(parts: LockApplicationParts) {
     this.#parts = parts
-  }
-
-  get leaseMs(): number {
-    return this.#parts.leaseMs
   }
 
   /** The lock of one more process. */
@@ -75,6 +73,19 @@ export class LockApplication {
     await this.#parts.lose(lock, worker, this.#options)
   }
 
+  /** Lets so much time pass that what this lock gives has expired, unless it is renewed or does not expire. */
+  async passLease({ leaseMs = 0 }: IDistributedLock): Promise<void> {
+    const problem = isNumber(0, MAX_LEASE_MS)(leaseMs)
+    if (problem !== undefined) throw new InvalidOptionsError(`distributedLockContract: leaseMs of the lock ${problem}`)
+    const givenMs = this.#parts.leaseMs ?? leaseMs
+    if (givenMs < leaseMs) {
+      throw new InvalidOptionsError(
+        `distributedLockContract: "leaseMs" is ${givenMs}, but that of the lock is ${leaseMs}, so none would be held for longer. Leave it out.`,
+      )
+    }
+    await this.pass(2.5 * givenMs)
+  }
+
   async pass(ms: number): Promise<void> {
     await this.#parts.advance(ms)
   }
@@ -92,6 +103,9 @@ export class LockApplication {
     for (const { lock, options } of this.#locks) await this.#parts.cleanUp(lock, options)
   }
 }
+
+/** The longest lease of a lock that the suite waits for, in ms. */
+export const MAX_LEASE_MS = 60_000
 
 const STEP_MS = 20
 const MOST_WAIT_MS = 20_000

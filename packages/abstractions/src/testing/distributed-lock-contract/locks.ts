@@ -74,7 +74,7 @@ export const locks: ContractGroup<LockApplication> = {
     async 'is held for longer than its lease while its run goes on'(app) {
       const [one, other] = await app.createTwo()
       const hold = await app.hold(one, 'sweep.m-1')
-      await app.pass(2.5 * app.leaseMs)
+      await app.passLease(one)
       assert.equal((await app.refusal(other, 'sweep.m-2')).blockedBy, 'sweep.m-1')
       assert.equal(hold.signal.aborted, false)
     },
