@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { InvalidOptionsError } from '../errors.ts'
 import { type ContractDeviation, type ContractGroup, collectContract } from './contract-suite.ts'
 import { managerContract } from './manager-contract.ts'
+import { TestApplication } from './manager-contract/test-application.ts'
 import { manualClockContract } from './manual-clock-contract.ts'
 
 class Subject {
@@ -137,5 +138,30 @@ describe('managerContract', () => {
       'managerContract: shortPeriodMs must be given.',
     )
     expect(() => manualClockContract({} as never)).toThrow('manualClockContract: runner, createManager must be given.')
+  })
+})
+
+describe('TestApplication', () => {
+  it('stops every manager and hands it over, also when one can not be stopped, and fails with that', async () => {
+    const failure = new Error('it does not stop')
+    const stopped: unknown[] = []
+    const cleanedUp: unknown[] = []
+    const application = new TestApplication({
+      createManager: () => {
+        const manager = {
+          async stop(): Promise<void> {
+            if (stopped.push(manager) === 1) throw failure
+          },
+        }
+        return manager as never
+      },
+      advance: () => {},
+      cleanUp: (manager) => void cleanedUp.push(manager),
+      shortPeriodMs: 50,
+      minPeriodMs: 1,
+    })
+    const managers = [await application.create(), await application.create()]
+    await expect(application.end()).rejects.toBe(failure)
+    expect([stopped, cleanedUp]).toEqual([managers, managers])
   })
 })

@@ -80,20 +80,22 @@ function checkTitles(groups: readonly ContractGroup<never>[], leftOut: ReadonlyS
 }
 
 /** What goes wrong after a failed test must not hide why it failed. */
-async function runTest<Subject extends ContractSubject>(
+function runTest<Subject extends ContractSubject>(
   test: (subject: Subject) => Promise<void>,
   subject: Subject,
 ): Promise<void> {
-  let failure: { readonly error: unknown } | undefined
-  try {
-    await test(subject)
-  } catch (error) {
-    failure = { error }
+  return callEach([() => test(subject), () => subject.end()])
+}
+
+/** Calls each when the one before has settled, whether that failed or not, and then throws the first failure. */
+export async function callEach(calls: readonly (() => unknown)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const call of calls) {
+    try {
+      await call()
+    } catch (error) {
+      failures.push(error)
+    }
   }
-  try {
-    await subject.end()
-  } catch (error) {
-    failure ??= { error }
-  }
-  if (failure) throw failure.error
+  if (failures.length > 0) throw failures[0]
 }

@@ -3,6 +3,7 @@ import type { LockHold, LockRefusal, LockRequest } from '../distributed-lock.ts'
 import { InvalidOptionsError } from '../errors.ts'
 import { InProcessLock } from '../in-process-lock.ts'
 import { distributedLockContract } from './distributed-lock-contract.ts'
+import { LockApplication } from './distributed-lock-contract/lock-application.ts'
 import { ManualClock } from './manual-clock.ts'
 
 /** A lock that is lost when its lease is over, as nothing renews it. */
@@ -63,5 +64,33 @@ describe('distributedLockContract', () => {
     expect(() => distributedLockContract({ deviations: {} } as never)).toThrow(
       'distributedLockContract: "deviations" must be an array of objects',
     )
+  })
+})
+
+describe('LockApplication', () => {
+  it('releases every hold and hands every lock over, also when one can not be released, and fails with that', async () => {
+    const failure = new Error('it can not be released')
+    const released: string[] = []
+    const cleanedUp: unknown[] = []
+    const lock = {
+      async acquire({ runId }: LockRequest): Promise<LockHold> {
+        const release = async () => {
+          if (released.push(runId) === 1) throw failure
+        }
+        return { kind: 'held', signal: new AbortController().signal, release }
+      },
+    }
+    const application = new LockApplication({
+      createLock: () => lock,
+      lose: () => {},
+      leaseMs: undefined,
+      advance: () => {},
+      cleanUp: (given) => void cleanedUp.push(given),
+    })
+    await application.createLock()
+    await application.hold(lock, 'sweep.m-1')
+    await application.hold(lock, 'digest.m-1')
+    await expect(application.end()).rejects.toBe(failure)
+    expect([released, cleanedUp]).toEqual([['sweep.m-1', 'digest.m-1'], [lock]])
   })
 })

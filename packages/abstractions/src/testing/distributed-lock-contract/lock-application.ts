@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { isNumber } from '../../checks.ts'
 import type { IDistributedLock, LockHold, LockRefusal, SlotToClaim } from '../../distributed-lock.ts'
 import { InvalidOptionsError } from '../../errors.ts'
+import { callEach } from '../contract-suite.ts'
 
 /** What a lock of the suite is made with. */
 export interface ContractLockOptions {
@@ -99,8 +100,14 @@ export class LockApplication {
   }
 
   async end(): Promise<void> {
-    for (const hold of this.#holds) await hold.release()
-    for (const { lock, options } of this.#locks) await this.#parts.cleanUp(lock, options)
+    await callEach([
+      ...this.#holds.map((hold) => () => hold.release()),
+      ...this.#locks.map(
+        ({ lock, options }) =>
+          () =>
+            this.#parts.cleanUp(lock, options),
+      ),
+    ])
   }
 }
 

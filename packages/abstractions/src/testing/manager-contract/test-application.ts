@@ -9,6 +9,7 @@ import type { ManagerOptions } from '../../manager-options.ts'
 import type { RunRecord } from '../../run-record.ts'
 import { type Schedule, cron, every } from '../../schedule.ts'
 import type { WorkerStatus } from '../../worker-status.ts'
+import { callEach } from '../contract-suite.ts'
 import { type LogLine, RecordingLogger } from '../recording-logger.ts'
 import { Gate, type ProbeParts, ProbeWorker } from './probe-worker.ts'
 import { checkRecord, checkStatus } from './shapes.ts'
@@ -253,11 +254,13 @@ export class TestApplication {
     return this.logger.lines.filter(({ data }) => 'err' in data && data.worker === worker)
   }
 
-  /** Lets everything pass that was held up, stops the managers and hands them to the one who made them. */
+  /** Lets everything pass that was held up, stops all managers and hands them to the one who made them. */
   async end(): Promise<void> {
     for (const gate of this.#gates) gate.open()
-    for (const manager of this.#managers) await this.stop(manager, { timeoutMs: this.periodMs })
-    for (const manager of this.#managers) await this.#parts.cleanUp(manager)
+    await callEach([
+      ...this.#managers.map((manager) => () => this.stop(manager, { timeoutMs: this.periodMs })),
+      ...this.#managers.map((manager) => () => this.#parts.cleanUp(manager)),
+    ])
   }
 
   get #stepMs(): number {
