@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { InvalidOptionsError } from './errors.ts'
 import { InProcessLock } from './in-process-lock.ts'
 import { distributedLockContract } from './testing/distributed-lock-contract.ts'
@@ -46,6 +46,22 @@ describe('InProcessLock', () => {
     expect(await lock.acquire({ worker: 'w', runId: 'w.1000', slot })).toEqual({ kind: 'refused' })
     await clock.advance(1)
     expect(await lock.acquire({ worker: 'w', runId: 'w.1000', slot })).toMatchObject({ kind: 'held' })
+  })
+
+  it('forgets the claims of workers that claim nothing any more', async () => {
+    const set = vi.spyOn(Map.prototype, 'set')
+    onTestFinished(() => set.mockRestore())
+    const clock = new ManualClock()
+    const lock = new InProcessLock({ clock })
+    const claim = async (worker: string) => {
+      const answer = await lock.acquire({ worker, runId: `${worker}.1000`, slot })
+      if (answer.kind === 'held') await answer.release()
+    }
+    for (let index = 0; index < 1_000; index++) await claim(`once-${index}`)
+    await clock.advance(600_300)
+    await claim('w')
+    const maps = new Set(set.mock.contexts as Map<unknown, unknown>[])
+    expect([...maps].filter((map) => map.has('w')).map(({ size }) => size)).toEqual([1])
   })
 
   it('says whether there was a lock to lose', async () => {

@@ -10,6 +10,9 @@ import {
 } from './distributed-lock.ts'
 import { LeaseLostError } from './errors.ts'
 
+/** How often claims that have expired are looked for, in ms. They expire in no order, as each slot has a window of its own. */
+const FORGET_EVERY_MS = 60_000
+
 /** What the in-process lock takes. */
 export interface InProcessLockOptions {
   /** How long a claim outlives the time in which its slot may start, in ms. @default 600_000 (10 min) */
@@ -28,6 +31,8 @@ export class InProcessLock implements IDistributedLock {
   readonly #holds = new Map<string, InProcessHold>()
   /** By worker and slot: when the claim expires, on the monotonic clock. */
   readonly #claims = new Map<string, Map<number, number>>()
+  /** When expired claims are looked for, on the monotonic clock. */
+  #forgetsAt = 0
 
   /** @throws InvalidOptionsError */
   constructor(options: InProcessLockOptions = {}) {
@@ -60,12 +65,21 @@ export class InProcessLock implements IDistributedLock {
 
   #claim(worker: string, { dueAt, startableForMs }: SlotToClaim): boolean {
     const now = this.#clock.monotonicNow()
+    if (now >= this.#forgetsAt) this.#forgetExpired(now)
     const claims = this.#claims.get(worker) ?? new Map<number, number>()
     this.#claims.set(worker, claims)
-    for (const [claimed, expiresAt] of claims) if (expiresAt <= now) claims.delete(claimed)
-    if (claims.has(dueAt)) return false
+    if ((claims.get(dueAt) ?? now) > now) return false
     claims.set(dueAt, now + startableForMs + this.#slotClaimTtlMs)
     return true
+  }
+
+  /** Of all workers: one that was removed claims nothing any more. */
+  #forgetExpired(now: number): void {
+    this.#forgetsAt = now + FORGET_EVERY_MS
+    for (const [worker, claims] of this.#claims) {
+      for (const [dueAt, expiresAt] of claims) if (expiresAt <= now) claims.delete(dueAt)
+      if (claims.size === 0) this.#claims.delete(worker)
+    }
   }
 }
 

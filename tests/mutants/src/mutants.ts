@@ -237,8 +237,9 @@ export const mutants: readonly Mutant[] = [
     'a late release frees the lock of another': [
       ['if (this.#holds.get(worker) === hold) this.#holds.delete(worker)', 'this.#holds.delete(worker)'],
     ],
-    'a locked slot can be claimed again': [['    if (claims.has(dueAt)) return false\n', '']],
+    'a locked slot can be claimed again': [['    if ((claims.get(dueAt) ?? now) > now) return false\n', '']],
     'the claim of a lock ends before its window': [['now + startableForMs + this', 'now + this']],
+    'the claims of removed workers are kept': [['if (now >= this.#forgetsAt) this', 'if (now < 0) this']],
   }),
   ...mutantsOf(`${defaultManager}/src/default-background-worker-manager.ts`, [contract, time], {
     'a pause owes its slots': [
