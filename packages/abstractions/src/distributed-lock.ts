@@ -25,8 +25,9 @@ export interface IDistributedLock {
   acquire(request: LockRequest): Promise<LockHold | LockRefusal>
 
   /**
-   * Resolves when the store answers, and rejects when it does not. A manager that could not reach the lock asks every 5 s:
-   * without it, it finds out with the next slot that the lock is back.
+   * Resolves when locks can be granted, and rejects while they can not: it needs of the store what `acquire` needs, so a store
+   * that answers and takes no writes rejects. A manager that could not reach the lock asks every 5 s: without it, it finds out
+   * with the next slot that the lock is back.
    */
   ping?(): Promise<void>
 }

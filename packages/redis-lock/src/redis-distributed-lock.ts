@@ -18,6 +18,9 @@ import { type MutexClient, WorkerMutex } from './worker-mutex.ts'
 /** How often a lock is tried to be taken that is free when one looks, and then is not. */
 const ATTEMPTS = 3
 
+/** A script and a write, as a claim is: a Redis that is full, read-only or without its replicas answers a PING all the same. */
+const TRY_TO_WRITE = `redis.call('SET', KEYS[1], '', 'PX', 1)`
+
 /**
  * The distributed lock on Redis. The lock of a worker is a key with a lease, kept by redis-semaphore and renewed while the
  * run goes on; the claim of a slot is another key. Dispose it after the managers that use it.
@@ -57,9 +60,9 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
 
   async #acquire({ worker, runId, slot }: LockRequest): Promise<LockHold | LockRefusal> {
     if (this.#disposed) throw new StoreUnavailableError('The Redis lock is disposed, so it locks nothing.')
-    const lockKey = this.#key('lock', worker)
+    const lockKey = this.#key(`lock:${worker}`)
     if (!slot) return this.#take(worker, runId, lockKey)
-    const request = { slot, lockKey, claimKey: `${this.#key('claim', worker)}:${slot.dueAt}` }
+    const request = { slot, lockKey, claimKey: this.#key(`claim:${worker}:${slot.dueAt}`) }
     return this.#claims.withToken(worker, slot.dueAt, async (token) => {
       let answer = await this.#claims.claim(request, token)
       if (answer.kind === 'locked' && (await this.#removeLeftover(answer.holder, lockKey))) {
@@ -72,7 +75,7 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
 
   /** @throws StoreUnavailableError */
   async ping(): Promise<void> {
-    await this.#connection.send((client) => client.ping())
+    await this.#connection.send((client) => client.eval(TRY_TO_WRITE, 1, this.#key('ping')))
   }
 
   /**
@@ -151,8 +154,8 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
   }
 
   /** The braces keep an application in one slot of a Redis Cluster. */
-  #key(kind: 'lock' | 'claim', worker: string): string {
-    return `{${this.#options.applicationName}}:${kind}:${worker}`
+  #key(name: string): string {
+    return `{${this.#options.applicationName}}:${name}`
   }
 }
 

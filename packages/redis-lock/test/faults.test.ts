@@ -1,5 +1,6 @@
-import { StoreUnavailableError } from '@background-workers/abstractions'
-import { RecordingLogger } from '@background-workers/abstractions/testing'
+import { StoreUnavailableError, every, periodicWorker } from '@background-workers/abstractions'
+import { ManualClock, RecordingLogger } from '@background-workers/abstractions/testing'
+import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
 import type { Redis } from 'ioredis'
 import { TestProcess } from 'test-process'
 import { type RedisServer, type TcpProxy, sharedRedis, startRedis, startTcpProxy } from 'test-redis'
@@ -313,6 +314,8 @@ describe('a process that stands still for longer than its lease', () => {
   })
 })
 
+type Command = Parameters<RedisServer['cli']>
+
 describe('a Redis', () => {
   let server: RedisServer
   beforeEach(async () => {
@@ -340,6 +343,56 @@ describe('a Redis', () => {
     await expect(hold(lock, slotRun, slot)).rejects.toThrow(/^Redis at 127\.0\.0\.1:\d+ refuses \(OOM/)
     await server.cli('config', 'set', 'maxmemory', '0')
     await hold(lock, slotRun, slot)
+  })
+
+  it.each<[string, Command, Command, string]>([
+    ['is full', ['config', 'set', 'maxmemory', '1'], ['config', 'set', 'maxmemory', '0'], 'OOM'],
+    ['is a read-only replica', ['replicaof', '127.0.0.1', '1'], ['replicaof', 'no', 'one'], 'READONLY'],
+    [
+      'lacks its replicas',
+      ['config', 'set', 'min-replicas-to-write', '1'],
+      ['config', 'set', 'min-replicas-to-write', '0'],
+      'NOREPLICAS',
+    ],
+    [
+      'allows no scripts',
+      ['acl', 'setuser', 'default', '-@scripting'],
+      ['acl', 'setuser', 'default', '+@scripting'],
+      'NOPERM',
+    ],
+  ])('that %s refuses a ping as it refuses a lock', async (_, breaks, mends, why) => {
+    const lock = locks.create({ connection: server.url, commandTimeoutMs: 3_000 })
+    await lock.ping()
+    await server.cli(...breaks)
+    await expect(lock.ping()).rejects.toThrow(why)
+    await expect(hold(lock, slotRun, slot)).rejects.toThrow(StoreUnavailableError)
+    await server.cli(...mends)
+    await until(() =>
+      lock.ping().then(
+        () => true,
+        () => false,
+      ),
+    )
+    await hold(lock, slotRun, slot)
+  })
+
+  it('that answers and takes no writes is one outage to a manager, told once', async () => {
+    const clock = new ManualClock()
+    const lock = locks.create({ connection: server.url })
+    const ping = vi.spyOn(lock, 'ping')
+    await using manager = new DefaultBackgroundWorkerManager({ clock, distributedLock: lock })
+    const events: string[] = []
+    manager.on('store-lost', () => events.push('lost'))
+    manager.on('store-restored', () => events.push('restored'))
+    await manager.add(periodicWorker({ name: 'sweep', schedule: every('10m', { offset: 0 }), doWork() {} }))
+    await manager.start()
+    await server.cli('config', 'set', 'maxmemory', '1')
+    await clock.advance(600_000)
+    await until(async () => {
+      await clock.advance(1_000)
+      return ping.mock.calls.length > 3
+    })
+    expect(events).toEqual(['lost'])
   })
 
   it('that has forgotten its scripts, as after a restart, disturbs nobody', async () => {
