@@ -56,6 +56,12 @@ export interface LockHold {
   readonly signal: AbortSignal
   /** Gives the lock back once the run has settled. A second call shares the first one. Never rejects: a lock that can not be given back expires. */
   release(): Promise<void>
+  /**
+   * Nobody waits for this run any more: its `doWork` itself waits for the manager to stop, or the stop has given up on it. It
+   * goes on and its lock is renewed as before; `release` comes if it ever settles. A lock that waits for its runs, as in a
+   * dispose, needs it: it must not wait for this one. May be called again.
+   */
+  leave?(): void
 }
 
 /** The lock is held, or the slot was claimed before. */

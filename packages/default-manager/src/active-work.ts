@@ -73,6 +73,13 @@ export interface RunStart {
   readonly cause?: string | undefined
 }
 
+/** The lock of a run. */
+interface RunLock {
+  readonly giveBack: () => void
+  /** Nobody waits for the run any more. */
+  readonly leave: () => void
+}
+
 /** The guard: per worker name at most one work is active, waiting or running, across remove and add too. */
 export class ActiveWork {
   readonly #parts: ActiveWorkParts
@@ -164,7 +171,7 @@ export class ActiveWork {
       run.endRetries()
       this.#stopping.push(run)
     }
-    if (hold) run.plan.giveBack = this.#watch(run, hold)
+    if (hold) run.plan.lock = this.#watch(run, hold)
     entry.history.begin(run, entry.definition.policy.keepRuns)
     if (this.#parts.events.hears('run-started')) this.#parts.events.emit('run-started', run.record)
     run.start()
@@ -228,6 +235,11 @@ export class ActiveWork {
     return runs
   }
 
+  /** Nobody waits any more for the runs that still go on. */
+  leaveLocks(): void {
+    for (const active of this.#works()) if (active instanceof Run) active.plan.lock?.leave()
+  }
+
   /** All that is active. */
   #works(): Work[] {
     return [...this.#places.values()].flatMap(({ active }) => active ?? [])
@@ -257,23 +269,24 @@ export class ActiveWork {
     active.end(why)
   }
 
-  /** Aborts the run when its lock is lost. Gives how to give the lock back. */
-  #watch(run: Run<Plan>, hold: LockHold): () => void {
+  /** Aborts the run when its lock is lost. */
+  #watch(run: Run<Plan>, hold: LockHold): RunLock {
     const lost = () => run.abort(leaseLost(run, hold))
     hold.signal.addEventListener('abort', lost, { once: true })
-    return () => {
+    const giveBack = () => {
       hold.signal.removeEventListener('abort', lost)
       this.#parts.locks?.release(hold)
     }
+    return { giveBack, leave: () => this.#parts.locks?.leave(hold) }
   }
 
   /** Only now may the worker run again. */
   #runSettled({ plan }: Run<Plan>): void {
-    const { entry, giveBack } = plan
+    const { entry, lock } = plan
     const { name } = entry
     this.#placeOf(entry).active = undefined
     if (!entry.isAdded) this.#places.delete(name)
-    giveBack?.()
+    lock?.giveBack()
     this.#parts.reports.runSettled(name)
   }
 }
@@ -282,8 +295,8 @@ export class ActiveWork {
 class Plan implements RunPlan {
   readonly entry: ManagedPeriodicWorker
   readonly lastSucceededAtMs: number | undefined
-  /** Gives its lock back, if it has one. */
-  giveBack: (() => void) | undefined
+  /** If it has one. */
+  lock: RunLock | undefined
   readonly #start: RunStart
   readonly #slot: Slot
   #runId: string | undefined

@@ -124,8 +124,12 @@ export class SlotRunner {
     return this.work.stopAsking()
   }
 
-  /** After the runs have settled: waits until their locks are given back, not much beyond the deadline of the stop. */
+  /**
+   * The stop waits for no run any more: says so to the locks of those that go on, and waits until the others are given back, not
+   * much beyond its deadline.
+   */
   async stopLocks(deadline: number): Promise<void> {
+    this.work.leaveLocks()
     await this.#locks?.stop(deadline)
   }
 

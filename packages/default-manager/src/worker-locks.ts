@@ -64,6 +64,13 @@ export class WorkerLocks {
     })
   }
 
+  /** Says that nobody waits for the run any more that holds it; what goes wrong is logged. */
+  leave(hold: LockHold): void {
+    this.#call(async () => hold.leave?.()).catch((err: unknown) => {
+      this.#parts.logger.error({ err }, 'a lock could not be told that nobody waits for its run any more')
+    })
+  }
+
   /**
    * After the last run: waits until the lock has answered all calls, and forgets that it could not be reached. It does not wait
    * beyond the deadline of the stop (by the monotonic clock), or the 1 s after it that what was aborted then has to end. A hold

@@ -46,10 +46,56 @@ describe('a run with a lock', () => {
     const stopped = manager.stop({ timeoutMs: 1_000 })
     await clock.advance(2_000)
     expect((await stopped).abandoned).toEqual([{ worker: 'sweep', runId: slotId(10) }])
-    expect(lock.released).toEqual([])
+    expect([lock.left, lock.released]).toEqual([[slotId(10)], []])
     gate.resolve()
     await clock.settle()
     expect(lock.released).toEqual([slotId(10)])
+  })
+
+  it.each(['before others', 'while one is under way'])(
+    'keeps the lock when it stops its manager itself, %s: that says that nobody waits for the run',
+    async (when) => {
+      const [mayStop, mayEnd] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const instance = await startInstance({
+        doWork: async () => {
+          await mayStop.promise
+          await instance.manager.stop()
+          await mayEnd.promise
+        },
+      })
+      const { clock, lock, manager } = instance
+      await clock.advance(10 * MINUTE_MS)
+      const stopped = when === 'before others' ? undefined : manager.stop()
+      mayStop.resolve()
+      await clock.settle()
+      await (stopped ?? manager.stop())
+      expect([lock.left, lock.released]).toEqual([[slotId(10)], []])
+      mayEnd.resolve()
+      await clock.settle()
+      expect(lock.released).toEqual([slotId(10)])
+    },
+  )
+
+  it('that a stop has waited for is not one that nobody waits for', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { clock, lock, manager } = await startInstance({ doWork: () => gate.promise })
+    await clock.advance(10 * MINUTE_MS)
+    const stopped = manager.stop()
+    gate.resolve()
+    await stopped
+    expect([lock.left, lock.released]).toEqual([[], [slotId(10)]])
+  })
+
+  it('ends its stop also when the lock can not be told that nobody waits for it', async () => {
+    const { clock, lock, logger, manager } = await startInstance({ doWork: () => new Promise(() => {}) })
+    vi.spyOn(lock.left, 'push').mockImplementation(() => {
+      throw new Error('gone')
+    })
+    await clock.advance(10 * MINUTE_MS)
+    const [report] = await Promise.all([manager.stop({ timeoutMs: 0 }), clock.advance(2_000)])
+    expect(report.abandoned).toHaveLength(1)
+    const lines = logger.linesOf('a lock could not be told that nobody waits for its run any more')
+    expect(lines.map(({ level }) => level)).toEqual(['error'])
   })
 
   it('is aborted when the lock is lost, keeps its guard until it settles, and then gives the lock back', async () => {

@@ -28,7 +28,10 @@ export interface RedisLockOptions {
   readonly slotClaimTtlMs?: number
   /** How long one command may take, the wait for a connection included, in ms; below lockTimeoutMs. @default 5_000, at most a quarter of lockTimeoutMs */
   readonly commandTimeoutMs?: number
-  /** How long dispose waits for the runs that hold a lock, in ms. @default 35_000: longer than a manager's stop takes */
+  /**
+   * How long dispose waits for the runs that hold a lock, in ms; not for those that a manager's stop has not waited for.
+   * @default 35_000: longer than a manager's stop takes
+   */
   readonly disposeTimeoutMs?: number
   /** Where what goes wrong in the background is reported; a pino logger fits. @default a logger that writes nothing */
   readonly logger?: Logger

@@ -80,7 +80,9 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
 
   /**
    * Waits until the runs that hold a lock have settled, at most `disposeTimeoutMs`; the signals of the others are aborted
-   * then, and their locks expire. Closes the connection if it is not the caller's. A second call shares the first one.
+   * then, and their locks expire. It does not wait for a run that a manager's stop has not waited for either: the lock of that
+   * is renewed no more from then on, and its signal is aborted when the lease is over. Closes the connection if it is not the
+   * caller's. A second call shares the first one.
    */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposed ??= this.#dispose()
@@ -88,14 +90,14 @@ export class RedisDistributedLock implements IDistributedLock, AsyncDisposable {
   }
 
   async #dispose(): Promise<void> {
-    await waitFor(this.#allReleased(), this.#options.disposeTimeoutMs, systemClock)
+    await waitFor(this.#drained(), this.#options.disposeTimeoutMs, systemClock)
     for (const hold of this.#holds) hold.abandon(new Error('The Redis lock was disposed.'))
     this.#connection.close()
   }
 
-  async #allReleased(): Promise<void> {
+  async #drained(): Promise<void> {
     await this.#turns.settled()
-    await Promise.all([...this.#holds].map((hold) => hold.released))
+    await Promise.all([...this.#holds].map((hold) => hold.drained))
   }
 
   async #take(worker: string, runId: string, lockKey: string): Promise<LockHold | LockRefusal> {
@@ -169,7 +171,8 @@ class RedisHold implements LockHold {
   readonly #host: RedisHoldHost
   readonly #mutex: WorkerMutex
   readonly #controller = new AbortController()
-  readonly #done = Promise.withResolvers<void>()
+  readonly #drained = Promise.withResolvers<void>()
+  #isLeft = false
   #release: Promise<void> | undefined
 
   constructor(worker: string, runId: string, host: RedisHoldHost) {
@@ -181,9 +184,9 @@ class RedisHold implements LockHold {
     return this.#controller.signal
   }
 
-  /** Resolves when `release` has been called and is done. */
-  get released(): Promise<void> {
-    return this.#done.promise
+  /** Resolves when a dispose need not wait any longer: `release` has been called and is done, or nobody waits for the run. */
+  get drained(): Promise<void> {
+    return this.#drained.promise
   }
 
   take(): Promise<boolean> {
@@ -194,12 +197,19 @@ class RedisHold implements LockHold {
     return this.#mutex.release()
   }
 
+  /** The lock is renewed no more. A run that was waited for is told that it is lost; one that was left, when its lease is over. */
   abandon(cause: unknown): void {
-    this.#mutex.abandon(cause)
+    if (this.#isLeft) this.#mutex.letExpire(cause)
+    else this.#mutex.abandon(cause)
+  }
+
+  leave(): void {
+    this.#isLeft = true
+    this.#drained.resolve()
   }
 
   release(): Promise<void> {
-    this.#release ??= this.#host.release().then(this.#done.resolve)
+    this.#release ??= this.#host.release().then(this.#drained.resolve)
     return this.#release
   }
 }

@@ -68,9 +68,15 @@ export class WorkerMutex extends Mutex {
     await this._release()
   }
 
-  /** No renewal any more: the lock expires by itself. */
+  /** No renewal any more: the lock is lost now, and expires by itself. */
   abandon(cause: unknown): void {
     this.#lose(cause)
+  }
+
+  /** No renewal any more: the lock is lost when its lease is over. */
+  letExpire(cause: unknown): void {
+    this.stopRefresh()
+    this.#lastError = cause
   }
 
   protected override async _acquire(): Promise<boolean> {

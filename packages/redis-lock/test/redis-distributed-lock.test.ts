@@ -1,7 +1,7 @@
 import { StoreUnavailableError } from '@background-workers/abstractions'
 import { sharedRedis } from 'test-redis'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { TestLocks, hold, slot, slotRun, until } from './fixtures/test-locks.ts'
+import { TestLocks, hold, slot, slotRun, until, untilHeld } from './fixtures/test-locks.ts'
 
 const { url } = await sharedRedis()
 
@@ -52,6 +52,31 @@ describe('dispose', () => {
     expect(held.signal.reason).toMatchObject({ code: 'lease-lost', cause: { message: 'The Redis lock was disposed.' } })
     expect(await locks.keys()).toHaveLength(1)
     await held.release()
+  })
+
+  it.each(['before', 'after'])(
+    'does not wait for a run that nobody waits for, as is said %s it; its lock lasts for its lease',
+    async (when) => {
+      const lock = locks.create({ disposeTimeoutMs: 2 ** 31 - 1 })
+      const held = await hold(lock, 'sweep.m-1')
+      if (when === 'before') held.leave?.()
+      const disposed = lock[Symbol.asyncDispose]()
+      if (when === 'after') held.leave?.()
+      await disposed
+      expect(held.signal.aborted).toBe(false)
+      expect(await locks.keys()).toHaveLength(1)
+      await held.release()
+    },
+  )
+
+  it('tells such a run when its lease is over', async () => {
+    const lock = locks.create({ disposeTimeoutMs: 2 ** 31 - 1, lockTimeoutMs: 1_000 })
+    const held = await hold(lock, 'sweep.m-1')
+    held.leave?.()
+    await lock[Symbol.asyncDispose]()
+    await untilHeld(locks.create(), 'sweep.m-2')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(held.signal.reason).toMatchObject({ code: 'lease-lost', cause: { message: 'The Redis lock was disposed.' } })
   })
 
   it('does not wait for a lock that is not got', async () => {

@@ -51,6 +51,37 @@ describe('redisDistributedLock', () => {
     },
   )
 
+  it.each(['itself awaits the stop', 'never returns'])(
+    'is disposed without waiting for a run that its manager has let go of: one that %s',
+    async (what) => {
+      const container = createContainer<Cradle>()
+      container.register(defaultBackgroundWorkerManager())
+      container.register(
+        redisDistributedLock({
+          connection: url,
+          applicationName,
+          disposeTimeoutMs: 2 ** 31 - 1,
+          lockTimeoutMs: 60_000,
+        }),
+      )
+      const manager = container.resolve('backgroundWorkerManager')
+      // As `application.stop` does.
+      const stop = async () => {
+        await manager.stop({ timeoutMs: 100 })
+        await container.dispose()
+      }
+      const stopsItself = what === 'itself awaits the stop'
+      const doWork = stopsItself ? stop : () => new Promise<void>(() => {})
+      await manager.add(periodicWorker({ name: 'rare', schedule: every('30d'), doWork }))
+      await manager.start()
+      await manager.trigger('rare')
+      if (!stopsItself) await stop()
+      await expect
+        .poll(async () => (await manager.runs('rare')).map(({ outcome, reason }) => [outcome, reason]))
+        .toEqual([stopsItself ? ['succeeded', undefined] : ['aborted', 'stop']])
+    },
+  )
+
   it('is one lock, which is made when it is first resolved', () => {
     const container = createContainer<Cradle>()
     container.register(redisDistributedLock({ connection: url }))

@@ -186,6 +186,7 @@ export const mutants: readonly Mutant[] = [
     ],
     'a run does not give its lock back': [['      this.#parts.locks?.release(hold)\n', '']],
     'a lost lock aborts nothing': [['() => run.abort(leaseLost(run, hold))', '() => undefined']],
+    'the lock of a run that a stop has given up on is waited for': [['active.plan.lock?.leave()', 'void active']],
     'a pause ends a trigger that waits for its lock': [[" || active.record.kind === 'manual') return", ') return']],
   }),
   ...mutantsOf(`${defaultManager}/src/slot-runner.ts`, [contract, time], {

@@ -90,7 +90,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     edits: [
       [
         'runFinished: (run) => this.#records.finish(run.plan.entry, run),',
-        'runFinished: (run) => {\n        run.plan.giveBack?.()\n        this.#records.finish(run.plan.entry, run)\n      },',
+        'runFinished: (run) => {\n        run.plan.lock?.giveBack()\n        this.#records.finish(run.plan.entry, run)\n      },',
       ],
     ],
     faults: [],

@@ -74,9 +74,14 @@ export const locks: ContractGroup<LockApplication> = {
     async 'is held for longer than its lease while its run goes on'(app) {
       const [one, other] = await app.createTwo()
       const hold = await app.hold(one, 'sweep.m-1')
+      const left = await app.hold(one, 'digest.m-1')
+      left.leave?.()
       await app.passLease(one)
       assert.equal((await app.refusal(other, 'sweep.m-2')).blockedBy, 'sweep.m-1')
-      assert.equal(hold.signal.aborted, false)
+      assert.equal((await app.refusal(other, 'digest.m-2')).blockedBy, 'digest.m-1')
+      assert.deepEqual([hold.signal.aborted, left.signal.aborted], [false, false])
+      await left.release()
+      await app.hold(other, 'digest.m-3')
     },
   },
 }
