@@ -66,7 +66,8 @@ export class RunProcessor {
   /** A pause: a run of this worker that waits for its retry ends. One that was triggered since is repeated. */
   endRetries(worker: string, since: Date): void {
     for (const { run } of this.#active) {
-      if (run.plan.worker.name === worker && run.startedAtMs <= since.getTime()) run.endRetries()
+      const isTriggeredSince = run.plan.kind === 'manual' && run.startedAtMs > since.getTime()
+      if (run.plan.worker.name === worker && !isTriggeredSince) run.endRetries()
     }
   }
 

@@ -1,0 +1,70 @@
+import { type RunKind, silentLogger } from '@background-workers/abstractions'
+import { fillPolicy, safeLogger, systemClock } from '@background-workers/abstractions/for-managers'
+import { expect, it } from 'vitest'
+import { claimedRun } from '../test/fixtures/claimed-run.ts'
+import type { FetchedJob } from './hand-back.ts'
+import { RunProcessor, type RunProcessorParts } from './run-processor.ts'
+
+const HOUR_MS = 3_600_000
+
+/** A run that has failed and waits for its retry, and how it ended by the time a pause of that time was found. */
+async function retryingRun(kind: RunKind, pausedSince: Date) {
+  const { claim } = claimedRun(Date.now())
+  const logger = safeLogger(silentLogger)
+  const waits = Promise.withResolvers<void>()
+  const plan = {
+    worker: { name: 'digest', doWork: () => Promise.reject(new Error('no')) },
+    policy: fillPolicy({ retry: { attempts: 2, backoffMs: HOUR_MS } }),
+    runId: 'digest.1',
+    kind,
+    scheduledForMs: Date.now(),
+    lateByMs: 0,
+    missedSlots: 0,
+  }
+  const processor = new RunProcessor({
+    logger,
+    planner: { plan: async () => ({ plan, claim }) },
+    store: {
+      decideRun: async () => ({ lastSucceededAtMs: undefined }),
+      finishRun: async () => 1,
+      settleRun: async () => {},
+    },
+    decidedMarks: { delete: () => {} },
+    leases: { add: () => {}, remove: () => {}, isHeld: () => true },
+    runHost: {
+      clock: systemClock,
+      instanceId: 'one',
+      scopeFactory: undefined,
+      logger,
+      runRetrying: () => waits.resolve(),
+      runStuck: () => {},
+    },
+    runStarted: () => {},
+    runFinished: () => {},
+    runSettled: () => {},
+    failuresCounted: () => {},
+  } as unknown as RunProcessorParts)
+  const data = { worker: 'digest', kind, slot: 1, missedSlots: 0 }
+  const processed = processor.process('default', { job: { id: 'digest.1', data } } as unknown as FetchedJob)
+  processed.catch(() => {})
+  await waits.promise
+  await new Promise(setImmediate)
+  processor.endRetries('digest', pausedSince)
+  const outcome = processor.activeRun('digest.1')?.end?.outcome
+  processor.activeRun('digest.1')?.endRetries()
+  return outcome
+}
+
+it.each([
+  ['ends the run of a slot that waits for its retry', 'scheduled', Date.now() + HOUR_MS, 'failed'],
+  [
+    'ends it also where the clocks differ, and it seems to have begun since',
+    'scheduled',
+    Date.now() - HOUR_MS,
+    'failed',
+  ],
+  ['ends a run that was triggered before', 'manual', Date.now() + HOUR_MS, 'failed'],
+  ['leaves a run that was triggered since', 'manual', Date.now() - HOUR_MS, undefined],
+] as const)('a pause %s', async (_title, kind, pausedSince, outcome) => {
+  expect(await retryingRun(kind, new Date(pausedSince))).toBe(outcome)
+})
