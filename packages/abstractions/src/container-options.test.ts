@@ -95,6 +95,18 @@ describe('registeredOptions', () => {
 })
 
 describe('containerOptions', () => {
+  it('refuses a scope only where something would be taken from it', () => {
+    const scope = createAwilixContainer().createScope()
+    scope.register({ logger: asValue(silentLogger) })
+    const scopeFactory = { createScope: () => scope.createScope() }
+    const given = { scopeFactory, logger: silentLogger }
+    const names = ['scopeFactory', 'logger']
+    expect(containerOptions('Manager', given, scope, names)).toEqual(given)
+    for (const options of [{ scopeFactory }, { logger: silentLogger }]) {
+      expect(() => containerOptions('Manager', options, scope, names)).toThrow(InvalidOptionsError)
+    }
+  })
+
   it("makes a manager's scopes in the container, unless the options say otherwise", () => {
     const { container } = createContainer({})
     expect(containerOptions('Manager', {}, container, [])).toEqual({ scopeFactory: container })

@@ -19,7 +19,7 @@ export interface OptionsContainer extends ServiceScopeFactory {
  *
  * @param subject - Whose options they are, for an error
  * @param names - What it takes; others of the options' own are handed on, for it to refuse
- * @throws InvalidOptionsError where the container is a scope, or the options are no object or a promise
+ * @throws InvalidOptionsError where something is taken from a container that is a scope, or the options are no object or a promise
  */
 export function registeredOptions<Options extends object>(
   subject: string,
@@ -28,11 +28,12 @@ export function registeredOptions<Options extends object>(
   names: readonly string[],
   registrations: readonly (keyof Options & string)[],
 ): Options {
-  requireRoot(subject, container)
+  if (typeof options === 'function') requireRoot(subject, container)
   const made = typeof options === 'function' ? options(container.cradle as never) : options
   const given = made === undefined ? ({} as Options) : givenObject(subject, made, names)
   // A name that is missing from the cradle throws, so it is asked for first.
   const missing = registrations.filter((name) => given[name] === undefined && container.hasRegistration(name))
+  if (missing.length > 0) requireRoot(subject, container)
   return { ...Object.fromEntries(missing.map((name) => [name, container.resolve(name)])), ...given }
 }
 
@@ -44,7 +45,9 @@ export function containerOptions<Options extends ManagerOptions>(
   names: readonly string[],
   registrations: readonly (keyof Options & string)[] = ['logger'],
 ): Options {
-  return { scopeFactory: container, ...registeredOptions(subject, options, container, names, registrations) }
+  const given = registeredOptions(subject, options, container, names, registrations)
+  if (given.scopeFactory === undefined) requireRoot(subject, container)
+  return { scopeFactory: container, ...given }
 }
 
 const PROBE = Symbol('background-workers: which container keeps singletons')
@@ -58,7 +61,7 @@ function requireRoot(subject: string, container: Omit<OptionsContainer, 'createS
   container.resolve(PROBE)
   if (container.cache.has(PROBE)) return
   throw new InvalidOptionsError(
-    `${subject}: it is first resolved in a scope, and would keep what is registered in that for good. Resolve it from the root container first, or make that with createContainer({ strict: true }).`,
+    `${subject}: it is first resolved in a scope, and would keep what is registered in that for good. Register it in the root container and resolve it there first, or make that with createContainer({ strict: true }).`,
   )
 }
 

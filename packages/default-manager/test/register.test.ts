@@ -37,7 +37,7 @@ describe('defaultBackgroundWorkerManager', () => {
     for (let time = 0; time < 2; time++) {
       expect(() => scope.resolve('workers')).toThrow(InvalidOptionsError)
       expect(() => scope.resolve('workers')).toThrow(
-        /first resolved in a scope.*Resolve it from the root container first/,
+        /first resolved in a scope.*Register it in the root container and resolve it there first/,
       )
     }
     const manager = container.resolve('workers')

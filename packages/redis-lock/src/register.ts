@@ -16,7 +16,8 @@ export type Registration = {
  * `container.register(redisDistributedLock({ connection, applicationName }))`. The container's registration `logger`, if
  * there is one, is its logger, unless the options say otherwise. `container.dispose()` disposes it.
  *
- * Resolving it first in a scope throws InvalidOptionsError, unless the container is strict: it would keep the scope's logger.
+ * Resolving it first in a scope throws InvalidOptionsError where it would keep what is of that (the logger, options that are made of
+ * its cradle), unless the container is strict.
  */
 export function redisDistributedLock(options: RegisterOptions): Registration {
   const resolver: Resolver<RedisDistributedLock> & DisposableResolverOptions<RedisDistributedLock> = {

@@ -107,9 +107,8 @@ describe('redisDistributedLock', () => {
   it('is refused where it is first resolved in a scope: it would keep the logger of that', () => {
     const container = createContainer<Cradle>()
     container.register(redisDistributedLock({ connection: url }))
-    expect(() => container.createScope().resolve('distributedLock')).toThrow(
-      'RedisDistributedLock: it is first resolved in a scope',
-    )
+    const scope = container.createScope().register({ logger: asValue(new RecordingLogger()) })
+    expect(() => scope.resolve('distributedLock')).toThrow('RedisDistributedLock: it is first resolved in a scope')
   })
 
   it('refuses bad options when it is resolved', () => {
