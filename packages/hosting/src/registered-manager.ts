@@ -15,21 +15,30 @@ export function requireManager(container: AwilixContainer): void {
 /** Managers that have the workers of an application; its stop does not take them. */
 const used = new WeakSet<IBackgroundWorkerManager>()
 
-/** The manager that is registered in a container, for an application. @throws InvalidOptionsError when there is none. */
+/**
+ * The manager that is registered in a container, for an application.
+ *
+ * @throws InvalidOptionsError when there is none, or another application has used it.
+ */
 export function useManager(container: AwilixContainer): IBackgroundWorkerManager {
   const manager = registeredManager(container)
+  requireUnused(manager)
   used.add(manager)
   return manager
 }
 
 /**
  * A container keeps its manager when another one is registered, so a second application would add its workers to those of the
- * first. Nothing is resolved.
+ * first. Nothing is resolved: one that the container does not keep itself is found out when it is used.
  *
  * @throws InvalidOptionsError when an application has used the manager that the container keeps.
  */
 export function requireUnusedManager(container: AwilixContainer): void {
-  if (!used.has(container.cache.get(NAME)?.value)) return
+  requireUnused(container.cache.get(NAME)?.value)
+}
+
+function requireUnused(manager: IBackgroundWorkerManager | undefined): void {
+  if (!manager || !used.has(manager)) return
   throw new InvalidOptionsError(
     `createApplication: the "${NAME}" of this container has the workers of another application. Pass a new container, or dispose this one before: await container.dispose().`,
   )

@@ -54,6 +54,20 @@ describe('createApplication', () => {
     await third.stop()
   })
 
+  it('refuses a manager that another application uses also where its container does not keep it', async () => {
+    const first = await createApplication(withWorkers({}))
+    await first.start()
+    const shared = asValue(first.backgroundWorkerManager)
+    const second = await createApplication({
+      name: 'second',
+      dependsOn: [BackgroundWorkersModule],
+      configureServices: (container) => void container.register({ backgroundWorkerManager: shared }),
+    })
+    await expect(second.start()).rejects.toThrow('has the workers of another application')
+    await first.stop()
+    await second.stop()
+  })
+
   it('disposes its own container when configuring fails', async () => {
     const disposed: string[] = []
     const created = createApplication({
