@@ -59,7 +59,7 @@ export interface LockHold {
   /**
    * Nobody waits for this run any more: its `doWork` itself waits for the manager to stop, or the stop has given up on it. It
    * goes on and its lock is renewed as before; `release` comes if it ever settles. A lock that waits for its runs, as in a
-   * dispose, needs it: it must not wait for this one. May be called again.
+   * dispose, needs it: it must not wait for this one, also when the manager is started again. May be called again.
    */
   leave?(): void
 }

@@ -23,7 +23,8 @@ export interface DistributedLockContractOptions<Lock extends IDistributedLock> {
   readonly lose: (lock: Lock, worker: string, options: ContractLockOptions) => unknown
   /**
    * How long a lock lasts that is not renewed, in ms, at most 60_000; not below the lock's own `leaseMs`. The suite holds one
-   * for 2.5 times as long. @default the lock's own `leaseMs`
+   * for 2.5 times as long, so give the lock a short one. Needed where the lock has a lease and does not say it.
+   * @default the lock's own `leaseMs`
    */
   readonly leaseMs?: number
   /** Lets time pass: moves a manual clock, or waits. @default waits */
