@@ -1,5 +1,6 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import type { AwilixContainer } from 'awilix'
+import type { Logger } from 'pino'
 import { Heap } from './binary-heap.ts'
 import { type Job, type MemoryContestant, periodOf } from './memory-contestant.ts'
 
@@ -14,6 +15,7 @@ const STEPS = [
   '+ the slot',
   '+ an awilix scope',
   '+ a signal',
+  '+ a logger',
 ] as const
 type Step = (typeof STEPS)[number]
 
@@ -29,10 +31,12 @@ export const floors: readonly MemoryContestant[] = STEPS.map((step, last) => ({
   name: nameOf(step),
   open: async (jobs) => {
     const { asFunction, createContainer } = await import('awilix')
+    const { pino } = await import('pino')
+    const logger = pino({ level: 'info' }, { write() {} })
     const container = createContainer()
     container.register({ repository: asFunction(() => ({})).scoped() })
     const does = (other: Step) => STEPS.indexOf(other) <= last
-    const workers = jobs.map((job) => new FloorWorker(job, does, container))
+    const workers = jobs.map((job) => new FloorWorker(job, does, { container, logger }))
     const periodMs = periodOf(jobs[0] as Job)
     return does('+ the slot') ? timed(workers, periodMs) : spread(workers, periodMs)
   },
@@ -87,15 +91,21 @@ function timed(workers: readonly FloorWorker[], periodMs: number) {
 
 const callingRun = new AsyncLocalStorage<FloorRun>()
 
+/** What a run's services and logger are made of. */
+interface Given {
+  readonly container: AwilixContainer
+  readonly logger: Logger
+}
+
 /** Records are numbers, as those of the default manager are, of the last 100 runs: slot, start, end, duration, lateness, number. */
 const RECORD_WIDTH = 6
 const RECORDS_KEPT = 100
 
 class FloorWorker {
   readonly #job: Job
-  readonly #container: AwilixContainer
+  readonly #given: Given
   readonly #has: Readonly<
-    Record<'guard' | 'clock' | 'record' | 'context' | 'calling' | 'slot' | 'scope' | 'signal', boolean>
+    Record<'guard' | 'clock' | 'record' | 'context' | 'calling' | 'slot' | 'scope' | 'signal' | 'logger', boolean>
   >
   readonly #records: number[] = []
   #recorded = 0
@@ -104,9 +114,9 @@ class FloorWorker {
   #failures = 0
   #isUnhealthy = false
 
-  constructor(job: Job, does: (step: Step) => boolean, container: AwilixContainer) {
+  constructor(job: Job, does: (step: Step) => boolean, given: Given) {
     this.#job = job
-    this.#container = container
+    this.#given = given
     this.#has = {
       guard: does('+ the guard'),
       clock: does('+ the clock'),
@@ -116,6 +126,7 @@ class FloorWorker {
       slot: does('+ the slot'),
       scope: does('+ an awilix scope'),
       signal: does('+ a signal'),
+      logger: does('+ a logger'),
     }
   }
 
@@ -126,7 +137,7 @@ class FloorWorker {
     }
     const startedAt = this.#has.clock ? Date.now() : 0
     if (this.#has.slot && !this.#runs(dueAt, nextDueAt, startedAt)) return
-    const run = this.#has.context ? new FloorRun(this.#job, this.#container) : undefined
+    const run = this.#has.context ? new FloorRun(this.#job, this.#given, dueAt) : undefined
     if (run && this.#has.calling) {
       context.runInAsyncScope(() => {
         callingRun.enterWith(run)
@@ -151,6 +162,7 @@ class FloorWorker {
     try {
       if (this.#has.scope) run?.context.services.resolve('repository')
       if (this.#has.signal) run?.context.signal.throwIfAborted()
+      if (this.#has.logger) run?.context.logger.debug('working')
       await this.#job.work()
     } catch (error) {
       this.#failures++
@@ -178,8 +190,8 @@ class FloorWorker {
 class FloorRun {
   readonly context: FloorContext
 
-  constructor(job: Job, container: AwilixContainer) {
-    this.context = new FloorContext(job, container)
+  constructor(job: Job, given: Given, dueAt: number) {
+    this.context = new FloorContext(job, given, dueAt)
   }
 
   end(): Promise<void> {
@@ -190,22 +202,52 @@ class FloorRun {
 /** What is not used is not made, as with ours. */
 class FloorContext {
   readonly workerName: string
-  readonly #container: AwilixContainer
+  readonly #given: Given
+  readonly #dueAt: number
   #scope: AwilixContainer | undefined
   #controller: AbortController | undefined
+  #logger: FloorLogger | undefined
 
-  constructor(job: Job, container: AwilixContainer) {
+  constructor(job: Job, given: Given, dueAt: number) {
     this.workerName = job.name
-    this.#container = container
+    this.#given = given
+    this.#dueAt = dueAt
   }
 
   get services(): AwilixContainer {
-    this.#scope ??= this.#container.createScope()
+    this.#scope ??= this.#given.container.createScope()
     return this.#scope
   }
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     return this.#controller.signal
+  }
+
+  get logger(): FloorLogger {
+    this.#logger ??= new FloorLogger(this.#given.logger, {
+      worker: this.workerName,
+      runId: `${this.workerName}.${this.#dueAt}`,
+      scheduledFor: new Date(this.#dueAt),
+    })
+    return this.#logger
+  }
+}
+
+/** A line of a run says whose it is; a child logger is made with the first that is written. */
+class FloorLogger {
+  readonly #parent: Logger
+  readonly #bindings: object
+  #child: Logger | undefined
+
+  constructor(parent: Logger, bindings: object) {
+    this.#parent = parent
+    this.#bindings = bindings
+  }
+
+  debug(message: string): void {
+    if (!this.#parent.isLevelEnabled('debug')) return
+    this.#child ??= this.#parent.child(this.#bindings)
+    this.#child.debug(message)
   }
 }
