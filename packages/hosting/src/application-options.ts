@@ -5,8 +5,8 @@ import type { AwilixContainer } from 'awilix'
 /** What `createApplication` takes. */
 export interface ApplicationOptions {
   /**
-   * Where the modules register their services, a root container. It stays the caller's: `stop` does not dispose it. While it keeps the
-   * manager of one application it is refused for another: pass a new container, or dispose it before.
+   * Where the modules register their services, a root container. It stays the caller's: `stop` does not dispose it. While it
+   * keeps the manager of one application it is refused for another: pass a new container, or dispose it before.
    * @default a container of its own, disposed by `stop`
    */
   readonly container?: AwilixContainer
