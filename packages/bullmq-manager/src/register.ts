@@ -16,8 +16,8 @@ export type Registration = {
  * `container.register(bullMqBackgroundWorkerManager({ connection }))`. The container itself makes the scopes, and its registration
  * `logger`, if there is one, is the logger, unless the options say otherwise. `container.dispose()` stops the manager.
  *
- * Resolving it first in a scope throws InvalidOptionsError, unless the container is strict: all runs would have what is
- * registered in that scope.
+ * Resolving it first in a scope throws InvalidOptionsError, unless the container is strict or nothing would be taken from it: all
+ * runs would have what is registered in that scope.
  */
 export function bullMqBackgroundWorkerManager(options: RegisterOptions): Registration {
   // Not asFunction: that sees the cradle only, and the manager needs the container to make scopes.

@@ -127,7 +127,7 @@ export class RunPlanner {
     const entry = this.#parts.entries.get(data.worker)
     if (!entry || !isPeriodic(entry) || entry.startState === 'failed') return () => this.#handBack(runCase, missedSlots)
     if (entry.startState !== 'ready') return () => putOff(runCase, STARTING_MS)
-    // A pause ends what waits to start once more; what was triggered runs while paused.
+    // There is no runOnStart while paused, and no second start of a slot; what was triggered runs.
     if (stored.paused && (data.kind === 'start' || (isRecovery && isSlotRun(data)))) return nothing
     const schedule = effectiveSchedule(stored)
     const now = this.#parts.clock.now()

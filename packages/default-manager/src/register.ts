@@ -17,8 +17,8 @@ export type Registration = {
  * `logger`, if there is one, is the logger, unless the options say otherwise; so is `distributedLock` the lock.
  * `container.dispose()` stops the manager.
  *
- * Resolving it first in a scope throws InvalidOptionsError, unless the container is strict: all runs would have what is
- * registered in that scope.
+ * Resolving it first in a scope throws InvalidOptionsError, unless the container is strict or nothing would be taken from it: all
+ * runs would have what is registered in that scope.
  */
 export function defaultBackgroundWorkerManager(options: RegisterOptions = {}): Registration {
   // Not asFunction: that sees the cradle only, and the manager needs the container to make scopes.
