@@ -24,21 +24,43 @@ class UnrenewedLock extends InProcessLock {
   }
 }
 
+/** A lock that can be had, and says that it can not. */
+class UnansweredLock extends InProcessLock {
+  async ping(): Promise<void> {
+    throw new Error('no answer to the ping')
+  }
+}
+
 describe('distributedLockContract', () => {
-  /** The test of the lease, of a lock with this one that nothing renews. */
-  function testOfLease(ownLeaseMs: number, options: { readonly leaseMs?: number } = {}): () => Promise<void> {
-    const clock = new ManualClock()
-    const lock = new UnrenewedLock(clock, ownLeaseMs)
+  /** One test of the suite, with this lock. */
+  function testOf(
+    title: string,
+    lock: InProcessLock,
+    clock: ManualClock,
+    options: { readonly leaseMs?: number } = {},
+  ): () => Promise<void> {
     const tests = new Map<string, () => Promise<void>>()
     distributedLockContract({
-      runner: { describe: (_title, body) => body(), it: (title, body) => tests.set(title, body) },
+      runner: { describe: (_title, body) => body(), it: (name, body) => tests.set(name, body) },
       createLock: () => lock,
       lose: () => lock.lose('sweep'),
       advance: (ms) => clock.advance(ms),
       ...options,
     })
-    return tests.get('is held for longer than its lease while its run goes on') as () => Promise<void>
+    return tests.get(title) as () => Promise<void>
   }
+
+  /** The test of the lease, of a lock with this one that nothing renews. */
+  function testOfLease(ownLeaseMs: number, options: { readonly leaseMs?: number } = {}): () => Promise<void> {
+    const clock = new ManualClock()
+    const lock = new UnrenewedLock(clock, ownLeaseMs)
+    return testOf('is held for longer than its lease while its run goes on', lock, clock, options)
+  }
+
+  it('finds a lock that says it can not be had while it can', async () => {
+    const title = 'can be had while a ping is answered, and a ping is answered while it can be had'
+    await expect(testOf(title, new UnansweredLock(), new ManualClock())()).rejects.toThrow('no answer to the ping')
+  })
 
   it.each([{}, { leaseMs: 20_000 }])('finds a lock that does not renew its lease, with %j', async (options) => {
     await expect(testOfLease(20_000, options)()).rejects.toThrow('sweep.m-2 is not refused')

@@ -71,6 +71,14 @@ export const locks: ContractGroup<LockApplication> = {
       assert.equal(answers.filter(({ kind }) => kind === 'held').length, 1)
     },
 
+    async 'can be had while a ping is answered, and a ping is answered while it can be had'(app) {
+      const lock = await app.createLock()
+      await lock.ping?.()
+      await app.hold(lock, 'sweep.m-1')
+      await lock.ping?.()
+      await app.hold(lock, 'digest.m-1')
+    },
+
     async 'is held for longer than its lease while its run goes on'(app) {
       const [one, other] = await app.createTwo()
       const hold = await app.hold(one, 'sweep.m-1')
