@@ -8,6 +8,12 @@ function client(options: object): Redis {
   return new Redis({ lazyConnect: true, maxRetriesPerRequest: null, ...options })
 }
 
+/** Never connected. */
+function cluster(options: object): Cluster {
+  const redisOptions = { maxRetriesPerRequest: null }
+  return new Cluster([{ host: '127.0.0.1' }], { lazyConnect: true, redisOptions, ...options })
+}
+
 function refusalOf(options: object): BackgroundWorkerError | undefined {
   try {
     new BullMqBackgroundWorkerManager(options as never)
@@ -42,7 +48,14 @@ describe('BullMqBackgroundWorkerManager', () => {
       /"connection" must be a redis:.* got a client of another package\. Make it with ioredis\./,
     ],
     ['a keyPrefix', { connection: { keyPrefix: 'x' } }, /no keyPrefix/],
+    ['a URL with a keyPrefix', { connection: `${connection}?keyPrefix=x` }, /no keyPrefix/],
     ['a client with a keyPrefix', { connection: client({ keyPrefix: 'x' }) }, /no keyPrefix/],
+    ['a cluster with a keyPrefix', { connection: cluster({ keyPrefix: 'x' }) }, /no keyPrefix/],
+    [
+      'a cluster whose nodes have a keyPrefix',
+      { connection: cluster({ redisOptions: { keyPrefix: 'x' } }) },
+      /no keyPrefix/,
+    ],
     ['a client that gives up', { connection: client({ maxRetriesPerRequest: 20 }) }, /maxRetriesPerRequest: null/],
     [
       'a client that sends nothing again',
@@ -61,9 +74,8 @@ describe('BullMqBackgroundWorkerManager', () => {
   })
 
   it('takes a URL, options or a client', () => {
-    const node = { host: '127.0.0.1' }
-    const cluster = new Cluster([node], { lazyConnect: true, redisOptions: { maxRetriesPerRequest: null } })
-    for (const given of [connection, node, client({}), cluster]) {
+    const url = `${connection}?family=4`
+    for (const given of [connection, url, { host: '127.0.0.1' }, client({}), cluster({})]) {
       expect(refusalOf({ connection: given })).toBeUndefined()
     }
   })

@@ -113,18 +113,24 @@ export function isClient(connection: RedisConnection): connection is Redis | Clu
 
 /** @throws InvalidOptionsError for settings with which BullMQ, or a promise of ours, does not work. */
 function checkConnection(connection: RedisConnection): void {
-  if (typeof connection === 'string') return
   const refuse = (problem: string) => {
     throw new InvalidOptionsError(`BullMqBackgroundWorkerManager: "connection" must ${problem}`)
   }
+  if (keyPrefixOf(connection)) refuse('have no keyPrefix. Use applicationName to keep applications apart.')
+  if (typeof connection === 'string') return
   const options = isClient(connection) ? clientOptions(connection) : connection
-  if (options.keyPrefix) refuse('have no keyPrefix. Use applicationName to keep applications apart.')
   if (options.autoResendUnfulfilledCommands === false) {
     refuse('not have autoResendUnfulfilledCommands: false, or a decision whose answer is lost is lost with it.')
   }
   if (isClient(connection) && options.maxRetriesPerRequest !== null) {
     refuse('have maxRetriesPerRequest: null, or BullMQ can not wait for jobs.')
   }
+}
+
+/** ioredis reads options from the query of a URL too, and makes the prefix of a cluster's nodes that of the cluster. */
+function keyPrefixOf(connection: RedisConnection): string | null | undefined {
+  if (typeof connection === 'string') return new URLSearchParams(connection.split('?')[1]).get('keyPrefix')
+  return isClient(connection) ? connection.options.keyPrefix : connection.keyPrefix
 }
 
 function clientOptions(client: Redis | Cluster): RedisOptions {
