@@ -29,7 +29,11 @@ export interface BullMqManagerOptions extends ManagerOptions {
    * @default 0
    */
   readonly release?: number
-  /** The run queues this instance takes. `[]` registers and controls, and runs nothing. @default ['default'] */
+  /**
+   * The run queues this instance takes. With `[]` it takes no run: it registers, controls, and starts its workers, so
+   * that plain ones work.
+   * @default ['default']
+   */
   readonly queues?: readonly string[]
   /** How many runs of one queue this instance runs at a time. @default 50 */
   readonly concurrency?: number

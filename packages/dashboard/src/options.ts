@@ -16,7 +16,10 @@ import type { Authorize } from './authorize.ts'
 
 /** What `createDashboard` takes. */
 export interface DashboardOptions {
-  /** What is shown and controlled. Of BullMQ also one with `isEnabled: false` or `queues: []`, in a web process. */
+  /**
+   * What is shown and controlled. Of BullMQ also one that takes no runs, in a web process: with `isEnabled: false`, or with
+   * `queues: []`, which still starts the workers that are added to it.
+   */
   readonly manager: IBackgroundWorkerManager
   /** Who may see and do what. Without it there is no dashboard. */
   readonly authorize: Authorize
