@@ -11,7 +11,7 @@ declare module 'fastify' {
 /** What the plugin takes. */
 export interface BackgroundWorkersOptions {
   /** Makes the manager: `(options) => new DefaultBackgroundWorkerManager(options)`, for example. */
-  readonly createManager: (options: Pick<ManagerOptions, 'logger'>) => IBackgroundWorkerManager
+  readonly createManager: (options: Pick<ManagerOptions, 'logger' | 'startTimeoutMs'>) => IBackgroundWorkerManager
 }
 
 /**
@@ -20,7 +20,8 @@ export interface BackgroundWorkersOptions {
  */
 export const backgroundWorkers = fastifyPlugin<BackgroundWorkersOptions>(
   async (app, { createManager }) => {
-    const manager = createManager({ logger: app.log })
+    // Fastify gives an onReady hook 10 s (its option pluginTimeout). A start that has less says itself why it fails.
+    const manager = createManager({ logger: app.log, startTimeoutMs: 8_000 })
     app.decorate('backgroundWorkers', manager)
     app.addHook('onReady', () => manager.start())
     app.addHook('onClose', async () => {

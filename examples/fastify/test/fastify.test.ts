@@ -33,6 +33,19 @@ describe('the plugin', () => {
     expect(clock.timerCount).toBe(0)
   })
 
+  it('gives a start less time than Fastify gives the hook, so that the error of the manager is seen', async () => {
+    const server = fastify()
+    let startTimeoutMs: number | undefined
+    await server.register(backgroundWorkers, {
+      createManager: (options) => {
+        startTimeoutMs = options.startTimeoutMs
+        return new DefaultBackgroundWorkerManager(options)
+      },
+    })
+    expect(startTimeoutMs).toBeLessThan(server.initialConfig.pluginTimeout as number)
+    await server.close()
+  })
+
   it('lets a run under way finish, logs the report, and then closes what was registered before it', async () => {
     const order: string[] = []
     const workEnds = Promise.withResolvers<void>()
