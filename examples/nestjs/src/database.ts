@@ -11,7 +11,7 @@ export class Database implements OnApplicationShutdown {
   openConnections = 0
   isClosed = false
 
-  /** Not `onModuleDestroy`: that comes before the workers are stopped, and their runs need it. */
+  /** Not `onModuleDestroy` or `beforeApplicationShutdown`: then the workers are not stopped yet, and their runs need it. */
   onApplicationShutdown(): void {
     this.isClosed = true
   }

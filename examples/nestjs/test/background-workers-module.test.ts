@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import {
   AsyncPeriodicBackgroundWorkerBase,
   type IBackgroundWorkerManager,
+  type ManagerState,
   type PeriodicBackgroundWorkerContext,
   every,
   periodicWorker,
@@ -44,6 +45,33 @@ describe('the workers', () => {
     expect(manager.state).toBe('running')
     await app.close()
     expect(manager.state).toBe('stopped')
+  })
+
+  it('work from before onApplicationBootstrap of other modules until after their beforeApplicationShutdown', async () => {
+    const states = new Map<string, ManagerState>()
+    const witness = {
+      provide: 'witness',
+      inject: [BACKGROUND_WORKER_MANAGER],
+      useFactory(manager: IBackgroundWorkerManager) {
+        const noteState = (hook: string) => () => void states.set(hook, manager.state)
+        return {
+          onModuleInit: noteState('onModuleInit'),
+          onApplicationBootstrap: noteState('onApplicationBootstrap'),
+          onModuleDestroy: noteState('onModuleDestroy'),
+          beforeApplicationShutdown: noteState('beforeApplicationShutdown'),
+          onApplicationShutdown: noteState('onApplicationShutdown'),
+        }
+      },
+    }
+    const app = await createApp(witness)
+    await app.close()
+    expect(Object.fromEntries(states)).toEqual({
+      onModuleInit: 'idle',
+      onApplicationBootstrap: 'running',
+      onModuleDestroy: 'running',
+      beforeApplicationShutdown: 'running',
+      onApplicationShutdown: 'stopped',
+    })
   })
 
   it('must not inject what is request-scoped', async () => {

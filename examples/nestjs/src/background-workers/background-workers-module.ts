@@ -22,8 +22,11 @@ export interface BackgroundWorkersModuleOptions {
 }
 
 /**
- * Background workers for Nest. Every provider that is a worker, of whatever module, is added when the application has
- * been bootstrapped; then the manager starts. It stops before the application shuts down.
+ * Background workers for Nest. Every provider that is a worker, of whatever module, is added when all modules are
+ * initialised (`onModuleInit`); then the manager starts. It stops before `onApplicationShutdown`.
+ *
+ * The module is global, so Nest calls its hooks before those of other modules at the start, and after them at the end:
+ * what runs use must be open before `onApplicationBootstrap`, and stay open until `onApplicationShutdown`.
  */
 // biome-ignore lint/complexity/noStaticOnlyClass: so are the dynamic modules of Nest
 export class BackgroundWorkersModule {
