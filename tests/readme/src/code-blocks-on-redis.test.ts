@@ -1,10 +1,14 @@
-import { Redis } from 'ioredis'
+import { Queue } from 'bullmq'
 import { freshApplicationName, removeApplication, sharedRedis } from 'test-redis'
 import { expect, it } from 'vitest'
-import { readTypeScript } from './documents.ts'
+import { type CodeBlock, readTypeScript } from './documents.ts'
 import { movedTo, needsRedis, runProgram } from './program.ts'
 
-const programs = (await readTypeScript()).filter((block) => block.isRun && needsRedis(block))
+const blocks = await readTypeScript()
+const [usedBefore, ...fromBullMq] = blocks.filter(({ document }) => document === 'docs/migration/bullmq.md')
+/** It needs a queue that has been used before. */
+const cleanUp = fromBullMq.find(({ isRun }) => isRun) as CodeBlock
+const programs = blocks.filter((block) => block.isRun && needsRedis(block) && block !== cleanUp)
 
 it('there are some', () => {
   expect(programs).not.toEqual([])
@@ -19,15 +23,25 @@ it.each(programs.map((block) => [block.document, block.firstLine, block] as cons
       await runProgram(movedTo(block, url, applicationName))
     } finally {
       await removeApplication(url, applicationName)
-      await removeQueue(url, applicationName)
     }
   },
 )
 
-/** What a queue of BullMQ with its usual prefix leaves behind. */
-async function removeQueue(url: string, name: string): Promise<void> {
-  const client = new Redis(url)
-  const keys = await client.keys(`bull:${name}:*`)
-  if (keys.length > 0) await client.unlink(keys)
-  await client.quit()
-}
+it('the clean-up of the page on BullMQ removes what the page has made before, and fails where it is not', async () => {
+  const { url } = await sharedRedis()
+  const [, usedName, scheduler = ''] =
+    /new Queue\('(.+?)'[\s\S]*upsertJobScheduler\(\s*'(.+?)'/.exec(usedBefore?.code ?? '') ?? []
+  const queueName = freshApplicationName()
+  const moved = movedTo(cleanUp, url, freshApplicationName())
+  const program = { ...moved, code: moved.code.replaceAll(`'${usedName}'`, `'${queueName}'`) }
+  const queue = new Queue(queueName, { connection: { url } })
+  try {
+    await queue.upsertJobScheduler(scheduler, { pattern: '0 3 * * *' })
+    await runProgram(program)
+    expect(await queue.getJobSchedulers()).toEqual([])
+    await expect(runProgram(program)).rejects.toThrow('code: 1')
+  } finally {
+    await queue.obliterate({ force: true })
+    await queue.close()
+  }
+})
