@@ -85,11 +85,11 @@ export class RunProcessor {
     }
   }
 
-  /** Resolves when Redis has taken the job of a run back. */
+  /** Resolves when a stop need not wait for a run any longer: Redis has taken its job back, or it waits for the stop itself. */
   async jobDone(runId: string, drained: Promise<void>): Promise<void> {
     await drained
     const active = this.#active.get(runId)
-    if (!active) return
+    if (!active?.run.isSettled) return
     active.jobDone ??= Promise.withResolvers()
     await active.jobDone.promise
   }

@@ -161,6 +161,24 @@ export const stop: ContractGroup<TestApplication> = {
       assert.equal(manager.state, 'stopped')
     },
 
+    async 'does not deadlock when two runs wait for it'(app) {
+      const gate = app.gate()
+      const reports: StopReport[] = []
+      const doWork = async () => {
+        await gate.passed
+        reports.push(await manager.stop())
+      }
+      const workers = ['one', 'two'].map((name) => app.rareWorker({ name, doWork }))
+      const manager = await app.start(workers)
+      for (const worker of workers) {
+        await manager.trigger(worker.name)
+        await app.untilCalled(worker)
+      }
+      gate.open()
+      await app.until('the stop has ended', () => reports.length === 2)
+      assert.deepEqual(reports, [NOTHING, NOTHING])
+    },
+
     async 'stops plain workers concurrently, and once'(app) {
       const gate = app.gate()
       const plain = ['one', 'two'].map((name) => new PlainProbe(name, { stop: () => gate.passed }))
