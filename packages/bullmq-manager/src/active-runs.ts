@@ -11,6 +11,8 @@ export interface ActiveRun extends FetchedJob {
   jobDone: PromiseWithResolvers<void> | undefined
   /** The outcome is written when this resolves. */
   written: Promise<void> | undefined
+  /** A stop for which it waits itself has ended it. */
+  isLeftToCaller: boolean
 }
 
 /**

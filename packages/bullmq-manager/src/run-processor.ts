@@ -1,5 +1,11 @@
 import type { RunRecord } from '@background-workers/abstractions'
-import { LeaseLostError, Run, type RunHost, type SafeLogger } from '@background-workers/abstractions/for-managers'
+import {
+  LeaseLostError,
+  ManagerStoppedError,
+  Run,
+  type RunHost,
+  type SafeLogger,
+} from '@background-workers/abstractions/for-managers'
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { type ActiveRun, ActiveRuns } from './active-runs.ts'
 import type { DecidedMarks } from './decided-marks.ts'
@@ -69,6 +75,22 @@ export class RunProcessor {
       const isTriggeredSince = run.plan.kind === 'manual' && run.startedAtMs > since.getTime()
       if (run.plan.worker.name === worker && !isTriggeredSince) run.endRetries()
     }
+  }
+
+  /**
+   * Ends the runs that a stop has left to their callers, as they wait for it themselves: nobody renews their leases from here on,
+   * and how they end could not be written any more. Resolves when that is written.
+   */
+  async endLeftToCaller(): Promise<void> {
+    const left = [...this.#active].filter(({ run }) => !run.isFinished)
+    for (const active of left) {
+      const { runId } = active.run.plan
+      active.isLeftToCaller = true
+      active.run.abort(new ManagerStoppedError(`Run "${runId}" has called stop, and its manager does not wait for it.`))
+    }
+    // They are written from the next microtask on.
+    await Promise.resolve()
+    await Promise.all(left.flatMap(({ written }) => written ?? []))
   }
 
   /** No outcome is written again. */
@@ -174,6 +196,7 @@ export class RunProcessor {
       settled,
       jobDone: undefined,
       written: undefined,
+      isLeftToCaller: false,
     }
     this.#active.add(active)
     return active
@@ -259,7 +282,8 @@ export class RunProcessor {
   }
 }
 
-/** A stop has aborted it, and its policy wants it run again. */
-function isToBeRecovered({ run, claim }: ActiveRun): boolean {
-  return run.record.reason === 'stop' && run.plan.policy.onCrash === 'recover' && !claim.isRecovery
+/** A stop has aborted it in mid-work, and its policy wants it run again. */
+function isToBeRecovered({ run, claim, isLeftToCaller }: ActiveRun): boolean {
+  const isCutOff = run.record.reason === 'stop' && !isLeftToCaller
+  return isCutOff && run.plan.policy.onCrash === 'recover' && !claim.isRecovery
 }

@@ -243,10 +243,11 @@ export class Session {
     this.#heartbeat.stop()
     this.#loopWatch.stop()
     this.#leases.close()
-    this.runProcessor.close()
     const leastMs = (await this.#isAnswering) ? CLOSE_ANSWERED_MS : 0
     const now = performance.now()
     const endsAt = Math.min(now + CLOSE_MS, Math.max(now + leastMs, deadline))
+    await this.#until(this.connection.isReady ? endsAt : 0, this.runProcessor.endLeftToCaller())
+    this.runProcessor.close()
     // A run that was abandoned is not waited for.
     const jobsTakenBack = this.runProcessor.activeRuns().length === 0 ? this.#workers.jobsTakenBack() : undefined
     await this.#until(endsAt, Promise.all([this.#heartbeat.underWay, jobsTakenBack]))

@@ -179,6 +179,17 @@ export const stop: ContractGroup<TestApplication> = {
       assert.deepEqual(reports, [NOTHING, NOTHING])
     },
 
+    async 'leaves a run that waits for it neither lost nor failed'(app) {
+      const worker = app.rareWorker({ doWork: () => manager.stop() })
+      const manager = await app.start([worker])
+      const runId = await manager.trigger('rare')
+      await app.until('the stop has ended', () => manager.state === 'stopped')
+      await manager.start()
+      const { outcome } = await app.untilFinished(manager, 'rare', runId)
+      assert.ok(outcome === 'succeeded' || outcome === 'aborted', outcome)
+      assert.equal((await app.status(manager, 'rare')).consecutiveFailures, 0)
+    },
+
     async 'stops plain workers concurrently, and once'(app) {
       const gate = app.gate()
       const plain = ['one', 'two'].map((name) => new PlainProbe(name, { stop: () => gate.passed }))
