@@ -112,12 +112,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       this.#arriving.delete(name)
     }
     const session = this.#parts.lifecycle.isWorking ? this.#session : undefined
-    const entry: ManagedWorker = {
-      worker,
-      definition,
-      startState: 'stopped',
-      declaredAt: session?.clock.nowAfterSleep(),
-    }
+    const entry: ManagedWorker = { worker, definition, startState: 'stopped', declaredAt: undefined }
     this.#entries.set(name, entry)
     if (session) {
       session.reconciler.noteNamesChanged()

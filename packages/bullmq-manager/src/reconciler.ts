@@ -4,7 +4,7 @@ import type { RedisClient } from './redis-client.ts'
 import { type Beat, type Instance, releaseInForce } from './instances.ts'
 import type { Keys } from './keys.ts'
 import { LiveInstances } from './live-instances.ts'
-import type { ManagedWorker } from './managed-worker.ts'
+import type { ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'
 import type { FilledOptions } from './options.ts'
 import { type ReconcilePlan, isNothing, isRemovedSince, planReconcile } from './reconcile-plan.ts'
 import type { TickScheduler } from './schedulers.ts'
@@ -144,6 +144,7 @@ export class Reconciler {
     if (!beat.hasNames) this.#writtenNamesVersion = -1
     clock.note(beat.time, asked)
     await clock.measureIfDoubtful(client)
+    this.#dateAdded()
     this.#noteTime(clock.now())
     this.#live.note(beat.instances, clock.now(), this.#isDeclaring && !beat.hasNames)
     const skewMs = Math.round(clock.skewMs)
@@ -157,6 +158,12 @@ export class Reconciler {
   async leave(): Promise<void> {
     this.#hasLeft = true
     await this.#parts.instances.forget([this.#parts.instanceId])
+  }
+
+  /** By a clock that has just been measured: for what is dated ahead of it any tombstone counts as a later one. */
+  #dateAdded(): void {
+    const now = this.#parts.clock.now()
+    for (const entry of this.#parts.entries.values()) entry.declaredAt ??= now
   }
 
   get #isDeclaring(): boolean {
@@ -284,13 +291,14 @@ export class Reconciler {
     const elsewhere = await instances.readNames(others)
     const isDeclaring = options.release >= inForce
     const declared = { has: (name: string) => (isDeclaring && entries.has(name)) || elsewhere.has(name) }
-    const workers = [...entries.values()].filter(isPeriodic)
+    // What was added since this beat began is for the next one.
+    const workers = [...entries.values()].filter(isPeriodic).filter(isDated)
     const { plan, missingSince, foreign } = planReconcile({
       now: clock.now(),
       instanceId,
       release: options.release,
       orphanGraceMs: options.orphanGraceMs,
-      workers: workers.map(({ definition, declaredAt }) => ({ definition, declaredAt: declaredAt ?? this.#startedAt })),
+      workers,
       stored,
       ticks,
       instances: beat.instances,
@@ -310,9 +318,13 @@ export class Reconciler {
     for (const { name, removedAt } of stored.values()) {
       if (removedAt === undefined) continue
       const entry = this.#parts.entries.get(name)
-      if (!entry || !isRemovedSince(entry.declaredAt ?? this.#startedAt, removedAt, now)) continue
+      if (entry?.declaredAt === undefined || !isRemovedSince(entry.declaredAt, removedAt, now)) continue
       this.#parts.dropWorker(name)
       this.noteNamesChanged()
     }
   }
+}
+
+function isDated(entry: ManagedPeriodicWorker): entry is ManagedPeriodicWorker & { declaredAt: number } {
+  return entry.declaredAt !== undefined
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { Session } from '../src/session.ts'
 import { Store } from '../src/store.ts'
+import type { StoredDefinition } from '../src/stored-values.ts'
 import { UnstartedRuns } from '../src/unstarted-runs.ts'
 import { WorkerControl } from '../src/worker-control.ts'
 import { claimedRun } from './fixtures/claimed-run.ts'
@@ -55,6 +56,19 @@ it('a worker that was removed before the clock of Redis was set back is there on
   await manager.add(probe.worker('digest', rarely()))
   expect((await manager.list()).map(({ name, state }) => `${name} ${state}`)).toEqual(['digest idle'])
   expect(Object.keys(await cluster.storedSchedulers())).toEqual(['digest'])
+})
+
+it('a worker that was removed is there once it is added again, though the clock of this machine was just set ahead', async () => {
+  await using cluster = await TestCluster.open()
+  const probe = new Probe()
+  const manager = await cluster.start([probe.worker('digest', rarely())])
+  await manager.remove('digest')
+  const realNow = Date.now
+  using _ = vi.spyOn(Date, 'now').mockImplementation(() => realNow() + HOUR_MS)
+  await manager.add(probe.worker('digest', rarely()))
+  expect((await manager.list()).map(({ name, state }) => `${name} ${state}`)).toEqual(['digest idle'])
+  const { 'definition:digest': definition = '' } = await cluster.storedWorkers()
+  expect((JSON.parse(definition) as StoredDefinition).declaredAt).toBeLessThan(realNow() + HOUR_MS / 2)
 })
 
 /** An instance with `digest`, a slot of which waits for its jitter, as its tick has left it. */
