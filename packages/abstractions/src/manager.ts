@@ -44,7 +44,8 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
   /**
    * Forgets a worker, its schedule, override and pause, in the whole application, until it is added again; its records
    * are there then. Its active run may finish, and its `stop` is called after that; a call during a start may wait for
-   * that first. Gives `false` when the worker is not known.
+   * that first. What a store keeps of a worker that is removed after a stop goes with the next start. Gives `false` when
+   * the worker is not known.
    */
   remove(name: string, options?: ByOption): Promise<boolean>
 

@@ -55,6 +55,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   readonly #entries = new Map<string, ManagedWorker>()
   /** The names of workers whose add waits for a start. */
   readonly #arriving = new Set<string>()
+  /** The names of workers that were removed while no session was open, and that the next one removes from Redis. */
+  readonly #removed = new Set<string>()
   readonly #entryHost: EntryHost
   readonly #runHost: SessionParts['runHost']
   #session: Session | undefined
@@ -147,13 +149,16 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const given = checkCall('remove', name, options)
     if (this.#opening) await this.#untilOpened()
     const entry = this.#entries.get(name)
-    const wasStored = this.#session ? await this.#session.control.remove(name) : false
+    const session = this.#session
+    const wasStored = session ? await session.control.remove(name) : false
     // A heartbeat or another call may have dropped it meanwhile, and told so.
     if (entry && this.#entries.get(name) !== entry) return wasStored
     if (!entry && !wasStored) return false
     if (entry) {
       this.#dropWorker(name)
       this.#session?.reconciler.noteNamesChanged()
+      const isDeclared = isPeriodic(entry) && entry.declaredAt !== undefined
+      if (isDeclared && !session) this.#removed.add(name)
     }
     this.#parts.reports.removed(name, given)
     return true
@@ -239,6 +244,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const session = new Session({
       ...this.#parts,
       entries: this.#entries,
+      removed: this.#removed,
       runHost: this.#runHost,
       dropWorker: (name) => {
         this.#dropWorker(name)

@@ -63,6 +63,8 @@ export interface SessionParts {
   readonly reports: WorkerReports
   /** The workers that were added here. */
   readonly entries: ReadonlyMap<string, ManagedWorker>
+  /** The names of those that were removed here while no session was open; a name goes when Redis has no such worker any more. */
+  readonly removed: Set<string>
   readonly runHost: Omit<RunHost, 'clock' | 'runFinished' | 'runSettled'>
   /** A worker was removed on another instance. */
   readonly dropWorker: (name: string) => void
@@ -191,6 +193,7 @@ export class Session {
     await inTime(async () => {
       await Promise.all([checkRedis({ client, keys: this.#keys, options, logger }), this.clock.measure(client)])
     })
+    await inTime(() => this.#removeRemoved())
     await inTime(async () => {
       await Promise.all([this.reconciler.start(), options.isEnabled && this.#schedulers.limitLog()])
     })
@@ -263,6 +266,15 @@ export class Session {
   async #until(endsAt: number, step: Promise<unknown>): Promise<void> {
     step.catch((error) => this.#noteError(error))
     await waitFor(step, Math.max(0, endsAt - performance.now()), systemClock)
+  }
+
+  /** Before anything is declared: what has been added again since is a new worker. */
+  async #removeRemoved(): Promise<void> {
+    const { removed } = this.#parts
+    for (const name of removed) {
+      await this.control.remove(name)
+      removed.delete(name)
+    }
   }
 
   async #processTick(id: string | undefined, fetched?: FetchedJob): Promise<void> {

@@ -237,6 +237,25 @@ export const calls: ContractGroup<TestApplication> = {
       assert.deepEqual([status.lastRun, await app.records(manager, 'rare')], [record, [record]])
     },
 
+    async 'remove also works after a stop'(app) {
+      const manager = await app.start([
+        app.rareWorker({ name: 'kept' }),
+        app.rareWorker(),
+        app.rareWorker({ name: 'gone' }),
+      ])
+      for (const name of ['rare', 'gone']) {
+        await manager.reschedule(name, every('30d'))
+        await manager.pause(name)
+      }
+      await app.stop(manager)
+      for (const name of ['rare', 'gone']) assert.equal(await manager.remove(name), true)
+      await manager.add(app.rareWorker())
+      await manager.start()
+      assert.deepEqual((await manager.list()).map(({ name }) => name).sort(), ['kept', 'rare'])
+      const status = await app.status(manager, 'rare')
+      assert.deepEqual([status.schedule, status.paused, status.state], [{ declared: rarely }, undefined, 'idle'])
+    },
+
     async 'a worker that is added again while its old run is active waits for its end'(app) {
       const gate = app.gate()
       const [old, renewed] = [app.rareWorker({ doWork: () => gate.passed }), app.rareWorker()]
