@@ -23,7 +23,8 @@ export interface RunApplicationResult {
  *
  * Opens the health endpoint, starts the application (again and again, if need be, unless its error is a mistake in the
  * program), waits, stops it gracefully and closes the endpoint. While it stops the first signal and the first uncaught
- * error change nothing but the exit code; a second signal, or a second uncaught error, exits at once with 1.
+ * error change nothing but the exit code; a second signal, or a second uncaught error, exits at once with 1. The same
+ * signal again within a second of the first is no second one: a Ctrl+C under `npm start` can arrive twice.
  *
  * Resolves when everything has stopped. `process.exitCode` is set then, and the process ends by itself; only what keeps
  * it alive for longer than `exitGraceMs`, or a signal until then, makes it exit by force, with that code. Without a
@@ -65,6 +66,9 @@ const TAKEN =
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const ERRORS = ['uncaughtException', 'unhandledRejection'] as const
 
+/** For so long the same signal is the same key press: the terminal sends it to each process, and npm passes its own on. */
+const SAME_KEY_PRESS_MS = 1_000
+
 const failuresOnConsole: Logger = {
   ...silentLogger,
   warn: (data, message) => console.warn(message, data),
@@ -83,7 +87,8 @@ class ApplicationProcess {
   // A process whose workers have no timers, or are disabled, waits for its signal too.
   readonly #keepAlive = setInterval(() => {}, MAX_TIMER_MS)
   #hasEnded = false
-  #signal: NodeJS.Signals | undefined
+  /** The first one, and when it came, by monotonic time. */
+  #signal: { readonly name: NodeJS.Signals; readonly atMs: number } | undefined
   #uncaught: { readonly error: unknown } | undefined
   #startFailure: { readonly error: unknown } | undefined
 
@@ -111,15 +116,20 @@ class ApplicationProcess {
   }
 
   readonly #onSignal = (signal: NodeJS.Signals) => {
+    const first = this.#signal
+    if (first?.name === signal && performance.now() - first.atMs < SAME_KEY_PRESS_MS) {
+      this.#logger.debug({ signal }, 'same signal within a second, it counts once')
+      return
+    }
     if (this.#hasEnded) {
       this.#logger.warn({ signal }, 'signal after everything has stopped, the process exits at once')
       process.exit()
     }
-    if (this.#signal !== undefined) {
+    if (first) {
       this.#logger.warn({ signal }, 'second signal, the process exits at once')
       process.exit(1)
     }
-    this.#signal = signal
+    this.#signal = { name: signal, atMs: performance.now() }
     this.#logger.info({ signal }, 'signal received, the application stops')
     void this.#end()
   }

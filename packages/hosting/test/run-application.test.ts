@@ -70,6 +70,14 @@ describe('runApplication, at a signal', () => {
     expect(child.messages.at(-1)).toBe('signal after everything has stopped, the process exits at once')
   })
 
+  it('takes the same one again for the first also when everything has stopped meanwhile', async () => {
+    await using child = new ApplicationProcess('same-signal-after-the-end')
+    await child.untilLogged('application started')
+    child.signal('SIGINT')
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
+    expect(child.messages.at(-1)).toBe('went on')
+  })
+
   it('during the start waits for the hook that is being called and shuts down what it made', async () => {
     await using child = new ApplicationProcess('slow-start')
     await child.untilLogged('hook called')
@@ -103,7 +111,7 @@ describe('runApplication, while the application stops', () => {
   const SIGNAL = 'signal received, the application stops'
 
   async function draining() {
-    const child = new ApplicationProcess('errors-when-told')
+    const child = new ApplicationProcess('does-as-told')
     await child.untilLogged('run started')
     return child
   }
@@ -149,6 +157,27 @@ describe('runApplication, while the application stops', () => {
     child.goOn()
     expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
     expectFinished(child)
+  })
+
+  it('takes the same signal twice at once for one, as a Ctrl+C under npm can arrive', async () => {
+    await using child = await draining()
+    child.send('press Ctrl+C under npm')
+    await child.untilLogged(SIGNAL)
+    await child.untilLogged('same signal within a second, it counts once')
+    child.goOn()
+    expect(await child.exit).toEqual({ code: 0, ...BY_ITSELF })
+    expectFinished(child)
+  })
+
+  it('exits at once with 1 at the same signal a second later', async () => {
+    await using child = await draining()
+    child.signal('SIGINT')
+    await child.untilLogged(SIGNAL)
+    child.send('let a second pass')
+    await child.untilLogged('a second has passed')
+    child.signal('SIGINT')
+    expect(await child.exit).toEqual({ code: 1, ...BY_ITSELF })
+    expect(child.messages.at(-1)).toBe('second signal, the process exits at once')
   })
 
   it.each([
