@@ -1,8 +1,9 @@
-import type {
-  IBackgroundWorker,
-  IBackgroundWorkerManager,
-  Logger,
-  ServiceScope,
+import {
+  BackgroundWorkerError,
+  type IBackgroundWorker,
+  type IBackgroundWorkerManager,
+  type Logger,
+  type ServiceScope,
 } from '@background-workers/abstractions'
 import type { AwilixContainer } from 'awilix'
 import { type BackgroundWorkerClass, resolveWorker } from './add-background-worker.ts'
@@ -22,7 +23,7 @@ export interface ApplicationInitializationContext extends ApplicationShutdownCon
   readonly backgroundWorkerManager: IBackgroundWorkerManager
   /**
    * Adds a worker as `addBackgroundWorker(container, Worker)` does. An initialization that failed and is tried again gets
-   * the workers that it had added back, so it needs no care of its own.
+   * the workers that it had added back, so it needs no care of its own; one that it has removed is added again.
    *
    * @throws InvalidOptionsError where no module depends on `BackgroundWorkersModule`, so that nothing would start it.
    */
@@ -76,9 +77,16 @@ export class ModuleContext implements ApplicationInitializationContext {
     const manager = this.backgroundWorkerManager
     const resolved = resolveWorker(this.container, worker)
     const tries = this.#tries
-    const left = tries.left.get(resolved?.name)
-    if (!left) await manager.add(resolved)
-    const added = left ?? resolved
+    let added: IBackgroundWorker = resolved
+    try {
+      await manager.add(resolved)
+    } catch (error) {
+      // Only the manager knows whether it still is there: the hook that failed may have removed it.
+      const isThere = BackgroundWorkerError.is(error) && error.code === 'duplicate-worker'
+      const left = isThere ? tries.left.get(resolved.name) : undefined
+      if (!left) throw error
+      added = left
+    }
     tries.left.delete(added.name)
     if (!tries.areOver) (this.#hasFailed ? tries.left : this.#added).set(added.name, added)
     if (added !== resolved) {

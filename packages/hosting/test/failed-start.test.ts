@@ -100,6 +100,34 @@ describe('a failed start', () => {
     await application.stop()
   })
 
+  it('adds again what a failed hook had added and removed', async () => {
+    const logger = new RecordingLogger()
+    let isDown = true
+    const application = await createApplication(
+      withWorkers({
+        async onApplicationInitialization({ addBackgroundWorker, backgroundWorkerManager }) {
+          const made = idleWorker('made-in-hook')
+          expect(await addBackgroundWorker(made)).toBe(made)
+          await addBackgroundWorker(PlainWorker)
+          if (!isDown) return
+          await backgroundWorkerManager.remove('made-in-hook')
+          await backgroundWorkerManager.remove('plain')
+          throw new Error('database is away')
+        },
+      }),
+      { logger },
+    )
+    await expect(application.start()).rejects.toThrow('database is away')
+    isDown = false
+    await application.start()
+    const names = (await application.backgroundWorkerManager.list()).map(({ name }) => name)
+    expect(names).toEqual(['made-in-hook', 'plain'])
+    expect(
+      logger.linesOf('worker was added by a try that failed and is kept; make it once, outside of the hook'),
+    ).toEqual([])
+    await application.stop()
+  })
+
   it.each(['before', 'during'])(
     'gives back what a failed hook adds after it has failed, %s the next try',
     async (when) => {
