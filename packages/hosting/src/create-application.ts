@@ -1,4 +1,5 @@
 import { InvalidOptionsError, type Logger, silentLogger } from '@background-workers/abstractions'
+import { safeLogger } from '@background-workers/abstractions/for-managers'
 import { type AwilixContainer, asValue, createContainer } from 'awilix'
 import { type ApplicationOptions, checkApplicationOptions, isLogger } from './application-options.ts'
 import { Application } from './application.ts'
@@ -32,7 +33,10 @@ export async function createApplication(
     const logger = options.logger ?? registeredLogger(container) ?? silentLogger
     return new Application({ modules, container, ownsContainer, hasBackgroundWorkers, logger })
   } catch (error) {
-    if (ownsContainer) await container.dispose()
+    if (ownsContainer) {
+      // Why the application could not be made is the cause, and more than what follows from it.
+      await container.dispose().catch((err) => safeLogger(options.logger).error({ err }, 'container failed to dispose'))
+    }
     throw error
   }
 }

@@ -83,6 +83,22 @@ describe('createApplication', () => {
     expect(disposed).toEqual(['resource'])
   })
 
+  it('says why configuring failed also where its own container can not be disposed then', async () => {
+    const logger = new RecordingLogger()
+    const root = defineModule({
+      name: 'root',
+      configureServices(container) {
+        const resource = asFunction(() => ({})).singleton()
+        container.register({ resource: resource.disposer(() => Promise.reject(new Error('not open'))) })
+        container.resolve('resource')
+        throw new Error('no configuration')
+      },
+    })
+    await expect(createApplication(root, { logger })).rejects.toThrow('no configuration')
+    expect(logger.linesOf('container failed to dispose')[0]?.data.err).toMatchObject({ message: 'not open' })
+    await expect(createApplication(root)).rejects.toThrow('no configuration')
+  })
+
   it('refuses unknown options and what is no container', async () => {
     const root = defineModule({ name: 'root' })
     await expect(createApplication(root, { containr: 1 } as never)).rejects.toThrow(/unknown option "containr"/)
