@@ -15,16 +15,18 @@ export const MAX_GONE = 1_000
 
 /** What is remembered of a worker that has been observed. */
 interface ObservedWorker {
-  readonly firstSeenAtMs: number
   readonly states: Set<WorkerState>
-  readonly isPeriodic: boolean
+  /** Since when it has been observed with a schedule; `undefined` while it has none, or is gone. */
+  firstSeenAtMs: number | undefined
+  /** Whether it has had a schedule, and so has the series of one. */
+  wasPeriodic: boolean
 }
 
 /**
  * Observes how the workers of a manager stand, with one `list` per collection. Nothing is observed while `list` fails.
  *
  * The SDK repeats the last value of what is not observed any more. So a state that is over goes to 0, and so does all of a
- * worker that was removed: it is told again, since a collection that takes too long is lost.
+ * worker that was removed: it is told again, since a collection that takes too long is lost. One that is added again is a new one.
  */
 export class WorkerGauges {
   readonly #manager: IBackgroundWorkerManager
@@ -83,12 +85,19 @@ export class WorkerGauges {
   }
 
   #observeWorker(result: BatchObservableResult, status: WorkerStatus): void {
-    const { name, state, schedule, activeRun, lastSuccess } = status
-    const worker = this.#observedWorker(name, schedule !== undefined)
+    const { name, state, schedule } = status
+    const worker = this.#observedWorker(name)
     worker.states.add(state)
     this.#observeStates(result, name, state)
-    if (!worker.isPeriodic) return
+    if (schedule) this.#observePeriodic(result, status, worker)
+    else this.#observeNotPeriodic(result, name)
+  }
+
+  #observePeriodic(result: BatchObservableResult, status: WorkerStatus, worker: ObservedWorker): void {
+    const { name, activeRun, lastSuccess } = status
     const { isOurs, clock } = this.#parts
+    worker.wasPeriodic = true
+    worker.firstSeenAtMs ??= clock.now()
     const attributes = this.#attributesOf(name)
     const isActiveHere = activeRun?.startedAt !== undefined && isOurs(activeRun.instanceId)
     result.observe(this.#active, isActiveHere ? 1 : 0, attributes)
@@ -106,18 +115,24 @@ export class WorkerGauges {
 
   #observeGone(result: BatchObservableResult, name: string): void {
     this.#observeStates(result, name, undefined)
-    if (!this.#observed.get(name)?.isPeriodic) return
+    this.#observeNotPeriodic(result, name)
+  }
+
+  #observeNotPeriodic(result: BatchObservableResult, name: string): void {
+    const worker = this.#observed.get(name)
+    if (!worker?.wasPeriodic) return
+    worker.firstSeenAtMs = undefined
     for (const observable of [this.#active, this.#consecutiveFailures, this.#timeSinceLastSuccess]) {
       result.observe(observable, 0, this.#attributesOf(name))
     }
   }
 
-  #observedWorker(name: string, isPeriodic: boolean): ObservedWorker {
+  #observedWorker(name: string): ObservedWorker {
     const known = this.#observed.get(name)
     if (known) return known
     // So that there is a series to alert on before the first time.
     const states = new Set<WorkerState>(['overdue'])
-    const worker = { firstSeenAtMs: this.#parts.clock.now(), states, isPeriodic }
+    const worker: ObservedWorker = { states, firstSeenAtMs: undefined, wasPeriodic: false }
     this.#observed.set(name, worker)
     return worker
   }

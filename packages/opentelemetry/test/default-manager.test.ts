@@ -62,6 +62,7 @@ describe('with a manual clock', () => {
         doWork: async (work) => void (await doWork(work)),
       }),
     )
+  const timeSinceSuccess = async () => (await metric('worker.time_since_last_success'))?.value(DIGEST)
   /** Work that takes so long by the manual clock. */
   const working = (ms: number) => new Promise<void>((resolve) => void clock.setTimer(resolve, ms))
 
@@ -130,21 +131,47 @@ describe('with a manual clock', () => {
 
   it('tells the time since the last success, and before the first since the worker was seen', async () => {
     let mayFail = true
-    const since = async () => (await metric('worker.time_since_last_success'))?.value(DIGEST)
     await add(() => {
       if (mayFail) throw new Error('broken')
     })
-    expect(await since()).toBe(0)
+    expect(await timeSinceSuccess()).toBe(0)
     await manager.start()
     await clock.advance(90_000)
-    expect(await since()).toBe(90)
+    expect(await timeSinceSuccess()).toBe(90)
     mayFail = false
     await clock.advance(30_000)
-    expect(await since()).toBe(0)
+    expect(await timeSinceSuccess()).toBe(0)
     await clock.advance(20_000)
-    expect(await since()).toBe(20)
+    expect(await timeSinceSuccess()).toBe(20)
     await manager.remove('digest')
-    expect(await since()).toBe(0)
+    expect(await timeSinceSuccess()).toBe(0)
+  })
+
+  it('counts anew for a worker that was gone and is added again', async () => {
+    await add(() => undefined)
+    expect(await timeSinceSuccess()).toBe(0)
+    await manager.remove('digest')
+    await clock.advance(3_600_000)
+    expect(await timeSinceSuccess()).toBe(0)
+    await add(() => undefined)
+    expect(await timeSinceSuccess()).toBe(0)
+    await clock.advance(20_000)
+    expect(await timeSinceSuccess()).toBe(20)
+  })
+
+  it('has the gauges of a periodic worker while the name is that of one, whatever it was before', async () => {
+    const plain = { name: 'digest', start: async () => undefined, stop: async () => undefined }
+    await manager.add(plain)
+    expect(await timeSinceSuccess()).toBeUndefined()
+    await clock.advance(3_600_000)
+    await manager.remove('digest')
+    await add(() => undefined)
+    expect(await timeSinceSuccess()).toBe(0)
+    await clock.advance(20_000)
+    expect(await timeSinceSuccess()).toBe(20)
+    await manager.remove('digest')
+    await manager.add(plain)
+    expect(await timeSinceSuccess()).toBe(0)
   })
 
   it('tells which workers are overdue', async () => {
