@@ -9,7 +9,7 @@ import {
 } from '@background-workers/abstractions'
 import { ManualClock } from '@background-workers/abstractions/testing'
 import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
-import { type DiagLogger, context, diag, trace } from '@opentelemetry/api'
+import { type DiagLogger, SpanStatusCode, context, diag, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type BackgroundWorkersInstrumentation, instrumentBackgroundWorkers } from '../src/index.ts'
@@ -282,6 +282,8 @@ describe('with a manual clock', () => {
     const span = telemetry.spanOf('digest.1')
     expect(withoutPrefix(span?.attributes ?? {})).toMatchObject({ 'run.outcome': 'lost', 'instance.id': 'the dead' })
     expect(msOf(span?.duration as [number, number])).toBe(30_000)
+    // Nobody knows what its process died of.
+    expect([span?.status, span?.events]).toEqual([{ code: SpanStatusCode.ERROR }, []])
     expect((await metric('runs'))?.points[0]?.attributes).toMatchObject({
       'error.type': '_OTHER',
       'background_workers.run.reason': 'crash',
