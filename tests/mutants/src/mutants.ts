@@ -13,9 +13,12 @@ const abstractions = 'packages/abstractions/src'
 const defaultManager = 'packages/default-manager'
 const contract = `${defaultManager}/test/contract.test.ts`
 const time = `${defaultManager}/test/time.test.ts`
-const locks = ['distributed-lock', 'distributed-lock-faults', 'instances-with-one-lock'].map(
-  (name) => `${defaultManager}/test/${name}.test.ts`,
-)
+const locks = [
+  'distributed-lock',
+  'distributed-lock-faults',
+  'distributed-lock-silence',
+  'instances-with-one-lock',
+].map((name) => `${defaultManager}/test/${name}.test.ts`)
 const watchdog = `${defaultManager}/test/watchdog.test.ts`
 const stopFromWithin = `${defaultManager}/test/stop-from-within.test.ts`
 
