@@ -27,8 +27,8 @@ export interface WorkerLocksParts {
 /** The manager's side of a distributed lock: asks again while it can not be reached, and says once that, and once when it is back. */
 export class WorkerLocks {
   readonly #parts: WorkerLocksParts
-  /** Calls of the lock that have not been answered. */
-  readonly #calls = new Set<Promise<unknown>>()
+  /** Calls of the lock that have not been answered, and when each was made, on the monotonic clock. */
+  readonly #calls = new Map<Promise<unknown>, number>()
   readonly #outage: StoreOutage
   #clearProbe = () => {}
   /** Requests are counted: a failure of one that is older than an answer, or than a stop, says nothing any more. */
@@ -87,8 +87,9 @@ export class WorkerLocks {
 
   /** Waits until the lock has answered all calls, or for so long. */
   async answered(timeoutMs: number): Promise<void> {
+    this.#forgetSilent()
     const answered = async () => {
-      while (this.#calls.size > 0) await Promise.allSettled(this.#calls)
+      while (this.#calls.size > 0) await Promise.allSettled(this.#calls.keys())
     }
     if (this.#calls.size > 0 && timeoutMs > 0) await waitFor(answered(), timeoutMs, this.#parts.clock)
   }
@@ -109,10 +110,20 @@ export class WorkerLocks {
 
   #call<T>(call: () => Promise<T>): Promise<T> {
     const answer = call()
-    this.#calls.add(answer)
+    this.#forgetSilent()
+    this.#calls.set(answer, this.#parts.clock.monotonicNow())
     const forget = () => void this.#calls.delete(answer)
     answer.then(forget, forget)
     return answer
+  }
+
+  /** Nobody waits any more for a call that is silent for so long. An answer that comes all the same counts. */
+  #forgetSilent(): void {
+    const now = this.#parts.clock.monotonicNow()
+    for (const [answer, calledAt] of this.#calls) {
+      if (now - calledAt < SILENT_AFTER_MS) return
+      this.#calls.delete(answer)
+    }
   }
 
   #lost(error: unknown): void {
@@ -126,19 +137,18 @@ export class WorkerLocks {
   #probeLater(): void {
     const { lock, clock } = this.#parts
     if (!lock.ping) return
-    this.#clearProbe = setLongTimer(clock, () => void this.#probe(), PROBE_MS)
+    this.#clearProbe = setLongTimer(clock, () => this.#probe(), PROBE_MS)
   }
 
-  async #probe(): Promise<void> {
+  /** The next one does not wait for the answer to this one, which may never come. */
+  #probe(): void {
+    this.#probeLater()
     const { lostAt } = this.#outage
-    const isBack = await this.#call(async () => this.#parts.lock.ping?.()).then(
-      () => true,
-      () => false,
-    )
-    // A request may have been answered meanwhile, or the manager was stopped.
-    if (lostAt === undefined || this.#outage.lostAt !== lostAt) return
-    if (isBack) this.#restored()
-    else this.#probeLater()
+    const answered = () => {
+      // A request may have been answered meanwhile, or the manager was stopped.
+      if (this.#outage.lostAt === lostAt) this.#restored()
+    }
+    this.#call(async () => this.#parts.lock.ping?.()).then(answered, () => {})
   }
 
   #restored(): void {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { every, periodicWorker } from '@background-workers/abstractions'
+import { StoreUnavailableError, every, periodicWorker } from '@background-workers/abstractions'
 import { describe, expect, it, vi } from 'vitest'
 import { type LockedInstance, MINUTE_MS, slotId, startInstance } from './fixtures/locked-instance.ts'
 
@@ -17,6 +17,40 @@ describe('a lock that does not answer', () => {
     expect(runs).toEqual([slotId(10)])
     expect(await records()).toEqual(['catch-up succeeded'])
     expect(await lock.isFree('sweep')).toBe(true)
+  })
+
+  /** A call has not been answered for 10 s, and nobody waits for it any more. */
+  async function untilTakenForLost({ clock, lock, manager }: LockedInstance) {
+    lock.mode = 'silent'
+    const triggered = expect(manager.trigger('sweep')).rejects.toBeInstanceOf(StoreUnavailableError)
+    await clock.advance(10_000)
+    await triggered
+  }
+
+  it('is looked for every 5 s, also when it does not answer that', async () => {
+    const instance = await startInstance()
+    const { clock, lock, manager, events } = instance
+    const ping = vi.fn(() => (lock.mode === 'there' ? Promise.resolve() : new Promise<void>(() => {})))
+    Object.assign(lock, { ping })
+    await untilTakenForLost(instance)
+    expect(events).toEqual(['lost'])
+    await clock.advance(12_000)
+    lock.mode = 'there'
+    await clock.advance(3_000)
+    expect([events, ping.mock.calls.length]).toEqual([['lost', 'restored after 15000 ms'], 3])
+    expect((await manager.health()).status).toBe('ok')
+  })
+
+  it('is not waited for by a stop that comes 10 s later; a hold that comes afterwards is given back', async () => {
+    const instance = await startInstance()
+    const { clock, lock, manager } = instance
+    await untilTakenForLost(instance)
+    const isStopped = settles(manager.stop())
+    await clock.settle()
+    expect(isStopped()).toBe(true)
+    lock.answer()
+    await clock.settle()
+    expect([lock.released.length, await lock.isFree('sweep')]).toEqual([1, true])
   })
 
   it('does not hold the guard for longer than the window of its slot', async () => {

@@ -222,6 +222,13 @@ export const mutants: readonly Mutant[] = [
     'a lock that is away is looked for again at each failure': [
       ['if (isNew) this.#probeLater()', 'this.#probeLater()'],
     ],
+    'a lock that has not answered is not looked for again': [
+      ['    this.#probeLater()\n    const { lostAt } = this.#outage\n', '    const { lostAt } = this.#outage\n'],
+      ['.then(answered, () => {})', '.then(answered, () => this.#probeLater())'],
+    ],
+    'every stop waits for a call of the lock that is never answered': [
+      ['      this.#calls.delete(answer)\n', '      void answer\n'],
+    ],
     'what a lock gives is not looked at': [['checkAnswer(await this.#call(async', '(await this.#call(async']],
     'a stop does not wait for the lock': [
       ['    if (this.#calls.size > 0 && timeoutMs', '    if (this.#calls.size < 0 && timeoutMs'],
