@@ -305,7 +305,9 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   #stoppable(entry: ManagedWorker): StoppableWorker {
     const { worker, definition } = entry
     const { name } = definition
-    return { name, worker, run: this.#activeRunOf(name), stop: (signal) => this.#starts.stop(entry, signal) }
+    // One that is not ready runs nothing: an active run began before its start, and must not hold up the end of that.
+    const run = entry.startState === 'ready' ? this.#activeRunOf(name) : undefined
+    return { name, worker, run, stop: (signal) => this.#starts.stop(entry, signal) }
   }
 
   #activeRunOf(name: string): Run | undefined {

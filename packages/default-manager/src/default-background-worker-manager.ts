@@ -255,7 +255,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
 
   #stoppable(entry: ManagedWorker): StoppableWorker {
     const { name, worker } = entry
-    return { name, worker, run: this.#runner.work.runOf(entry), stop: (signal) => this.#starts.stop(entry, signal) }
+    // One that is not ready runs nothing: an active run began before its start, and must not hold up the end of that.
+    const run = entry.startState === 'ready' ? this.#runner.work.runOf(entry) : undefined
+    return { name, worker, run, stop: (signal) => this.#starts.stop(entry, signal) }
   }
 
   /** Its first slot comes after its own `start`, if it has one. */

@@ -258,6 +258,9 @@ export const mutants: readonly Mutant[] = [
       ['    entry.paused = undefined\n    this.#slots.enterNext(entry)\n', '    entry.paused = undefined\n'],
     ],
     'a removed worker keeps its slots': [['    if (isPeriodic(entry)) this.#slots.drop(entry)\n', '']],
+    'the start of a worker that is removed goes on as long as the run of its predecessor': [
+      ["entry.startState === 'ready' ? this.#runner.work.runOf(entry) : undefined", 'this.#runner.work.runOf(entry)'],
+    ],
     'a worker is to run at the start before it has started': [
       ["policy.runOnStart && entry.startState === 'ready'", 'policy.runOnStart'],
     ],

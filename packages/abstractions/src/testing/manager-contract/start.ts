@@ -160,6 +160,25 @@ export const start: ContractGroup<TestApplication> = {
       assert.equal((await manager.health()).status, 'ok')
     },
 
+    async 'ends the start of a worker that is removed while the run of its predecessor goes on'(app) {
+      const [running, starting] = [app.gate(), app.gate()]
+      const predecessor = app.rareWorker({ doWork: () => running.passed })
+      const manager = await app.start([predecessor], { startTimeoutMs: 5 * app.periodMs })
+      const failed = app.listen(manager, 'worker-start-failed')
+      await manager.trigger('rare')
+      await app.untilCalled(predecessor)
+      await manager.remove('rare')
+      const plain = new PlainProbe('rare', { start: () => starting.passed })
+      await manager.add(plain)
+      await manager.remove('rare')
+      assert.deepEqual([plain.starts.map((signal) => signal?.aborted), plain.stops.length], [[true], 1])
+      await app.pass(6)
+      assert.deepEqual(failed, [])
+      const { reasons } = await manager.health()
+      assert.ok(reasons.every(({ code }) => code !== 'start-failed'))
+      assert.equal(predecessor.calls[0]?.signal.aborted, false)
+    },
+
     async 'gives a periodic worker its first run after its own start'(app) {
       const gate = app.gate()
       const worker = app.frequentWorker({ start: () => gate.passed })
