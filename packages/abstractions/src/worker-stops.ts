@@ -34,6 +34,8 @@ export class WorkerStops {
   readonly #clock: Clock
   /** Removed workers whose run or `stop` has not ended yet. */
   readonly #leaving = new Set<LeavingWorker>()
+  /** Those of them that a stop has waited for: a later one does not. */
+  readonly #waitedFor = new WeakSet<LeavingWorker>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -64,13 +66,14 @@ export class WorkerStops {
     deadlinePassed?: () => void,
   ): Promise<AbandonedWork[]> {
     const deadline = new AbortController()
+    const leaving = [...this.#leaving].filter((worker) => !this.#waitedFor.has(worker))
     const work = [
       ...runs.map((stopping) => stoppingRun(stopping, timeoutMs)),
       ...workers.flatMap((worker) => stoppingWorker(worker, deadline) ?? []),
-      ...this.#leaving,
+      ...leaving,
     ]
     const abandoned = await drain(work, timeoutMs, this.#clock, deadlinePassed)
-    this.#leaving.clear()
+    for (const worker of leaving) this.#waitedFor.add(worker)
     return abandoned
   }
 }

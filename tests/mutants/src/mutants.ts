@@ -515,7 +515,13 @@ export const mutants: readonly Mutant[] = [
     'a worker that is added again does not know that it is leaving': [
       ['if (leaving.object === worker) return leaving', 'if (leaving.object !== worker) return leaving'],
     ],
-    'a stop does not wait for a removed worker': [['      ...this.#leaving,\n', '']],
+    'a stop does not wait for a removed worker': [['      ...leaving,\n', '']],
+    'a stop waits for a removed worker that another has given up on': [
+      ['.filter((worker) => !this.#waitedFor.has(worker))', ''],
+    ],
+    'a removed worker that a stop has given up on is started again beside its stop': [
+      ['    for (const worker of leaving) this.#waitedFor.add(worker)\n', '    this.#leaving.clear()\n'],
+    ],
     'a worker is not told of the deadline': [['abort: () => deadline.abort(', 'abort: () => void (']],
   }),
   ...mutantsOf(`${defaultManager}/src/run-records.ts`, [contract, watchdog, time], {

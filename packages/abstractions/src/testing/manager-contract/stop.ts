@@ -226,6 +226,23 @@ export const stop: ContractGroup<TestApplication> = {
       assert.equal(plain.stops[0]?.aborted, true)
     },
 
+    async 'waits once for a worker that was removed, and does not start it again before it has stopped'(app) {
+      const gate = app.gate()
+      const plain = new PlainProbe('plain', { stop: () => gate.passed })
+      const manager = await app.start([plain])
+      await manager.remove('plain')
+      await app.until('it is stopping', () => plain.stops.length)
+      await app.stop(manager, { timeoutMs: 0 })
+      await manager.add(plain)
+      await manager.start()
+      assert.deepEqual(await app.stop(manager), NOTHING)
+      await manager.start()
+      await app.pass(1)
+      assert.deepEqual([plain.starts.length, plain.stops.length], [1, 1])
+      gate.open()
+      await app.until('it is started again', () => plain.starts.length === 2)
+    },
+
     async 'logs a plain worker whose stop fails, and stops the others'(app) {
       const error = new Error('will not stop')
       const [broken, thrower, sound] = [
