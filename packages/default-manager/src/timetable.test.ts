@@ -141,6 +141,41 @@ describe('Timetable', () => {
     expect(rung.map(([name]) => name)).toEqual(['greedy', 'other', 'greedy'])
   })
 
+  it('leaves what it tells of later in the same ring its due time until then', () => {
+    const { clock, timetable, host } = createTimetable()
+    const [a, b] = [new Item('a'), new Item('b')]
+    const seen: unknown[] = []
+    host.due = ({ name }) => seen.push([name, a.dueAt, b.dueAt, timetable.first])
+    timetable.set(a, 10)
+    timetable.set(b, 11)
+    clock.sleep(11)
+    timetable.ring()
+    expect(seen).toEqual([
+      ['a', undefined, 11, undefined],
+      ['b', undefined, undefined, undefined],
+    ])
+  })
+
+  it('keeps what is moved before it is told of in the same ring, and forgets what is taken out', () => {
+    const { clock, rung, timetable, host } = createTimetable()
+    const [a, moved, out] = [new Item('a'), new Item('moved'), new Item('out')]
+    host.due = (item, dueAt) => {
+      rung.push([item.name, dueAt])
+      if (item !== a) return
+      timetable.set(moved, 50)
+      timetable.set(out, undefined)
+    }
+    for (const item of [a, moved, out]) timetable.set(item, 10)
+    clock.sleep(10)
+    timetable.ring()
+    expect(rung.map(([name]) => name).sort()).toEqual(['a', 'moved', 'out'])
+    expect([a.dueAt, moved.dueAt, out.dueAt, timetable.first]).toEqual([undefined, 50, undefined, moved])
+    clock.sleep(40)
+    timetable.ring()
+    expect(rung.at(-1)).toEqual(['moved', 50])
+    expect(timetable.first).toBeUndefined()
+  })
+
   it('goes on ringing after its owner has thrown', async () => {
     const { clock, rung, timetable, host } = createTimetable()
     const { due } = host

@@ -3,8 +3,9 @@ import { MAX_WAIT_MS, OVERDUE_AFTER_MS, Run } from '@background-workers/abstract
 
 /** Something with a due time. The timetable keeps both fields. */
 export interface Appointment {
-  /** In ms since the epoch; `undefined` while it is not in the timetable. */
+  /** In ms since the epoch, until its owner is told that it has come; `undefined` while nothing is to come. */
   dueAt: number | undefined
+  /** Its place in the timetable; -1 while it is not there. */
   heapIndex: number
 }
 
@@ -73,7 +74,10 @@ export class Timetable<T extends Appointment> {
   close(): void {
     this.#isOpen = false
     this.#disarm()
-    for (const item of this.#heap) item.dueAt = undefined
+    for (const item of this.#heap) {
+      item.dueAt = undefined
+      item.heapIndex = -1
+    }
     this.#heap.length = 0
     this.#dueAts.length = 0
     this.#latestNow = Number.NEGATIVE_INFINITY
@@ -85,11 +89,12 @@ export class Timetable<T extends Appointment> {
   set(item: T, dueAt: number | undefined, now: number = this.#host.clock.now()): void {
     if (dueAt === undefined) {
       this.#take(item)
+      item.dueAt = undefined
       return
     }
     // Due times that are reckoned from a later time than any ring has seen show a step back too.
     this.#latestNow = Math.max(this.#latestNow, now)
-    const isNew = item.dueAt === undefined
+    const isNew = item.heapIndex < 0
     item.dueAt = dueAt
     if (isNew) this.#place(item, dueAt, this.#heap.length)
     this.#rise(item, dueAt)
@@ -109,15 +114,21 @@ export class Timetable<T extends Appointment> {
       if (isSetBack) this.#host.steppedBack()
       const first = this.#heap[0]
       if (first !== undefined && now - dueAtOf(first) > OVERDUE_AFTER_MS) this.#host.overdue(first)
-      const due = this.#takeDue(now)
-      for (const { item, dueAt } of due) this.#host.due(item, dueAt)
+      for (const { item, dueAt } of this.#takeDue(now)) {
+        // What was told before it in this ring may have entered it again.
+        if (item.heapIndex < 0) item.dueAt = undefined
+        this.#host.due(item, dueAt)
+      }
     } finally {
       this.#isRinging = false
       this.#arm()
     }
   }
 
-  /** All at once: what the owner does with one may enter others that are due already, and they must not starve the loop. */
+  /**
+   * All at once: what the owner does with one may enter others that are due already, and they must not starve the loop. Each
+   * keeps its due time until it is told, so that nobody takes it for one without.
+   */
   #takeDue(now: number): { readonly item: T; readonly dueAt: number }[] {
     const due = []
     for (let item = this.#heap[0]; item !== undefined && dueAtOf(item) <= now; item = this.#heap[0]) {
@@ -167,12 +178,13 @@ export class Timetable<T extends Appointment> {
   }
 
   #take(item: T): void {
-    if (item.dueAt === undefined) return
-    item.dueAt = undefined
+    const { heapIndex } = item
+    if (heapIndex < 0) return
+    item.heapIndex = -1
     const last = this.#heap.pop() as T
     const lastDueAt = this.#dueAts.pop() as number
     if (last === item) return
-    this.#place(last, lastDueAt, item.heapIndex)
+    this.#place(last, lastDueAt, heapIndex)
     this.#rise(last, lastDueAt)
     this.#sink(last, lastDueAt)
   }

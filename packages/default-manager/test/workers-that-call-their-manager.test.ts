@@ -1,4 +1,10 @@
-import { type StopReport, every, periodicWorker } from '@background-workers/abstractions'
+import { once } from 'node:events'
+import {
+  type PeriodicBackgroundWorkerContext,
+  type StopReport,
+  every,
+  periodicWorker,
+} from '@background-workers/abstractions'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { DefaultBackgroundWorkerManager } from '../src/default-background-worker-manager.ts'
 import { HostileStage, PERIOD_MS, failWhereErrorsEscape, hostile, schedule } from './fixtures/hostile-stage.ts'
@@ -71,6 +77,26 @@ describe('a worker that calls its manager synchronously in doWork', () => {
       { kind: 'manual' },
     ])
     gate.resolve()
+    await stage.stop()
+  })
+
+  it('cancels the run of another one that is due in the same moment: that one is not called silent', async () => {
+    const reasons: string[] = []
+    stage.manager.on('health-reason-added', ({ code, worker }) => reasons.push(`${code} ${worker}`))
+    let victimRunId = 'none yet'
+    await stage.manager.add(hostile(() => stage.manager.cancel(victimRunId)))
+    const work = ({ runId, signal }: PeriodicBackgroundWorkerContext) => {
+      victimRunId = runId
+      return once(signal, 'abort')
+    }
+    await stage.manager.add({ ...hostile(work), name: 'victim' })
+    await stage.manager.start()
+    await stage.clock.advance(2 * PERIOD_MS)
+    expect((await stage.manager.runs('victim')).map(({ outcome, reason }) => [outcome, reason])).toEqual([
+      ['skipped', 'overlap'],
+      ['aborted', 'cancelled'],
+    ])
+    expect(reasons).toEqual([])
     await stage.stop()
   })
 

@@ -159,6 +159,10 @@ export const mutants: readonly Mutant[] = [
     'small steps back do not add up': [['isSetBack ? now : Math.max(this.#latestNow, now)', 'now']],
     'alarms that are moved put off the repair': [['this.#isSetBack(now) ? 1 : Math', 'Math']],
     'an appointment that is moved keeps its place': [['    if (!isNew) this.#sink(item, dueAt)\n', '']],
+    'what is told of later in a ring has no due time until then': [
+      ['      this.#take(item)\n    }', '      this.#take(item)\n      item.dueAt = undefined\n    }'],
+    ],
+    'what was told of keeps its due time': [['        if (item.heapIndex < 0) item.dueAt = undefined\n', '']],
     'a new first appointment waits for the old alarm': [['dueAt < this.#alarmAt &&', 'dueAt < 0 &&']],
   }),
   ...mutantsOf(`${defaultManager}/src/active-work.ts`, [contract, time], {
