@@ -39,18 +39,19 @@ export class LostRuns {
   }
 
   /**
-   * The run that is active on the worker's former queue. When nobody takes that queue any more, or its job was removed by
-   * hand, nobody there finds out that the process of the run has died: then it is recorded as lost here.
+   * The run that is active on another queue than this one, as the worker's queue has changed. When nobody takes that queue any more,
+   * or its job was removed by hand, nobody there finds out that the process of the run has died: then it is recorded as lost here.
    */
-  async activeElsewhere(stored: StoredWorker): Promise<string | undefined> {
-    const { active, definition } = stored
+  async activeElsewhere(stored: StoredWorker, queue: string): Promise<string | undefined> {
+    const { active } = stored
     const { runQueues } = this.#parts
-    const queue = active && runQueues.queueOf(active.token)
-    if (!active || queue === undefined || queue === definition?.policy.queue) return undefined
+    const otherQueue = active && runQueues.queueOf(active.token)
+    if (!active || otherQueue === undefined || otherQueue === queue) return undefined
     const { runId } = active.record
     // In this order: a job that is taken up between the two still has to be done.
-    const isLeased = await runQueues.isLeased(queue, runId)
-    if (isLeased || (this.#parts.isQueueTaken(queue) && (await runQueues.isToBeDone(queue, runId)))) return runId
+    const isLeased = await runQueues.isLeased(otherQueue, runId)
+    if (isLeased || (this.#parts.isQueueTaken(otherQueue) && (await runQueues.isToBeDone(otherQueue, runId))))
+      return runId
     await this.#settle(runId, stored)
     return undefined
   }

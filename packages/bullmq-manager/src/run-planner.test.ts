@@ -15,6 +15,7 @@ interface RunOptions {
   readonly kind?: RunRecord['kind']
   readonly earlier?: EarlierStart
   readonly paused?: PauseInfo
+  readonly activeElsewhere?: string
 }
 
 /** The run of a daily slot that has come to an instance whose machine was suspended from then to now. */
@@ -22,7 +23,7 @@ function runAfterSleep(
   test: Test,
   suspendedAt: number,
   now: number,
-  { kind = 'scheduled', earlier = 'never-started', paused }: RunOptions = {},
+  { kind = 'scheduled', earlier = 'never-started', paused, activeElsewhere }: RunOptions = {},
 ) {
   const clock = new RedisClock()
   clock.note([suspendedAt / 1_000, 0], clock.asking())
@@ -36,7 +37,7 @@ function runAfterSleep(
     client: { time: async () => [now / 1_000, 0] },
     store: { readWithVersion: async () => ({ stored: { name: 'digest', definition, paused }, version: '1' }) },
     runQueues: { token: () => 'token' },
-    lostRuns: { earlierStart: async () => earlier },
+    lostRuns: { earlierStart: async () => earlier, activeElsewhere: async () => activeElsewhere },
     unstartedRuns: { record: async (_run: unknown, decided: Partial<RunRecord>) => void recorded.push(decided) },
     entries: new Map([['digest', { definition: { kind: 'periodic' }, startState: 'ready' }]]),
     known: () => undefined,
@@ -94,5 +95,24 @@ describe('a run that is to be started once more while its worker is paused', () 
   ] as const)('%s', async (_title, options) => {
     const { plan } = runAfterSleep({ onTestFinished }, slot, slot, options)
     expect(await plan()).toBeDefined()
+  })
+})
+
+describe('a run that comes while one of its worker is active on another queue', () => {
+  const activeElsewhere = 'digest.m-1'
+
+  it.each(['scheduled', 'start'] as const)('is skipped (%s)', async (kind) => {
+    const { plan, recorded } = runAfterSleep({ onTestFinished }, slot, slot, { kind, activeElsewhere })
+    expect(await plan()).toBeUndefined()
+    expect(recorded).toEqual([{ outcome: 'skipped', reason: 'overlap', blockedBy: activeElsewhere }])
+  })
+
+  it.each([
+    ['was triggered', { kind: 'manual' }],
+    ['is to be started once more', { earlier: 'to-recover' }],
+  ] as const)('waits for its end if it %s', async (_title, options) => {
+    const run = runAfterSleep({ onTestFinished }, slot, slot, { ...options, activeElsewhere })
+    await expect(run.plan()).rejects.toBeInstanceOf(DelayedError)
+    expect([run.putOffTo.length, run.recorded]).toEqual([1, []])
   })
 })

@@ -8,7 +8,7 @@ import {
   nextDueAt,
   nonRunOf,
 } from '@background-workers/abstractions/for-managers'
-import { type FetchedJob, MAX_HAND_BACKS, handBackMs, handBacksOf, putOff } from './hand-back.ts'
+import { type FetchedJob, HAND_BACK_MS, MAX_HAND_BACKS, handBackMs, handBacksOf, putOff } from './hand-back.ts'
 import type { LostRuns } from './lost-runs.ts'
 import type { ManagedWorker } from './managed-worker.ts'
 import type { RedisClient } from './redis-client.ts'
@@ -64,7 +64,13 @@ export interface PlannedRun {
   readonly claim: RunClaim
 }
 
-type StoredCase = RunCase & UnstartedRun & { readonly isRecovery: boolean; readonly declaredVersion: string }
+interface StoredCase extends RunCase, UnstartedRun {
+  readonly isRecovery: boolean
+  readonly declaredVersion: string
+  readonly activeText?: string | undefined
+  /** The run of its worker that is active on another queue. */
+  readonly activeElsewhere?: string | undefined
+}
 
 /** Works out whether a run may start on this instance, and how. What may not is recorded, put off or handed back. */
 export class RunPlanner {
@@ -85,15 +91,18 @@ export class RunPlanner {
     const seenCase = afresh ? undefined : this.#asSeen(runCase)
     const expected = seenCase && this.#planStart(seenCase)
     if (typeof expected === 'object') return expected
-    const { job, runId, data } = runCase
-    const { stored, version } = await this.#parts.store.readWithVersion(data.worker, RUN_FIELDS)
-    const earlier = await this.#parts.lostRuns.earlierStart(job, runId, stored)
+    const { job, runId, queue, data } = runCase
+    const { lostRuns } = this.#parts
+    const { stored, version, activeText } = await this.#parts.store.readWithVersion(data.worker, RUN_FIELDS)
+    const earlier = await lostRuns.earlierStart(job, runId, stored)
     if (earlier === 'ended') return undefined
     const planned = this.#planStart({
       ...runCase,
       stored,
       isRecovery: earlier === 'to-recover',
       declaredVersion: version,
+      activeText,
+      activeElsewhere: await lostRuns.activeElsewhere(stored, queue),
     })
     return typeof planned === 'function' ? planned() : planned
   }
@@ -117,7 +126,7 @@ export class RunPlanner {
 
   /** Gives how it starts, or what is to be done with it instead. */
   #planStart(runCase: StoredCase): PlannedRun | (() => Promise<undefined>) {
-    const { runId, data, stored, isRecovery } = runCase
+    const { runId, data, stored, isRecovery, activeElsewhere } = runCase
     // A worker that was removed owes nothing.
     if (!isKnown(stored)) return nothing
     const { definition, startedUpTo = 0 } = stored
@@ -129,6 +138,12 @@ export class RunPlanner {
     if (entry.startState !== 'ready') return () => putOff(runCase, STARTING_MS)
     // There is no runOnStart while paused, and no second start of a slot; what was triggered runs.
     if (stored.paused && (data.kind === 'start' || (isRecovery && isSlotRun(data)))) return nothing
+    if (activeElsewhere !== undefined) {
+      // What was triggered, or is recovered, waits until that has ended; a slot is judged below.
+      if (data.kind === 'manual' || isRecovery) return () => putOff(runCase, HAND_BACK_MS)
+      const overlap = nonRunOf({ kind: 'skip', reason: 'overlap', blockedBy: activeElsewhere })
+      if (data.kind === 'start') return () => this.#record(runCase, missedSlots, overlap)
+    }
     const schedule = effectiveSchedule(stored)
     const now = this.#parts.clock.now()
     let kind: RunKind = data.kind
@@ -140,8 +155,9 @@ export class RunPlanner {
         missedSlots,
       }
       const owner = { name: data.worker, policy: definition.policy }
-      const decision = decideSlot(owner, { paused: stored.paused !== undefined }, slot, Math.max(now, data.slot))
-      // It was waiting, for its jitter or for a place, when the pause came, or it waited for too long.
+      const state = { paused: stored.paused !== undefined, activeRunId: activeElsewhere }
+      const decision = decideSlot(owner, state, slot, Math.max(now, data.slot))
+      // It was waiting, for its jitter or for a place, when the pause or the other run came, or it waited for too long.
       if (decision.kind === 'skip' || decision.kind === 'miss') {
         return () => this.#record(runCase, missedSlots, nonRunOf(decision))
       }
@@ -168,7 +184,7 @@ export class RunPlanner {
   }
 
   #claimOf(
-    { queue, data, stored, isRecovery, declaredVersion }: StoredCase,
+    { queue, data, stored, isRecovery, declaredVersion, activeText }: StoredCase,
     { policy, schedule }: StoredDefinition,
   ): RunClaim {
     const { startMark } = data
@@ -180,6 +196,7 @@ export class RunPlanner {
       slot: isSlotRun(data) ? data.slot : undefined,
       decidedBefore: isSlotRun(data) ? decidedBefore(stored, data.slot) : undefined,
       startedBefore: stored.startedUpTo,
+      activeBefore: activeText,
       keepRuns: policy.keepRuns,
       isRecovery,
       declaredVersion,

@@ -133,7 +133,7 @@ end
  * KEYS workers, records, order of runs
  * ARGV worker, run id, slot or '', record, at, most, token, '1' to recover, start mark or '', ms that a start mark without release
  *   holds or '', up to where slots were decided before it, by which it has counted, or '', the version of what is declared by
- *   which it was planned or '', and the latest slot that had started then or ''
+ *   which it was planned or '', the latest slot that had started then or '', and what was active then or ''
  */
 export const decideRun = new LuaScript(`${READ_MARK}${READ_RELEASE}${RAISED}${IS_COUNTED}${KEEP_RECORD}
 local worker, run, slot = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -145,7 +145,11 @@ local marks = redis.call(
 local decided = read_mark(marks[3])
 local started = { string.match(marks[4] or '', '"finishedAt":"([^"]+)"') or '' }
 if marks[2] == active then return started end
-if ARGV[12] ~= '' and ((marks[5] or '0') ~= ARGV[12] or read_mark(marks[1]) ~= tonumber(ARGV[13])) then return -1 end
+if ARGV[12] ~= '' then
+  if (marks[5] or '0') ~= ARGV[12] or read_mark(marks[1]) ~= tonumber(ARGV[13]) then return -1 end
+  -- A run on another queue, which deduplication does not see.
+  if marks[2] and marks[2] ~= ARGV[14] then return -1 end
+end
 if ARGV[8] ~= '1' then
   if slot and slot <= (read_mark(marks[1]) or 0) then return 0 end
   local decided_before = decided

@@ -287,7 +287,7 @@ export class Session {
         decidedMarks: this.#decidedMarks,
         instanceId: this.#parts.instanceId,
         ticking: this.#ticking,
-        activeElsewhere: (worker) => this.#lostRuns.activeElsewhere(worker),
+        activeElsewhere: (worker) => this.#lostRuns.activeElsewhere(worker, worker.definition.policy.queue),
         slotSkipped: (record) => this.#parts.reports.slotSkipped(record),
       })
     } catch (error) {

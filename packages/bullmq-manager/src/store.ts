@@ -64,9 +64,11 @@ export interface RunClaim {
   readonly keepRuns: number
   /** The run was lost and may be started once more. */
   readonly isRecovery: boolean
-  /** It was planned by what was declared then, and by `startedBefore`, and may start only if both still hold. */
+  /** It was planned by what was declared then, `startedBefore` and `activeBefore`, and may start only if they still hold. */
   readonly declaredVersion?: string | undefined
   /** For `runOnStart`: what it runs for, how long that holds where there is no release, and what had run before it. */
+  /** What was stored then as the worker's active run, which is not in the way. */
+  readonly activeBefore?: string | undefined
   readonly start?: { readonly mark: string; readonly windowMs?: number; readonly markBefore?: string | undefined }
 }
 
@@ -114,7 +116,8 @@ export class Store {
   async readWithVersion(worker: string, fields: readonly StoredField[]): Promise<StoredWithVersion> {
     const names = fields.map((field) => fieldOf(worker, field))
     const [version, ...values] = await this.#client.hmget(this.#keys.workers, VERSION_FIELD, ...names)
-    return { stored: readWorker(worker, fields, values, this.#report), version: version ?? NO_VERSION }
+    const activeText = values[fields.indexOf('active')] ?? undefined
+    return { stored: readWorker(worker, fields, values, this.#report), version: version ?? NO_VERSION, activeText }
   }
 
   /**
@@ -234,6 +237,7 @@ export class Store {
         slot ?? '',
         JSON.stringify(record),
         startedAt?.getTime() ?? 0,
+        claim.activeBefore ?? '',
         keepRuns,
         token,
         isRecovery ? '1' : '',

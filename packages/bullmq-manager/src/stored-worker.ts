@@ -71,6 +71,8 @@ export const NO_VERSION = '0'
 export interface StoredWithVersion {
   readonly stored: StoredWorker
   readonly version: string
+  /** Its active run as it is stored, also where that can not be read. */
+  readonly activeText: string | undefined
 }
 
 /** So many digits of a version count changes. Those before them are the same for one life of the data. */

@@ -90,12 +90,13 @@ export class WorkerControl {
       if (isInTheWay) throw new WorkerBusyError(name, active.record.runId)
       throw new WorkerNotReadyError(name)
     }
+    const { queue } = stored.definition.policy
     const runId = manualRunId(name)
     const blockedBy = await this.#send(
       'trigger',
       async () =>
-        (await lostRuns.activeElsewhere(stored)) ??
-        runQueues.add(stored.definition.policy.queue, {
+        (await lostRuns.activeElsewhere(stored, queue)) ??
+        runQueues.add(queue, {
           runId,
           worker: name,
           kind: 'manual',

@@ -80,6 +80,65 @@ describe.concurrent('a worker whose queue has changed', () => {
       gate.resolve()
     }
   })
+
+  it('has one run at a time when one that was triggered waits for a place on its former queue', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const gate = Promise.withResolvers<void>()
+    const workerOf = (queue: string) =>
+      probe.worker('digest', rarely(), { policy: { queue }, doWork: () => gate.promise })
+    try {
+      const places = cluster.queue('runs.former')
+      await places.pause()
+      const old = await cluster.start([workerOf('former')], { release: 1, queues: ['former'] })
+      const waiting = await old.trigger('digest')
+      await old.stop()
+      const moved = await cluster.start([workerOf('heavy')], { release: 2, queues: ['former', 'heavy'] })
+      const runId = await moved.trigger('digest')
+      await until('it runs', () => probe.calls.length === 1)
+      await places.resume()
+      await until('the other was put off', async () => probe.calls.length > 1 || (await places.getDelayedCount()) > 0)
+      expect(probe.calls.map((call) => call.runId)).toEqual([runId])
+      gate.resolve()
+      for (const id of [runId, waiting]) expect(await untilOver(moved, id)).toMatchObject({ outcome: 'succeeded' })
+      expect(probe.calls.map((call) => call.runId)).toEqual([runId, waiting])
+    } finally {
+      gate.resolve()
+    }
+  })
+
+  it('has a slot skipped that waits on its former queue, though its tick has seen nothing in its way', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const gate = Promise.withResolvers<void>()
+    const slot = lastRareSlot()
+    try {
+      const moved = await cluster.start(
+        [probe.worker('digest', rarely(), { policy: { queue: 'heavy' }, doWork: () => gate.promise })],
+        { queues: ['former', 'heavy'] },
+      )
+      await cluster.setDecided('digest', slot - 1)
+      const blockedBy = await moved.trigger('digest')
+      await until('it runs', () => probe.calls.length === 1)
+      const seen = { decidedUpTo: slot - 1 }
+      const data = { worker: 'digest', kind: 'scheduled', slot, missedSlots: 0, seen }
+      await cluster.queue('runs.former').add('run', data, { jobId: `digest.${slot}`, removeOnComplete: true })
+      expect(await untilOver(moved, `digest.${slot}`)).toMatchObject({
+        outcome: 'skipped',
+        reason: 'overlap',
+        blockedBy,
+      })
+    } finally {
+      gate.resolve()
+    }
+  })
+
+  it('runs all the same when what is stored of a run on its former queue can not be read', async () => {
+    await using cluster = await TestCluster.open()
+    const manager = await cluster.start([new Probe().worker('digest', rarely())])
+    await cluster.redis.hset(cluster.key('workers'), 'active:digest', 'former/dead/1\nrunning\n{')
+    expect(await untilOver(manager, await manager.trigger('digest'))).toMatchObject({ outcome: 'succeeded' })
+  })
 })
 
 /** A run of an instance that has died. */
