@@ -49,7 +49,7 @@ export interface RunRecord {
   /** None while the run is active. */
   readonly outcome?: RunOutcome
   readonly reason?: Reason
-  /** What the last attempt failed with, or what aborted the run. */
+  /** What the last attempt failed with, or what aborted the run or kept it from being decided. */
   readonly error?: RecordedError
   /** The instance that decided it. */
   readonly instanceId: string

@@ -4,13 +4,15 @@ import type { Job } from 'bullmq'
 import type { RedisClock } from './redis-clock.ts'
 import { type RunQueues, readRunJob } from './run-queues.ts'
 import { type Store, firstStartOf } from './store.ts'
-import type { StoredWorker } from './stored-worker.ts'
+import { type StoredWorker, isKnown } from './stored-worker.ts'
+import type { UnstartedRuns } from './unstarted-runs.ts'
 
 /** What is needed to find out what became of a run, and who is told. */
 export interface LostRunsParts {
   readonly clock: RedisClock
   readonly store: Store
   readonly runQueues: RunQueues
+  readonly unstartedRuns: UnstartedRuns
   readonly logger: SafeLogger
   /** Whether a live instance takes this queue. */
   isQueueTaken(queue: string): boolean
@@ -69,10 +71,16 @@ export class LostRuns {
     if ((await job.getState()) === 'waiting') await this.#settle(runId, stored, false)
   }
 
-  /** BullMQ has given up on a run whose process died again and again. */
-  async giveUp(job: Job): Promise<void> {
+  /** Gives up a run that could not be started, however often that was tried. One that has never started is missed for this reason. */
+  async giveUp(job: Job, why: Pick<RunRecord, 'reason' | 'error'>): Promise<void> {
     const data = readRunJob(job)
-    if (data && job.id !== undefined) await this.#settle(job.id, await this.#parts.store.read(data.worker))
+    if (!data || job.id === undefined) return
+    const { store, unstartedRuns } = this.#parts
+    const [runId, stored] = [job.id, await store.read(data.worker)]
+    const earlier = await this.#settle(runId, stored)
+    // A worker that was removed owes nothing.
+    if (earlier !== 'never-started' || !isKnown(stored)) return
+    await unstartedRuns.record({ runId, data, stored }, { outcome: 'missed', ...why })
   }
 
   /** A run with `onCrash: 'recover'` whose first start has ended, and that has not been started again. */

@@ -5,15 +5,16 @@ import {
   Run,
   type RunHost,
   type SafeLogger,
+  describeError,
 } from '@background-workers/abstractions/for-managers'
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { type ActiveRun, ActiveRuns } from './active-runs.ts'
 import type { DecidedMarks } from './decided-marks.ts'
-import { HAND_BACK_MS, MAX_HAND_BACKS, type FetchedJob, giveBack, isGivenBack, putOff } from './hand-back.ts'
+import { type FetchedJob, HAND_BACK_MS, giveBack, isGivenBack, putOff } from './hand-back.ts'
 import type { Leases } from './leases.ts'
 import { withoutCommand } from './redis-error.ts'
 import type { RunPlanner } from './run-planner.ts'
-import { readRunJob } from './run-queues.ts'
+import { type RunJobData, readRunJob } from './run-queues.ts'
 import { type RunClaim, type Store, firstStartOf } from './store.ts'
 
 /** What the runs of this instance need of their session, and tell it. */
@@ -24,6 +25,8 @@ export interface RunProcessorParts {
   readonly leases: Leases
   readonly logger: SafeLogger
   readonly runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
+  /** Records that a run does not start, and why. */
+  giveUp(job: Job, why: Pick<RunRecord, 'reason' | 'error'>): Promise<void>
   runStarted(record: RunRecord): void
   runFinished(record: RunRecord): void
   /** Its outcome is in the store: so many runs in a row have failed. */
@@ -34,11 +37,16 @@ export interface RunProcessorParts {
 /** How long to wait before what Redis refused (full memory, read-only) is written again. */
 const WRITE_AGAIN_MS = 1_000
 
+/** How often it is tried to decide a run before it is given up. */
+const MAX_DECISIONS = 6
+
 /** The runs of this instance: takes run jobs, has each decided by the store, and calls `doWork` through the shared pipeline. */
 export class RunProcessor {
   readonly #parts: RunProcessorParts
   readonly #active = new ActiveRuns()
   readonly #host: RunHost
+  /** By worker: the last run of it that could not be decided here, and how often it was tried. */
+  readonly #failedDecisions = new Map<string, { readonly runId: string; readonly count: number }>()
   #undecided = 0
   #allDecided: PromiseWithResolvers<void> | undefined
   #state: 'open' | 'draining' | 'closed' = 'open'
@@ -209,18 +217,37 @@ export class RunProcessor {
     return giveBack(fetched)
   }
 
-  /** What Redis refused to decide (full memory, a key of another type) is tried again; at last its job fails. */
+  /** What Redis refused to decide (full memory, a key of another type) is tried again; at last it is missed, and its job fails. */
   async #decideLater(fetched: FetchedJob, error: unknown): Promise<never> {
     if (isGivenBack(error)) throw error
     // The job stays active, so whoever finds it starts the run, or records it as lost.
     if (this.#isStopping) throw new WaitingError()
     const { job } = fetched
-    const isLast = job.attemptsStarted > MAX_HAND_BACKS
-    if (isLast || job.attemptsStarted === 1) {
+    const count = this.#countFailedDecision(job)
+    if (count === 1 || count === MAX_DECISIONS) {
       this.#parts.logger.error({ err: withoutCommand(error), runId: job.id }, 'a run could not be decided')
     }
-    if (isLast) throw error
+    if (count >= MAX_DECISIONS && (await this.#giveUp(job, error))) throw error
     return putOff(fetched, HAND_BACK_MS)
+  }
+
+  /** What the job has been put off for besides, as for a worker that is still starting, does not count. */
+  #countFailedDecision({ id: runId = '', data }: Job): number {
+    const { worker } = data as RunJobData
+    const before = this.#failedDecisions.get(worker)
+    const count = before?.runId === runId ? before.count + 1 : 1
+    this.#failedDecisions.set(worker, { runId, count })
+    return count
+  }
+
+  /** Gives `false` when Redis refuses that, too: without a record its slot would be left without a decision. */
+  async #giveUp(job: Job, error: unknown): Promise<boolean> {
+    try {
+      await this.#parts.giveUp(job, { reason: 'no-handler', error: describeError(withoutCommand(error)) })
+      return true
+    } catch {
+      return false
+    }
   }
 
   async #carryOut(active: ActiveRun): Promise<void> {

@@ -124,9 +124,10 @@ export class Session {
     this.reconciler = new Reconciler({ ...withStore, instances, watch, workerPaused })
 
     const isQueueTaken = (queue: string) => this.reconciler.live.some(({ queues }) => queues.includes(queue))
-    this.#lostRuns = new LostRuns({ ...withStore, isQueueTaken, runFinished, failuresCounted })
     this.#unstartedRuns = new UnstartedRuns({ ...withStore, runFinished, slotSkipped })
-    const withRuns = { ...withStore, lostRuns: this.#lostRuns, unstartedRuns: this.#unstartedRuns }
+    const withUnstarted = { ...withStore, unstartedRuns: this.#unstartedRuns }
+    this.#lostRuns = new LostRuns({ ...withUnstarted, isQueueTaken, runFinished, failuresCounted })
+    const withRuns = { ...withUnstarted, lostRuns: this.#lostRuns }
     const planner = new RunPlanner({
       ...withRuns,
       isDeclaredElsewhere: (worker, queue) => this.reconciler.isDeclaredElsewhere(worker, queue),
@@ -139,6 +140,7 @@ export class Session {
       // Slots are due by Redis time, so runs are dated, and repeated, by it too.
       runHost: { ...parts.runHost, clock: { ...systemClock, now: () => this.clock.nowAfterSleep() } },
       planner,
+      giveUp: (job, why) => this.#lostRuns.giveUp(job, why),
       decidedMarks: this.#decidedMarks,
       leases: this.#leases,
       runStarted: (record) => events.emit('run-started', record),
@@ -170,7 +172,7 @@ export class Session {
         cancelRequests.look().catch(onError)
       },
       stalled: (queue, runId) => void this.#noteStalled(queue, runId).catch(onError),
-      stalledTooOften: (job) => void this.#lostRuns.giveUp(job).catch(onError),
+      stalledTooOften: (job) => void this.#lostRuns.giveUp(job, { reason: 'crash' }).catch(onError),
       jobDone: (job) => this.runProcessor.noteJobDone(job),
     })
     const calls = { ...withRuns, reconciler: this.reconciler, runProcessor: this.runProcessor, cancelRequests, watch }

@@ -1,10 +1,11 @@
-import { silentLogger } from '@background-workers/abstractions'
+import { type RunRecord, silentLogger } from '@background-workers/abstractions'
 import { fillPolicy, safeLogger } from '@background-workers/abstractions/for-managers'
 import { describe, it } from 'vitest'
 import { Keys } from '../src/keys.ts'
 import { LostRuns } from '../src/lost-runs.ts'
 import { RedisClock } from '../src/redis-clock.ts'
 import { RunQueues } from '../src/run-queues.ts'
+import { UnstartedRuns } from '../src/unstarted-runs.ts'
 import { withWriteLock } from '../src/write-lock.ts'
 import { claimedRun } from './fixtures/claimed-run.ts'
 import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
@@ -27,13 +28,13 @@ async function crashedRun(onCrash: 'next-slot' | 'recover') {
     onError: () => {},
   })
   const told: unknown[] = []
+  const tell = ({ runId, outcome }: RunRecord) => told.push([runId, outcome])
+  const parts = { clock: new RedisClock(), store, runQueues, runFinished: tell }
   const lostRuns = new LostRuns({
-    clock: new RedisClock(),
-    store,
-    runQueues,
+    ...parts,
+    unstartedRuns: new UnstartedRuns({ ...parts, instanceId: 'two', slotSkipped: tell }),
     logger: safeLogger(silentLogger),
     isQueueTaken: () => true,
-    runFinished: ({ runId, outcome }) => told.push([runId, outcome]),
     failuresCounted: (_record, failures) => told.push(failures),
   })
   const definition = {
@@ -65,6 +66,11 @@ async function crashedRun(onCrash: 'next-slot' | 'recover') {
     active: async () => (await store.read(WORKER)).active,
     outcomes: async () => (await store.records(WORKER, undefined)).map(({ outcome }) => outcome ?? 'running'),
     noteWaiting: () => lostRuns.noteWaiting('default', RUN_ID),
+    /** BullMQ has failed its job. */
+    giveUp: async () => {
+      const job = await runQueues.getJob('default', RUN_ID)
+      if (job) await lostRuns.giveUp(job, { reason: 'crash' })
+    },
     /** What another instance finds that takes its job up, which was found without its lease before. */
     takeUp: async (stored?: Awaited<ReturnType<typeof store.read>>) => {
       await cluster.redis.hset(cluster.key(`runs.default:${RUN_ID}`), 'stc', 1)
@@ -165,5 +171,29 @@ describe.concurrent('a run that waits after its process has died', () => {
     await run.noteWaiting()
     expect([run.told, await run.outcomes()]).toEqual([[], []])
     expect(await run.takeUp()).toBe('never-started')
+  })
+
+  it('that has never started is missed when it is given up, and does not start any more', async ({ expect }) => {
+    await using run = await crashedRun('next-slot')
+    expect(await run.store.undecideRun(RECORD, CLAIM)).toBe(true)
+    await run.giveUp()
+    await run.giveUp()
+    expect([run.told, await run.outcomes()]).toEqual([[[RUN_ID, 'missed']], ['missed']])
+    expect(await run.store.decideRun(RECORD, CLAIM)).toBe('refused')
+    expect(await run.takeUp()).toBe('ended')
+  })
+
+  it('is lost when it is given up', async ({ expect }) => {
+    await using run = await crashedRun('next-slot')
+    await run.giveUp()
+    expect([run.told, await run.outcomes()]).toEqual([[[RUN_ID, 'lost'], 1], ['lost']])
+  })
+
+  it('owes nothing when it is given up after its worker was removed', async ({ expect }) => {
+    await using run = await crashedRun('next-slot')
+    await run.store.undecideRun(RECORD, CLAIM)
+    await run.store.remove(WORKER, Date.now())
+    await run.giveUp()
+    expect([run.told, await run.outcomes()]).toEqual([[], []])
   })
 })
