@@ -115,6 +115,25 @@ describe('planReconcile', () => {
     expect(plan({ ...more, live: [instance('me', 1)] }).declarations).toHaveLength(1)
   })
 
+  it('lets one and the same of two instances win that have started in one millisecond', () => {
+    const { definition: before } = stored('digest')
+    const writesOver = (instanceId: string, other: string) => {
+      const definition = { ...before, instanceId: other } as NonNullable<StoredWorker['definition']>
+      const { declarations } = plan({
+        instanceId,
+        workers: [
+          { definition: { kind: 'periodic', name: 'digest', schedule: daily, policy }, declaredAt: NOW - 60_000 },
+        ],
+        stored: new Map([['digest', { ...stored('digest'), definition }]]),
+        live: [instance('one', 1), instance('two', 1)],
+      })
+      return declarations.length === 1
+    }
+    expect([writesOver('one', 'two'), writesOver('two', 'one')]).toEqual([false, true])
+    // What it has declared itself in that millisecond, it may change.
+    expect(writesOver('one', 'one')).toBe(true)
+  })
+
   it('orphans a worker that nobody has declared for 30 s, and deletes it when its grace is over', () => {
     const more = { workers: [], declared: new Set<string>() }
     const first = planReconcile(facts(more))

@@ -144,9 +144,10 @@ function declare(
   if (before && !isBack) {
     // The same code is left as it is, whoever declared it: only what differs is written.
     if (!isChanged && isSamePolicy(before.policy, policy)) return undefined
-    // Of two live instances of one release the one that started later wins.
+    // Of two live instances of one release the one that started later wins; of two that did in one ms always the same.
     const owner = live.find((instance) => instance.instanceId === before.instanceId && instance.release === release)
-    if (owner && before.declaredAt > declaredAt) return undefined
+    const isLater = before.declaredAt === declaredAt ? before.instanceId > instanceId : before.declaredAt > declaredAt
+    if (owner && isLater) return undefined
   }
   const since = before?.since ?? now
   const place = before?.order ?? order
