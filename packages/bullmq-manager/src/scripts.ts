@@ -20,15 +20,15 @@ return 1
 `)
 
 /**
- * Writes definitions and raises the version. Gives 0, and writes nothing, when the write lock is no longer the caller's: what it has
- * read to work them out may have changed since. (Sent again so late that the lock has run out, it gives 0 though it has written:
+ * Changes fields of workers and raises the version. Gives 0, and changes nothing, when the write lock is no longer the caller's: what
+ * it has read to work them out may have changed since. (Sent again so late that the lock has run out, it gives 0 though it has written:
  * the caller looks again, finds that in place, and has announced nothing.)
  *
  * KEYS workers, write lock
  * ARGV token of the lock, the version that data begins with, step of the version, how many of what follows are to be set, field,
  *   value, …, fields to delete …
  */
-export const declareWorkers = new LuaScript(`
+export const changeLocked = new LuaScript(`
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 -- Lua can not unpack 8,000 at once.
 local function change(command, from, to)
@@ -38,6 +38,19 @@ change('HSET', 5, 4 + ARGV[4])
 change('HDEL', 5 + ARGV[4], #ARGV)
 redis.call('HSETNX', KEYS[1], 'version', ARGV[2])
 redis.call('HINCRBY', KEYS[1], 'version', ARGV[3])
+return 1
+`)
+
+/**
+ * Deletes a worker with its records, unless the write lock is no longer the caller's: then it gives 0.
+ *
+ * KEYS workers, write lock, records, order of runs, order of non-runs · ARGV token of the lock, step of the version, its fields …
+ */
+export const deleteWorker = new LuaScript(`
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('HDEL', KEYS[1], unpack(ARGV, 3))
+redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
+redis.call('HINCRBY', KEYS[1], 'version', ARGV[2])
 return 1
 `)
 
@@ -306,19 +319,22 @@ return 1
 `)
 
 /**
- * Goes on from now after a clock was set back. Records of slots that are ahead get other names: their slots come again.
+ * Goes on from now after a clock was set back. Records of slots that are ahead get other names: their slots come again. Gives 0, and
+ * changes nothing, when the write lock is no longer the caller's.
  *
- * KEYS workers, records, order of runs, order of non-runs · ARGV worker, now
+ * KEYS workers, write lock, records, order of runs, order of non-runs · ARGV token of the lock, worker, now
  */
 export const setMarksBack = new LuaScript(`
-redis.call('HSET', KEYS[1], 'decided:' .. ARGV[1], ARGV[2], 'started:' .. ARGV[1], ARGV[2])
-for i = 3, 4 do
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+local worker, now = ARGV[2], ARGV[3]
+redis.call('HSET', KEYS[1], 'decided:' .. worker, now, 'started:' .. worker, now)
+for i = 4, 5 do
   for _, field in ipairs(redis.call('ZRANGE', KEYS[i], 0, -1)) do
     local slot = tonumber(string.match(field, '%.(%d+)$'))
-    if slot and slot > tonumber(ARGV[2]) then
-      local renamed = field .. '~' .. ARGV[2]
-      redis.call('HSET', KEYS[2], renamed, redis.call('HGET', KEYS[2], field))
-      redis.call('HDEL', KEYS[2], field)
+    if slot and slot > tonumber(now) then
+      local renamed = field .. '~' .. now
+      redis.call('HSET', KEYS[3], renamed, redis.call('HGET', KEYS[3], field))
+      redis.call('HDEL', KEYS[3], field)
       redis.call('ZADD', KEYS[i], redis.call('ZSCORE', KEYS[i], field), renamed)
       redis.call('ZREM', KEYS[i], field)
     end

@@ -2,10 +2,11 @@ import type { PauseInfo, RunRecord, ScheduleOverride } from '@background-workers
 import type { RedisClient } from './redis-client.ts'
 import type { Keys } from './keys.ts'
 import {
+  changeLocked,
   changeWorker,
-  declareWorkers,
   decideNonRun,
   decideRun,
+  deleteWorker,
   finishRun,
   raiseDecided,
   setMarksBack,
@@ -66,9 +67,9 @@ export interface RunClaim {
   readonly isRecovery: boolean
   /** It was planned by what was declared then, `startedBefore` and `activeBefore`, and may start only if they still hold. */
   readonly declaredVersion?: string | undefined
-  /** For `runOnStart`: what it runs for, how long that holds where there is no release, and what had run before it. */
   /** What was stored then as the worker's active run, which is not in the way. */
   readonly activeBefore?: string | undefined
+  /** For `runOnStart`: what it runs for, how long that holds where there is no release, and what had run before it. */
   readonly start?: { readonly mark: string; readonly windowMs?: number; readonly markBefore?: string | undefined }
 }
 
@@ -136,12 +137,7 @@ export class Store {
       deletes.push(fieldOf(name, 'removed'), fieldOf(name, 'orphaned'))
       if (dropsOverride) deletes.push(fieldOf(name, 'override'))
     }
-    const declared = await declareWorkers.run(
-      this.#client,
-      [this.#keys.workers, this.#keys.writeLock],
-      [lockToken, firstVersion(), versionStep(), sets.length, sets, deletes],
-    )
-    return declared === 1
+    return this.#changeLocked(lockToken, sets, deletes)
   }
 
   /** Gives `false` when there is no such worker. */
@@ -182,22 +178,19 @@ export class Store {
     ])
   }
 
-  setOrphaned(worker: string, now: number): Promise<boolean> {
-    return this.#change(worker, { orphaned: String(now) }, [])
+  /** Gives `false`, and writes nothing, when the caller no longer has the write lock. */
+  setOrphaned(worker: string, now: number, lockToken: string): Promise<boolean> {
+    return this.#changeLocked(lockToken, [fieldOf(worker, 'orphaned'), String(now)], [])
   }
 
   setStuck(worker: string, runId: string): Promise<boolean> {
     return this.#change(worker, { stuck: runId }, [])
   }
 
-  /** Nothing is left of the worker, its records included. */
-  async delete(worker: string): Promise<void> {
-    await this.#client
-      .multi()
-      .hdel(this.#keys.workers, ...(allFieldsOf(worker) as [string]))
-      .del(this.#keys.records(worker), this.#keys.order(worker, 'runs'), this.#keys.order(worker, 'non-runs'))
-      .hincrby(this.#keys.workers, VERSION_FIELD, versionStep())
-      .exec()
+  /** Nothing is left of the worker, its records included. Gives `false`, and deletes nothing, when the write lock was lost. */
+  async delete(worker: string, lockToken: string): Promise<boolean> {
+    const args = [lockToken, versionStep(), allFieldsOf(worker)]
+    return (await deleteWorker.run(this.#client, this.#lockedKeys(worker), args)) === 1
   }
 
   /** `waiting`: the slot waits for its jitter. */
@@ -214,10 +207,9 @@ export class Store {
     await this.#client.hdel(this.#keys.workers, fieldOf(worker, 'waiting'))
   }
 
-  /** Sets the marks back to `now` after a clock was set back. */
-  async setMarksBack(worker: string, now: number): Promise<void> {
-    const orders = [this.#keys.order(worker, 'runs'), this.#keys.order(worker, 'non-runs')]
-    await setMarksBack.run(this.#client, [this.#keys.workers, this.#keys.records(worker), ...orders], [worker, now])
+  /** Sets the marks back to `now` after a clock was set back. Gives `false`, and changes nothing, when the write lock was lost. */
+  async setMarksBack(worker: string, now: number, lockToken: string): Promise<boolean> {
+    return (await setMarksBack.run(this.#client, this.#lockedKeys(worker), [lockToken, worker, now])) === 1
   }
 
   /**
@@ -237,7 +229,6 @@ export class Store {
         slot ?? '',
         JSON.stringify(record),
         startedAt?.getTime() ?? 0,
-        claim.activeBefore ?? '',
         keepRuns,
         token,
         isRecovery ? '1' : '',
@@ -246,6 +237,7 @@ export class Store {
         decidedBefore ?? '',
         declaredVersion ?? '',
         startedBefore ?? '',
+        claim.activeBefore ?? '',
       ],
     )
     if (decided === -1) return 'plan-again'
@@ -371,6 +363,21 @@ export class Store {
       ],
     )
     return changed === 1
+  }
+
+  async #changeLocked(lockToken: string, sets: readonly string[], deletes: readonly string[]): Promise<boolean> {
+    const changed = await changeLocked.run(
+      this.#client,
+      [this.#keys.workers, this.#keys.writeLock],
+      [lockToken, firstVersion(), versionStep(), sets.length, sets, deletes],
+    )
+    return changed === 1
+  }
+
+  #lockedKeys(worker: string): string[] {
+    const { workers, writeLock } = this.#keys
+    const orders = [this.#keys.order(worker, 'runs'), this.#keys.order(worker, 'non-runs')]
+    return [workers, writeLock, this.#keys.records(worker), ...orders]
   }
 
   #parseRecord(worker: string, text: string): RunRecord[] {

@@ -24,8 +24,8 @@ export interface WritePlanParts {
 }
 
 /**
- * Writes a plan and announces what it changes. Gives `false` when the write lock was lost, or when BullMQ would not write a
- * scheduler; the next check tries again.
+ * Writes a plan and announces what it changes. Gives `false` when the write lock was lost, and so not everything was written, or
+ * when BullMQ would not write a scheduler; the next check tries again.
  */
 export async function writePlan(
   plan: ReconcilePlan,
@@ -34,12 +34,12 @@ export async function writePlan(
   { store, schedulers, runQueues, instances, clock, events, logger, reports }: WritePlanParts,
 ): Promise<boolean> {
   if (!(await store.declare(plan.declarations, lockToken))) return false
-  for (const name of plan.orphans) await store.setOrphaned(name, clock.now())
+  for (const name of plan.orphans) if (!(await store.setOrphaned(name, clock.now(), lockToken))) return false
   const now = clock.now()
   const queues = plan.markRepairs.map((name) => stored.get(name)?.definition?.policy.queue)
   // Before their slots come again.
   for (const queue of new Set(queues)) if (queue !== undefined) await runQueues.forgetFailed(queue, now)
-  for (const name of plan.markRepairs) await store.setMarksBack(name, now)
+  for (const name of plan.markRepairs) if (!(await store.setMarksBack(name, now, lockToken))) return false
   let isWritten = true
   await inBatches(plan.writes, async ({ name, schedule, isNew }) => {
     try {
@@ -52,7 +52,10 @@ export async function writePlan(
     }
   })
   await inBatches(plan.removals, (name) => schedulers.remove(name))
-  for (const name of plan.expired) await store.delete(name)
+  for (const name of plan.expired) {
+    if (await store.delete(name, lockToken)) logger.warn({ worker: name }, 'orphaned worker deleted with its records')
+    else isWritten = false
+  }
   await instances.forget(plan.deadInstances)
   for (const { name, definition, dropsOverride } of plan.declarations) {
     const override = stored.get(name)?.override
@@ -60,7 +63,6 @@ export async function writePlan(
   }
   reports.schedulesRepaired(plan.markRepairs, 'schedules were ahead of the clock: they go on from now')
   reports.schedulesRepaired(plan.restored, 'schedules had lost their pending job: they go on')
-  for (const name of plan.expired) logger.warn({ worker: name }, 'orphaned worker deleted with its records')
   return isWritten
 }
 

@@ -2,6 +2,7 @@ import { fillPolicy } from '@background-workers/abstractions/for-managers'
 import { describe, expect, it, vi } from 'vitest'
 import { type Declaration, Store } from '../src/store.ts'
 import { lifeOf } from '../src/stored-worker.ts'
+import { claimedRun } from './fixtures/claimed-run.ts'
 import { TestCluster, listen, rarely } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
 
@@ -53,6 +54,29 @@ describe('an instance that has lost the write lock', () => {
     expect(await store.declare([declarationOf('digest')], 'ours')).toBe(false)
     expect(await cluster.storedWorkers()).toEqual({})
   })
+
+  it('leaves a worker alone that has come back, whose marks it has seen ahead, or which it has seen gone', async () => {
+    await using cluster = await TestCluster.open()
+    const store = cluster.store()
+    const lock = cluster.key('write-lock')
+    await cluster.redis.set(lock, 'of another')
+    expect(await store.declare([declarationOf('digest')], 'of another')).toBe(true)
+    const { record, claim } = claimedRun(5)
+    await store.decideRun(record, claim)
+    const [before, records] = [await cluster.storedWorkers(), await store.records('digest', undefined)]
+    const write = [
+      () => store.setOrphaned('digest', 2, 'ours'),
+      () => store.setMarksBack('digest', 2, 'ours'),
+      () => store.delete('digest', 'ours'),
+    ]
+    for (const late of write) expect(await late()).toBe(false)
+    expect(await cluster.storedWorkers()).toEqual(before)
+    expect(await store.records('digest', undefined)).toEqual(records)
+    await cluster.redis.set(lock, 'ours')
+    for (const inTime of write) expect(await inTime()).toBe(true)
+    expect(Object.keys(await cluster.storedWorkers())).toEqual(['version'])
+    expect(await store.records('digest', undefined)).toEqual([])
+  })
 })
 
 it('ten thousand workers are declared in one piece, with all that goes back of them', async () => {
@@ -71,7 +95,7 @@ it('ten thousand workers are declared in one piece, with all that goes back of t
   for (const name of ['w0', 'w5000', 'w9999']) {
     expect(workers.get(name)).toMatchObject({ ...goingBack, decidedUpTo: 1, definition: { instanceId: 'me' } })
   }
-  await store.setOrphaned('w9999', 2)
+  expect(await store.setOrphaned('w9999', 2, 'ours')).toBe(true)
   const dropping = names.map((name) => ({ ...declarationOf(name), decidedUpTo: undefined, dropsOverride: true }))
   expect(await store.declare(dropping, 'ours')).toBe(true)
   const after = await store.readAll()
