@@ -5,11 +5,11 @@ export class InterruptedError extends Error {
   }
 }
 
-/** Aborted by Ctrl+C and the like, so that what is under way can be cleaned up. A second signal ends the process. */
+/** Aborted by Ctrl+C and the like, so that what is under way can be cleaned up. Under npm one Ctrl+C can arrive twice. */
 export function watchForInterruption(): AbortSignal {
   const interruption = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => interruption.abort(new InterruptedError(signal)))
+    process.on(signal, () => interruption.abort(new InterruptedError(signal)))
   }
   return interruption.signal
 }

@@ -16,7 +16,7 @@ await call('GET', '/health')
 
 if (isInTerminal) {
   const { promise: toldToStop, resolve } = Promise.withResolvers<void>()
-  process.once('SIGINT', resolve).once('SIGTERM', resolve)
+  process.on('SIGINT', resolve).on('SIGTERM', resolve)
   console.log(`\nTry GET ${address}/workers. Press Ctrl+C to stop.\n`)
   await toldToStop
 }

@@ -14,7 +14,7 @@ const instrumentation = instrumentBackgroundWorkers(manager, { meterProvider: te
 const workers = [digestSender, priceImporter, reportBuilder, brokenSync]
 for (const worker of workers) await manager.add(worker)
 const { promise: enoughWasSeen, resolve: stop } = Promise.withResolvers<void>()
-process.once('SIGINT', stop).once('SIGTERM', stop)
+process.on('SIGINT', stop).on('SIGTERM', stop)
 if (!process.stdout.isTTY) stopWhenAllIsSeen(stop)
 
 console.log(`metrics for Prometheus: ${telemetry.metricsUrl}${process.stdout.isTTY ? '  (Ctrl+C stops)' : ''}\n`)

@@ -18,7 +18,7 @@ export function movedTo(block: CodeBlock, url: string, applicationName: string):
 
 /** Whether a block runs until a signal comes; else it ends by itself. */
 function runsUntilSignal({ code }: CodeBlock): boolean {
-  return /\bprocess\.once\('SIG|\brunApplication\(/.test(code)
+  return /\bprocess\.on(?:ce)?\('SIG|\brunApplication\(/.test(code)
 }
 
 /** Runs a program as a reader would, ends it with a signal if it needs one, and sees that it ends well and silently. */
