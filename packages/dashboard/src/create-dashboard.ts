@@ -131,9 +131,12 @@ function createApp(parts: DashboardParts): Hono<DashboardEnv> {
   return app
 }
 
+function isLooking({ req }: DashboardContext): boolean {
+  return req.method === 'GET' || req.method === 'HEAD'
+}
+
 function answerNotFound(c: DashboardContext, { options, audit }: DashboardParts) {
-  const isLooking = c.req.method === 'GET' || c.req.method === 'HEAD'
-  if (!isLooking) {
+  if (!isLooking(c)) {
     audit.write({ ...c.get('purpose'), by: c.get('operator').by, outcome: 'refused', reason: 'no such page' })
   }
   const page = { heading: 'Not found', text: 'There is no such page, or no worker of that name.' }
@@ -151,5 +154,7 @@ function answerError(error: Error, c: DashboardContext, { options, audit }: Dash
   }
   const { status, heading, text } = describeProblem(error, options.errors)
   if (status === 500) audit.error({ err: error, code: errorCode(error) }, 'the dashboard failed to answer')
-  return c.html(messagePage(frameOf(c, options), { heading, text, isLive: status === 503 }), status)
+  // The answer to a form can not be fetched again.
+  const isLive = status === 503 && isLooking(c)
+  return c.html(messagePage(frameOf(c, options), { heading, text, isLive }), status)
 }

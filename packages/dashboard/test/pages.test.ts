@@ -420,6 +420,15 @@ it('an action that the store refuses says so, without its message where errors a
   expect(text).not.toContain('hunter2')
 })
 
+it('an action that the store refuses is answered with a page that does not fetch itself again', async () => {
+  const { visitor, manager } = setUp([workerStatus('mailer')])
+  const token = await visitor.token('mailer', 'trigger')
+  manager.failure = new StoreUnavailableError('Redis does not answer.')
+  const response = await visitor.post('/workers/mailer/trigger', { token })
+  expect(response.status).toBe(503)
+  expect(await response.text()).toContain('data-events=""')
+})
+
 it('an error that nobody foresaw is logged, and not shown', async () => {
   const { visitor, manager, logger } = setUp()
   manager.failure = new Error('at /srv/secret.ts')
