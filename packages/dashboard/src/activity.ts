@@ -82,6 +82,7 @@ export class Activity {
   }
 }
 
-function minuteOf(timeMs: number): number {
+/** When the minute of a time began; both in ms since the epoch. */
+export function minuteOf(timeMs: number): number {
   return Math.floor(timeMs / MINUTE_MS) * MINUTE_MS
 }

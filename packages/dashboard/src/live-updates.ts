@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IBackgroundWorkerManager, ManagerEventName, WorkerStatus } from '@background-workers/abstractions'
+import { minuteOf } from './activity.ts'
 import type { KnownHealth } from './health-reader.ts'
 import type { SharedReading } from './shared-reading.ts'
 
@@ -53,8 +54,8 @@ const HEARTBEAT = encoder.encode(': \n\n')
 
 /**
  * Tells open pages that something has changed; they fetch themselves again then. What changes on this instance is known
- * by events; for what others change, list and health are read at an interval, once for all pages. While no page is open there
- * is no listener and no timer.
+ * by events; for what others change, list and health are read at an interval, once for all pages. What changes only because
+ * time passes is told once a minute. While no page is open there is no listener and no timer.
  */
 export class LiveUpdates {
   readonly #options: LiveUpdatesOptions
@@ -144,7 +145,7 @@ export class LiveUpdates {
   async #look(): Promise<string> {
     try {
       const { list, health } = this.#options
-      return fingerprintOf(...(await Promise.all([list.read(), health.read()])))
+      return fingerprintOf(...(await Promise.all([list.read(), health.read()])), Date.now())
     } catch {
       // The pages say what is wrong when they are fetched.
       return 'unreadable'
@@ -172,17 +173,19 @@ function closeQuietly(controller: ReadableStreamDefaultController<Uint8Array>): 
   }
 }
 
-/** The same as long as nothing has changed that a page shows. */
-function fingerprintOf(workers: readonly WorkerStatus[], health: KnownHealth): string {
+/** The same as long as nothing has changed that a page shows, for a minute at most: due times and the plot move on with time. */
+function fingerprintOf(workers: readonly WorkerStatus[], health: KnownHealth, now: number): string {
   const hash = createHash('sha256')
-  for (const { name, state, nextDueAt, paused, schedule, activeRun, lastRun, consecutiveFailures } of workers) {
+  hash.update(String(minuteOf(now)))
+  for (const { name, state, nextDueAt, paused, schedule, policy, activeRun, lastRun, consecutiveFailures } of workers) {
     hash.update(
       JSON.stringify([
         name,
         state,
         nextDueAt,
         paused,
-        schedule?.override,
+        schedule,
+        policy,
         activeRun?.runId,
         activeRun?.attempts,
         lastRun?.runId,
@@ -193,5 +196,10 @@ function fingerprintOf(workers: readonly WorkerStatus[], health: KnownHealth): s
   }
   // Their messages may tell how much, which changes all the time.
   hash.update(JSON.stringify(health?.reasons.map(({ worker = '', code }) => `${worker} ${code}`).sort() ?? null))
+  // When they were seen last changes all the time, too.
+  const instances = health?.instances?.map(({ instanceId, release, queues }) =>
+    JSON.stringify([instanceId, release, queues]),
+  )
+  hash.update(JSON.stringify(instances?.sort() ?? null))
   return hash.digest('base64')
 }

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { HealthReason } from '@background-workers/abstractions'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { type HealthReason, type HealthReport, type InstanceInfo, every } from '@background-workers/abstractions'
+import { fillPolicy } from '@background-workers/abstractions/for-managers'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type DashboardOptions, createDashboard } from '../src/index.ts'
 import { CHANGE, openLivePage } from './fixtures/live-page.ts'
 import { StubManager, workerStatus } from './fixtures/stub-manager.ts'
@@ -10,6 +11,8 @@ import { Visitor } from './fixtures/visitor.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
+
+const INSTANCE: InstanceInfo = { instanceId: 'one', release: 7, queues: ['default'], lastSeenAt: new Date(0) }
 
 describe('live updates', () => {
   afterEach(() => void vi.useRealTimers())
@@ -46,6 +49,35 @@ describe('live updates', () => {
     manager.healthFailure = new Error('away')
     expect(await page.read()).toBe(CHANGE)
     page.leave()
+  })
+
+  it.each<[string, Partial<Pick<StubManager, 'workers' | 'report'>>]>([
+    ['a schedule that is declared otherwise', { workers: [workerStatus('mailer', {}, every('20m'))] }],
+    ['another policy', { workers: [workerStatus('mailer', { policy: fillPolicy({ jitterMs: 5 }) })] }],
+    ['an instance that has joined', { report: reportOf(INSTANCE, { ...INSTANCE, instanceId: 'two' }) }],
+    ['an instance that has died', { report: reportOf() }],
+    ['an instance of another release', { report: reportOf({ ...INSTANCE, release: 8 }) }],
+    ['other queues of an instance', { report: reportOf({ ...INSTANCE, queues: ['default', 'gpu'] }) }],
+  ])('come for %s', async (_, seen) => {
+    const { manager, told } = await lookAt(new Date('2026-01-01T00:00:00Z'))
+    Object.assign(manager, seen)
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(told).toEqual([CHANGE])
+  })
+
+  it('come not for each heartbeat of an instance', async () => {
+    const { manager, told } = await lookAt(new Date('2026-01-01T00:00:00Z'))
+    manager.report = reportOf({ ...INSTANCE, lastSeenAt: new Date(10_000) })
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(told).toEqual([])
+  })
+
+  it('come once a minute, for what changes because time passes', async () => {
+    const { told } = await lookAt(new Date('2026-01-01T00:00:55Z'))
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(told).toEqual([])
+    await vi.advanceTimersByTimeAsync(6_000)
+    expect(told).toEqual([CHANGE])
   })
 
   it('come when something is found wrong, and when it is cleared', async () => {
@@ -163,6 +195,27 @@ function setUp(options: Partial<DashboardOptions> = {}) {
   const dashboard = createDashboard({ manager, authorize: () => ({ by: 'ada' }), ...options })
   const visitor = new Visitor(dashboard)
   return { manager, dashboard, visitor, open: () => openLivePage(visitor) }
+}
+
+/** Keeps what a page is told that is opened at that time, by a clock of the test's own; the first look has been. */
+async function lookAt(now: Date) {
+  vi.useFakeTimers({ now })
+  const { manager, dashboard, open } = setUp({ pollIntervalMs: 1_000 })
+  onTestFinished(() => dashboard.close())
+  manager.report = reportOf(INSTANCE)
+  const page = await open()
+  await page.opened()
+  const told: string[] = []
+  const listen = async () => {
+    for (let text = await page.read(); text !== undefined; text = await page.read()) told.push(text)
+  }
+  void listen()
+  await vi.advanceTimersByTimeAsync(500)
+  return { manager, told }
+}
+
+function reportOf(...instances: InstanceInfo[]): HealthReport {
+  return { status: 'ok', reasons: [], instances }
 }
 
 /** Waits until the list has been read and looked at: a change is one against that. */

@@ -251,12 +251,15 @@ describe('the overview', () => {
     manager.report = {
       status: 'degraded',
       reasons: [{ code: 'clock-skew', message: 'The clock is 9 s ahead.' }],
-      instances: [{ instanceId: 'abcdefghij', release: 7, queues: ['default', 'gpu'], lastSeenAt: new Date() }],
+      instances: [{ instanceId: 'abcdefghij', release: 7, queues: ['default', 'gpu'], lastSeenAt: since }],
     }
-    const text = textOf(await visitor.page('/'))
+    const page = await visitor.page('/')
+    const text = textOf(page)
     expect(text).toContain('Health: degraded')
     expect(text).toContain('clock-skew The clock is 9 s ahead.')
-    expect(text).toContain('abcdefgh 7 default, gpu now')
+    expect(text).toContain('abcdefgh 7 default, gpu 2026-01-01 00:00:00 UTC')
+    // A browser would count on, as if it had not been seen since.
+    expect(page).not.toMatch(/<time datetime="2026-01-01[^>]* data-relative>/)
   })
 
   it.each<HealthCode>(['event-loop-lag', 'clock-skew', 'no-progress'])(

@@ -36,7 +36,7 @@ ${
 </div>`
     : html`<section class="message" role="alert"><h2>The workers can not be read</h2><p>The manager's store does not answer. Schedules and records are kept there; this page tries again by itself.</p></section>`
 }
-${instancesPanel(frame, health)}`,
+${instancesPanel(health)}`,
   })
 }
 
@@ -185,7 +185,8 @@ function clockText(timeMs: number): string {
   return new Date(timeMs).toISOString().slice(11, 16)
 }
 
-function instancesPanel({ now }: PageFrame, health: KnownHealth): Html {
+/** When each was seen last is not counted on: it beats on, and a page is not told of each beat. */
+function instancesPanel(health: KnownHealth): Html {
   const instances = health?.instances
   if (!instances) return html``
   return html`<section class="panel" aria-labelledby="instances"><h2 id="instances">Instances alive</h2>${
@@ -193,7 +194,7 @@ function instancesPanel({ now }: PageFrame, health: KnownHealth): Html {
       ? html`<p class="empty">None.</p>`
       : html`<div class="scroll"><table role="table"><thead><tr><th scope="col">Instance</th><th scope="col">Release</th><th scope="col">Queues</th><th scope="col">Last seen</th></tr></thead><tbody>${instances.map(
           ({ instanceId, release, queues, lastSeenAt }) =>
-            html`<tr data-key="${instanceId}"><td>${instanceTag(instanceId)}</td><td>${release ?? '–'}</td><td>${queues?.join(', ') || 'none'}</td><td>${timeTag(lastSeenAt, now)}</td></tr>`,
+            html`<tr data-key="${instanceId}"><td>${instanceTag(instanceId)}</td><td>${release ?? '–'}</td><td>${queues?.join(', ') || 'none'}</td><td><time datetime="${lastSeenAt.toISOString()}">${utcText(lastSeenAt)}</time></td></tr>`,
         )}</tbody></table></div>`
   }</section>`
 }
