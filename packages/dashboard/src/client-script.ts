@@ -59,26 +59,22 @@ let isStale = false
 let refreshTimer
 // What a server takes long for is asked for less often.
 let pauseMs = 400
+let stream
+// Whether the page was answered when it was fetched last.
+let isAnswered = true
 
 function keepLive() {
-  const status = document.querySelector('.live')
-  const show = (isLive) => {
-    status.hidden = false
-    status.dataset.live = String(isLive)
-    status.textContent = isLive ? 'Live' : 'Reconnecting'
-  }
-  let stream
   let retryTimer
   const open = () => {
     clearTimeout(retryTimer)
     stream = new EventSource(document.body.dataset.events)
     stream.addEventListener('open', () => {
-      show(true)
+      showLive()
       refreshSoon()
     })
     stream.addEventListener('change', refreshSoon)
     stream.addEventListener('error', () => {
-      show(false)
+      showLive()
       refreshSoon()
       // The server has no place for it; the browser does not try again by itself.
       if (stream.readyState === EventSource.CLOSED) retryTimer = setTimeout(open, 10000)
@@ -94,6 +90,17 @@ function keepLive() {
   addEventListener('pagehide', close)
   addEventListener('pageshow', (event) => event.persisted && follow())
   follow()
+}
+
+function showLive() {
+  const status = document.querySelector('.live')
+  const isLive = isAnswered && stream?.readyState === EventSource.OPEN
+  const text = isLive ? 'Live' : 'Reconnecting'
+  // It is read aloud when it is set.
+  if (status.textContent === text) return
+  status.hidden = false
+  status.dataset.live = String(isLive)
+  status.textContent = text
 }
 
 function refreshSoon() {
@@ -113,19 +120,45 @@ async function refresh() {
   const asked = location.href
   const startedAt = performance.now()
   try {
-    const response = await fetch(asked, { headers: { accept: 'text/html' } })
+    // Not followed: no page of ours leads elsewhere, and a login may be on another host.
+    const response = await fetch(asked, { headers: { accept: 'text/html' }, redirect: 'manual' })
     const page = new DOMParser().parseFromString(await response.text(), 'text/html')
-    const fresh = page.querySelector('#main')
-    if (fresh && asked === location.href) {
-      sync(document.querySelector('#main'), fresh)
-      countOn()
+    // What is answered in place of a page of ours may have a main part, too.
+    const fresh = page.querySelector('body[data-events] > #main')
+    isAnswered = fresh !== null
+    if (fresh) {
+      reloadMayHelp()
+      if (asked === location.href) {
+        sync(document.querySelector('#main'), fresh)
+        countOn()
+      }
+    } else if (response.status < 404) {
+      // A redirect (its status is 0), a login page, 401 or 403: the session has ended. With others the server is away.
+      reloadOnce()
     }
   } catch {
-    // The server is away. The stream says so, and opens again.
+    // The server is away. The stream opens again when it is back.
+    isAnswered = false
   }
+  showLive()
   pauseMs = Math.max(400, 4 * (performance.now() - startedAt))
   isFetching = false
   if (isStale) refreshSoon()
+}
+
+/** Leads to the login, wherever that is. A reload that has not helped is not repeated. */
+function reloadOnce() {
+  try {
+    if (sessionStorage.getItem('background-workers-reloaded')) return
+    sessionStorage.setItem('background-workers-reloaded', 'yes')
+    location.reload()
+  } catch {}
+}
+
+function reloadMayHelp() {
+  try {
+    sessionStorage.removeItem('background-workers-reloaded')
+  } catch {}
 }
 
 /** Makes one element like another, and leaves alone what is the same: focus, scroll, and what the reader has opened. */

@@ -1,6 +1,17 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
-import { type OpenStage, errorsIn, namesIn, recordsIn, rowOf, runToItsEnd, startRun } from './stage.ts'
+import {
+  type OpenStage,
+  errorsIn,
+  expectOnlyStatuses,
+  isMarked,
+  mark,
+  namesIn,
+  recordsIn,
+  rowOf,
+  runToItsEnd,
+  startRun,
+} from './stage.ts'
 import { LONG_NAME } from './workers.ts'
 
 const NAMES = [
@@ -160,6 +171,29 @@ export function testLooking(open: OpenStage): void {
       expect(await errorsIn(page).last().getAttribute('open')).toBe('')
       expect(await isMarked(page)).toBe(true)
     })
+
+    it('stays, and does not say that it is live, while a proxy answers that the server is away', async () => {
+      await using stage = await open()
+      const { page, manager } = stage
+      const status = page.getByRole('status')
+      let isAway = false
+      await page.route('**/workers', (route) =>
+        isAway ? route.fulfill({ status: 502, contentType: 'text/html', body: 'Bad gateway' }) : route.continue(),
+      )
+      await page.goto('workers')
+      await status.getByText('Live', { exact: true }).waitFor()
+      await mark(page)
+      isAway = true
+      await manager.pause('stock-report')
+      await status.getByText('Reconnecting').waitFor()
+      await rowOf(page, 'stock-report').waitFor()
+      isAway = false
+      await manager.pause('currency-rates')
+      await status.getByText('Live', { exact: true }).waitFor()
+      await expect.poll(() => rowOf(page, 'stock-report').getByRole('cell').last().textContent()).toBe('Paused')
+      expect(await isMarked(page)).toBe(true)
+      expectOnlyStatuses(stage, 502)
+    })
   })
 
   it('is dark or light as the system is, until somebody switches, and stays so', async () => {
@@ -174,15 +208,6 @@ export function testLooking(open: OpenStage): void {
     await page.getByRole('button', { name: 'Switch between light and dark' }).click()
     expect(await brightness(page)).toBeLessThan(0.2)
   })
-}
-
-/** What a reload would take away. */
-async function mark(page: Page): Promise<void> {
-  await page.evaluate(() => Object.assign(window, { isMarked: true }))
-}
-
-function isMarked(page: Page): Promise<boolean> {
-  return page.evaluate(() => 'isMarked' in window)
 }
 
 /** Of the page's background, from 0 to 1. */

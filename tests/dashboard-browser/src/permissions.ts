@@ -1,5 +1,10 @@
+import type { Operator } from '@background-workers/dashboard'
 import { describe, expect, it } from 'vitest'
-import { type OpenStage, openDialog, startRun } from './stage.ts'
+import { type OpenStage, expectOnlyStatuses, isMarked, mark, openDialog, rowOf, startRun } from './stage.ts'
+
+/** It has a main part, as a page of the dashboard has. */
+const LOGIN =
+  '<!doctype html><html lang="en"><head><title>Log in</title></head><body><main id="main"><h1>Log in first.</h1></main></body></html>'
 
 /** What somebody sees, and can not do, who may only look. */
 export function testPermissions(open: OpenStage): void {
@@ -51,4 +56,67 @@ export function testPermissions(open: OpenStage): void {
       expect(visit.faults.splice(0).filter((fault) => !/\b403\b/.test(fault))).toEqual([])
     })
   })
+
+  describe('somebody whose session ends while a page is open', () => {
+    it.each<[string, () => Response | false, string, number[]]>([
+      ['refused', () => false, 'You may not do this here.', [403]],
+      ['asked to log in', () => html(LOGIN, 401), 'Log in first.', [401]],
+      ['given a login in place of the page', () => html(LOGIN, 200), 'Log in first.', []],
+      // The dashboard's server has nothing there.
+      [
+        'sent to a login',
+        () => new Response(null, { status: 302, headers: { location: '/login' } }),
+        'Not found',
+        [404],
+      ],
+    ])('is %s, by a page of its own', async (_, answer, text, statuses) => {
+      let operator: Operator | Response | false = { by: 'ada' }
+      await using stage = await open({ operator: () => operator })
+      const { page, manager } = stage
+      await page.goto('workers')
+      await page.getByRole('status').getByText('Live', { exact: true }).waitFor()
+      operator = answer()
+      await manager.pause('stock-report')
+      await page.getByText(text).waitFor()
+      expect(await page.getByRole('banner').count()).toBe(0)
+      expectOnlyStatuses(stage, ...statuses)
+    })
+
+    it('keeps the page where a reload does not help, which does not say that it is live, and does not reload again', async () => {
+      await using stage = await open()
+      const { page, manager } = stage
+      const status = page.getByRole('status')
+      let isLoggedIn = true
+      let refusals = 0
+      // As of a proxy that lets pages through, and nothing else.
+      await page.route('**/workers', async (route) => {
+        if (isLoggedIn || route.request().resourceType() !== 'fetch') return route.continue()
+        await route.fulfill({ contentType: 'text/html', body: LOGIN })
+        refusals++
+      })
+      await page.goto('workers')
+      await status.getByText('Live', { exact: true }).waitFor()
+      await mark(page)
+      isLoggedIn = false
+      await manager.pause('stock-report')
+      await expect.poll(() => isMarked(page)).toBe(false)
+      await status.getByText('Reconnecting').waitFor()
+      await mark(page)
+      // Two, as the reload that the first of them asked for would be under way only.
+      for (const worker of ['currency-rates', 'nightly-backup']) {
+        const before = refusals
+        await manager.pause(worker)
+        await expect.poll(() => refusals).toBeGreaterThan(before)
+      }
+      await rowOf(page, 'currency-rates').waitFor()
+      isLoggedIn = true
+      await manager.resume('stock-report')
+      await status.getByText('Live', { exact: true }).waitFor()
+      expect(await isMarked(page)).toBe(true)
+    })
+  })
+}
+
+function html(text: string, status: number): Response {
+  return new Response(text, { status, headers: { 'content-type': 'text/html; charset=utf-8' } })
 }

@@ -72,6 +72,16 @@ export async function openDialog(page: Page, action: string): Promise<Locator> {
   return dialog
 }
 
+/** Leaves something that a reload takes away. */
+export async function mark(page: Page): Promise<void> {
+  await page.evaluate(() => Object.assign(window, { isMarked: true }))
+}
+
+/** Whether the page has not been loaded again since. */
+export function isMarked(page: Page): Promise<boolean> {
+  return page.evaluate(() => 'isMarked' in window)
+}
+
 /** Clicks what confirms, and waits for the page that says it is done. */
 export async function confirm(dialog: Locator, action: string, done: string): Promise<void> {
   await dialog.getByRole('button', { name: action, exact: true }).click()
