@@ -31,7 +31,7 @@ export interface WorkerStatus {
   /** The next slot; none while paused or while the manager does not run. */
   readonly nextDueAt?: Date
   readonly paused?: PauseInfo
-  /** The active run; without `startedAt` while it waits for its jitter. */
+  /** The active run; without `startedAt` while it waits for its jitter or its lock. */
   readonly activeRun?: RunRecord
   /** The last run that has an outcome. */
   readonly lastRun?: RunRecord

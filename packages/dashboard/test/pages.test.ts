@@ -194,6 +194,12 @@ describe('the page of a worker', () => {
   })
 })
 
+it.each(['/', '/workers/mailer'])('%s says of what waits for its jitter or its lock that it waits', async (path) => {
+  const { startedAt: _, finishedAt: __, outcome: ___, ...activeRun } = runRecord('mailer', { attempts: 0 })
+  const { visitor } = setUp([workerStatus('mailer', { state: 'running', activeRun })])
+  expect(textOf(await visitor.page(path))).toContain('waits to start')
+})
+
 describe('the form to reschedule', () => {
   const berlin = cron('0 9 * * MON-FRI', { timeZone: 'Europe/Berlin' })
 

@@ -107,7 +107,7 @@ function runningPanel({ root, now }: PageFrame, workers: readonly WorkerStatus[]
           .map(
             ({ name, activeRun }) =>
               html`<li data-worker="${name}" data-key="${name}">${workerLink(root, name)}<span class="faint">${
-                activeRun?.startedAt ? html`started ${timeTag(activeRun.startedAt, now)}` : 'waits for its jitter'
+                activeRun?.startedAt ? html`started ${timeTag(activeRun.startedAt, now)}` : 'waits to start'
               }</span></li>`,
           )}</ul>`
   }${running.length > SHOWN ? html`<p class="more"><a href="${root}workers?state=running">All ${running.length}</a></p>` : ''}</section>`

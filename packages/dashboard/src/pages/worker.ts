@@ -84,7 +84,7 @@ ${
   activeRun
     ? fact(
         'Active run',
-        html`${activeRun.startedAt ? html`started ${timeTag(activeRun.startedAt, now)}` : 'waits for its jitter'} <span class="sub">${activeRun.kind}${activeRun.by === undefined ? '' : ` by ${activeRun.by}`}, attempt ${activeRun.attempts} on ${instanceTag(activeRun.instanceId)}</span>`,
+        html`${activeRun.startedAt ? html`started ${timeTag(activeRun.startedAt, now)}` : 'waits to start'} <span class="sub">${activeRun.kind}${activeRun.by === undefined ? '' : ` by ${activeRun.by}`}, attempt ${activeRun.attempts} on ${instanceTag(activeRun.instanceId)}</span>`,
       )
     : fact('Last run', ended(lastRun))
 }
