@@ -1,6 +1,6 @@
 import type { HealthCode, HealthReport, WorkerState } from '@background-workers/abstractions'
 import { describe, expect, it } from 'vitest'
-import { workerStatus } from '../test/fixtures/stub-manager.ts'
+import { runRecord, workerStatus } from '../test/fixtures/stub-manager.ts'
 import {
   FILTERS,
   FINDINGS,
@@ -73,6 +73,12 @@ describe('attentionsOf', () => {
 })
 
 describe('matchesFilter', () => {
+  it.each<WorkerState>(['running', 'stuck'])('takes what is active for running, also where it is %s', (state) => {
+    const worker = workerStatus('mailer', { state, activeRun: runRecord('mailer') })
+    expect(matchesFilter(worker, 'running')).toBe(true)
+    expect(matchesFilter(workerStatus('mailer'), 'running')).toBe(false)
+  })
+
   it.each(Object.keys(FINDINGS) as FindingCode[])('"%s" needs attention, and has a filter', (code) => {
     const [judged = workerStatus('none')] = judgeWorkers([workerStatus('mailer')], reportOf([code, 'mailer']))
     const filters = Object.keys(FILTERS) as WorkerFilter[]

@@ -71,8 +71,10 @@ export function matchesFilter(worker: JudgedWorker, filter: WorkerFilter): boole
     case 'paused':
       return worker.paused !== undefined
     case 'running':
+      // A stuck run is active, too.
+      return worker.activeRun !== undefined
     case 'idle':
-      return worker.state === filter
+      return worker.state === 'idle'
     case 'stuck':
     case 'overdue':
     case 'start-failed':

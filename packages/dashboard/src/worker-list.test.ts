@@ -5,7 +5,7 @@ import { PAGE_SIZE, queryWorkers, readWorkerQuery, writeWorkerQuery } from './wo
 
 const since = new Date()
 const WORKERS = [
-  workerStatus('charlie', { nextDueAt: new Date(3_000), state: 'running' }),
+  workerStatus('charlie', { nextDueAt: new Date(3_000), state: 'running', activeRun: runRecord('charlie') }),
   workerStatus(
     'alpha',
     { nextDueAt: new Date(1_000), consecutiveFailures: 3 },

@@ -268,6 +268,17 @@ describe('the overview', () => {
     expect(page).not.toMatch(/<time datetime="2026-01-01[^>]* data-relative>/)
   })
 
+  it('leads from the runs that are active to a list of the same workers, with those that are stuck', async () => {
+    const workers = Array.from({ length: 9 }, (_, index) =>
+      workerStatus(`w${index}`, { state: index === 4 ? 'stuck' : 'running', activeRun: runRecord(`w${index}`) }),
+    )
+    const { visitor } = setUp(workers)
+    const [, path = ''] = /<a href="\.([^"]+)">All 9<\/a>/.exec(await visitor.page('/')) ?? []
+    const list = await visitor.page(path)
+    const names = [...list.matchAll(/<tr [^>]*data-worker="([^"]+)"/g)].map(([, name]) => name)
+    expect(names).toEqual(workers.map(({ name }) => name))
+  })
+
   it.each<HealthCode>(['event-loop-lag', 'clock-skew', 'no-progress'])(
     'shows %s, which is about no worker, with its message, also while the workers can not be read',
     async (code) => {

@@ -4,7 +4,14 @@ import { html } from 'hono/html'
 import type { Activity, ActivityMinute } from '../activity.ts'
 import type { KnownHealth } from '../health-reader.ts'
 import { utcText } from '../time-text.ts'
-import { FILTERS, type JudgedWorker, type WorkerFilter, attentionOf, attentionRank } from '../worker-condition.ts'
+import {
+  FILTERS,
+  type JudgedWorker,
+  type WorkerFilter,
+  attentionOf,
+  attentionRank,
+  matchesFilter,
+} from '../worker-condition.ts'
 import { countByFilter } from '../worker-list.ts'
 import { type Html, type PageFrame, layout } from './layout.ts'
 import { healthNote, instanceTag, pauseText, stateBadges, timeTag, workerLink } from './parts.ts'
@@ -95,9 +102,9 @@ function attentionPanel({ root, now }: PageFrame, workers: readonly JudgedWorker
   }${found.length > SHOWN ? html`<p class="more"><a href="${root}workers?state=attention">All ${found.length}</a></p>` : ''}</section>`
 }
 
-function runningPanel({ root, now }: PageFrame, workers: readonly WorkerStatus[]): Html {
+function runningPanel({ root, now }: PageFrame, workers: readonly JudgedWorker[]): Html {
   const running = workers
-    .filter(({ activeRun }) => activeRun !== undefined)
+    .filter((worker) => matchesFilter(worker, 'running'))
     .sort((one, other) => startOf(one) - startOf(other))
   return html`<section class="panel" aria-labelledby="running"><h2 id="running">Running now</h2>${
     running.length === 0
