@@ -118,7 +118,9 @@ function createApp(parts: DashboardParts): Hono<DashboardEnv> {
       const { reason, response, operator, error: cause } = permission
       if (operator) c.set('operator', operator)
       const text = reason === 'read-only' ? 'You may look, and change nothing.' : 'You may not do this here.'
-      throw new Refusal({ ...purpose, status: 403, reason, text, by: operator?.by, response, cause })
+      // Where it could not be asked, who may look now may look again later: an open page waits for that.
+      const status = cause === undefined ? 403 : 503
+      throw new Refusal({ ...purpose, status, reason, text, by: operator?.by, response, cause })
     }
     c.set('operator', permission.operator)
     await next()

@@ -143,7 +143,7 @@ describe.each(OPERATION_NAMES)('an attack on %s', (operation) => {
     })
     const token = await attack.visitor.token('mailer', operation)
     isBroken = true
-    attack.expectRefused(await attack.visitor.post(path, { ...FIELDS, token }), 403, 'authorize failed')
+    attack.expectRefused(await attack.visitor.post(path, { ...FIELDS, token }), 503, 'authorize failed')
     expect(attack.logger.lines.at(-1)).toMatchObject({ level: 'warn', data: { err: error } })
   })
 

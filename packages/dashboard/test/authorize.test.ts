@@ -64,7 +64,7 @@ describe('looking', () => {
     ],
   ])('is refused when authorize gives a response that is %s, and the log says why', async (_, authorize) => {
     const attack = attackedDashboard(authorize)
-    attack.expectRefused(await attack.visitor.fetch('/workers'), 403, 'authorize failed')
+    attack.expectRefused(await attack.visitor.fetch('/workers'), 503, 'authorize failed')
     expect(attack.logger.lines.at(-1)?.data).toMatchObject({ err: expect.any(Error) })
   })
 
