@@ -5,6 +5,8 @@ import {
   isSlotRunId,
   unstartedRecord,
 } from '@background-workers/abstractions/for-managers'
+import type { Job } from 'bullmq'
+import type { FilledOptions } from './options.ts'
 import type { RedisClock } from './redis-clock.ts'
 import { type RunJobData, type RunQueues, readRunJob } from './run-queues.ts'
 import type { Store } from './store.ts'
@@ -15,6 +17,7 @@ export interface UnstartedRunsParts {
   readonly clock: RedisClock
   readonly store: Store
   readonly runQueues: RunQueues
+  readonly options: Pick<FilledOptions, 'queues'>
   readonly instanceId: string
   runFinished(record: RunRecord): void
   slotSkipped(record: RunRecord): void
@@ -75,7 +78,7 @@ export class UnstartedRuns {
   }
 
   async #end(runId: string, stored: StoredWorker, decided: Partial<RunRecord>): Promise<boolean> {
-    const job = await this.#parts.runQueues.getJob(stored.definition?.policy.queue ?? 'default', runId)
+    const job = await this.#waiting(runId, stored)
     const data = job && readRunJob(job)
     // BullMQ keeps the job of a run that did not succeed for its own tools; what has a record does not wait.
     if (!job || !data || (await this.#parts.store.hasRecord(data.worker, runId))) return false
@@ -88,5 +91,15 @@ export class UnstartedRuns {
     // A manual run that is cancelled before it starts was no slot; it is recorded all the same.
     await this.record({ runId, data, stored }, decided)
     return true
+  }
+
+  /** In the worker's queue, or in its former one, if that is taken here. */
+  async #waiting(runId: string, { definition }: StoredWorker): Promise<Job | undefined> {
+    const { runQueues, options } = this.#parts
+    for (const queue of new Set([definition?.policy.queue ?? 'default', ...options.queues])) {
+      const job = await runQueues.getJob(queue, runId)
+      if (job) return job
+    }
+    return undefined
   }
 }

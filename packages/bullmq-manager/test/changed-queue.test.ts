@@ -107,6 +107,20 @@ describe.concurrent('a worker whose queue has changed', () => {
     }
   })
 
+  it('can have a run cancelled that waits on its former queue', async () => {
+    await using cluster = await TestCluster.open()
+    const probe = new Probe()
+    const workerOf = (queue: string) => probe.worker('digest', rarely(), { policy: { queue } })
+    await cluster.queue('runs.former').pause()
+    const old = await cluster.start([workerOf('former')], { release: 1, queues: ['former'] })
+    const runId = await old.trigger('digest')
+    await old.stop()
+    const moved = await cluster.start([workerOf('heavy')], { release: 2, queues: ['former', 'heavy'] })
+    expect(await moved.cancel(runId)).toBe(true)
+    expect(await untilOver(moved, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled' })
+    expect(probe.calls).toEqual([])
+  })
+
   it('has a slot skipped that waits on its former queue, though its tick has seen nothing in its way', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()

@@ -29,7 +29,7 @@ async function crashedRun(onCrash: 'next-slot' | 'recover') {
   })
   const told: unknown[] = []
   const tell = ({ runId, outcome }: RunRecord) => told.push([runId, outcome])
-  const parts = { clock: new RedisClock(), store, runQueues, runFinished: tell }
+  const parts = { clock: new RedisClock(), store, runQueues, options: { queues: [] }, runFinished: tell }
   const lostRuns = new LostRuns({
     ...parts,
     unstartedRuns: new UnstartedRuns({ ...parts, instanceId: 'two', slotSkipped: tell }),
