@@ -12,7 +12,7 @@ export interface ActiveRun extends FetchedJob {
   /** The outcome is written when this resolves. */
   written: Promise<void> | undefined
   /** A stop for which it waits itself has ended it. */
-  isLeftToCaller: boolean
+  endedByOwnStop: boolean
 }
 
 /**

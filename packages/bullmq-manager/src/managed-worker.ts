@@ -3,7 +3,7 @@ import type { Periodic, WorkerEntry } from '@background-workers/abstractions/for
 /** What this instance keeps of a worker that was added here. Everything else about it is in Redis. */
 export interface ManagedWorker extends WorkerEntry {
   /**
-   * When it was declared here, by Redis time: at the start, or at the first heartbeat after it was added; `undefined` before. A later
+   * Since when it counts as added here, by Redis time: the start, or the first heartbeat after its add; `undefined` before. A later
    * tombstone drops it.
    */
   declaredAt: number | undefined

@@ -1,5 +1,6 @@
 import { type RunKind, silentLogger } from '@background-workers/abstractions'
 import { fillPolicy, safeLogger, systemClock } from '@background-workers/abstractions/for-managers'
+import { DelayedError } from 'bullmq'
 import { expect, it } from 'vitest'
 import { claimedRun } from '../test/fixtures/claimed-run.ts'
 import type { FetchedJob } from './hand-back.ts'
@@ -67,4 +68,26 @@ it.each([
   ['leaves a run that was triggered since', 'manual', Date.now() - HOUR_MS, undefined],
 ] as const)('a pause %s', async (_title, kind, pausedSince, outcome) => {
   expect(await retryingRun(kind, new Date(pausedSince))).toBe(outcome)
+})
+
+it('puts a run off that is never as it was planned, and does not plan it for ever', async () => {
+  const logger = safeLogger(silentLogger)
+  const { claim } = claimedRun(Date.now())
+  const plan = { worker: { name: 'digest' }, runId: 'digest.1', kind: 'manual', scheduledForMs: 1 }
+  let plans = 0
+  const processor = new RunProcessor({
+    logger,
+    planner: { plan: async () => (++plans > 1_000 ? undefined : { plan, claim }) },
+    store: { decideRun: async () => 'plan-again' },
+    leases: { add: () => {}, remove: () => {} },
+    runHost: { clock: systemClock, instanceId: 'one', logger },
+  } as unknown as RunProcessorParts)
+  const delays: number[] = []
+  const job = {
+    id: 'digest.1',
+    data: { worker: 'digest', kind: 'manual', slot: 1, missedSlots: 0 },
+    moveToDelayed: async (timeMs: number) => void delays.push(timeMs),
+  }
+  await expect(processor.process('default', { job } as unknown as FetchedJob)).rejects.toThrow(DelayedError)
+  expect([plans, delays.length]).toEqual([10, 1])
 })

@@ -40,6 +40,9 @@ const WRITE_AGAIN_MS = 1_000
 /** How often it is tried to decide a run before it is given up. */
 const MAX_DECISIONS = 6
 
+/** How often a run is planned in one such try, as others change what it was planned by. */
+const MAX_PLANS = 10
+
 /** The runs of this instance: takes run jobs, has each decided by the store, and calls `doWork` through the shared pipeline. */
 export class RunProcessor {
   readonly #parts: RunProcessorParts
@@ -93,7 +96,7 @@ export class RunProcessor {
     const left = [...this.#active].filter(({ run }) => !run.isFinished)
     for (const active of left) {
       const { runId } = active.run.plan
-      active.isLeftToCaller = true
+      active.endedByOwnStop = true
       active.run.abort(new ManagerStoppedError(`Run "${runId}" has called stop, and its manager does not wait for it.`))
     }
     // They are written from the next microtask on.
@@ -161,7 +164,7 @@ export class RunProcessor {
   }
 
   /** Gives the run if it is this instance that may start it. */
-  async #decide(queue: string, fetched: FetchedJob, afresh = false): Promise<ActiveRun | undefined> {
+  async #decide(queue: string, fetched: FetchedJob, plans = 1): Promise<ActiveRun | undefined> {
     const { job, token } = fetched
     const data = readRunJob(job)
     const runId = job.id
@@ -176,17 +179,22 @@ export class RunProcessor {
     }
     // It is not planned: its worker may be stopped already, and would pass for one that was not added here.
     if (this.#isStopping) return giveBack({ job, token })
-    const planned = await this.#parts.planner.plan({ job, token, runId, queue, data }, afresh)
+    const planned = await this.#parts.planner.plan({ job, token, runId, queue, data }, plans > 1)
     if (!planned) return undefined
     if (this.#isStopping) return giveBack({ job, token })
     const { plan, claim } = planned
     const run = new Run(plan, this.#host)
     const decision = await this.#parts.store.decideRun(run.record, claim)
     // Its first start, which lost its lease while it was decided, may have been decided since this one looked for it.
-    const hasComeBack = job.stalledCounter > 0 && !afresh
-    if (decision === 'plan-again' || (decision === 'refused' && hasComeBack)) return this.#decide(queue, fetched, true)
+    const hasComeBack = job.stalledCounter > 0 && plans === 1
+    if (decision === 'plan-again' || (decision === 'refused' && hasComeBack)) {
+      if (plans >= MAX_PLANS)
+        throw new Error(`Run "${runId}" is never as it was planned: what is stored of its worker may be damaged.`)
+      return this.#decide(queue, fetched, plans + 1)
+    }
     if (decision === 'refused') return undefined
     plan.lastSucceededAtMs = decision.lastSucceededAtMs
+    this.#failedDecisions.delete(data.worker)
     if (claim.slot !== undefined) this.#parts.decidedMarks.delete(data.worker, claim.slot)
     // Redis or this process stood still for so long that somebody else may have the run: the job stays active (this error
     // leaves it alone), and whoever finds it records the run as lost.
@@ -204,7 +212,7 @@ export class RunProcessor {
       settled,
       jobDone: undefined,
       written: undefined,
-      isLeftToCaller: false,
+      endedByOwnStop: false,
     }
     this.#active.add(active)
     return active
@@ -310,7 +318,7 @@ export class RunProcessor {
 }
 
 /** A stop has aborted it in mid-work, and its policy wants it run again. */
-function isToBeRecovered({ run, claim, isLeftToCaller }: ActiveRun): boolean {
-  const isCutOff = run.record.reason === 'stop' && !isLeftToCaller
+function isToBeRecovered({ run, claim, endedByOwnStop }: ActiveRun): boolean {
+  const isCutOff = run.record.reason === 'stop' && !endedByOwnStop
   return isCutOff && run.plan.policy.onCrash === 'recover' && !claim.isRecovery
 }

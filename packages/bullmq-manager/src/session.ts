@@ -251,7 +251,8 @@ export class Session {
     const leastMs = (await this.#isAnswering) ? CLOSE_ANSWERED_MS : 0
     const now = performance.now()
     const endsAt = Math.min(now + CLOSE_MS, Math.max(now + leastMs, deadline))
-    await this.#until(this.connection.isReady ? endsAt : 0, this.runProcessor.endLeftToCaller())
+    const leftEndsAt = this.connection.isReady ? Math.min(endsAt, now + CLOSE_ANSWERED_MS) : 0
+    await this.#until(leftEndsAt, this.runProcessor.endLeftToCaller())
     this.runProcessor.close()
     // A run that was abandoned is not waited for.
     const jobsTakenBack = this.runProcessor.activeRuns().length === 0 ? this.#workers.jobsTakenBack() : undefined

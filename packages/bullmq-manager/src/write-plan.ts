@@ -34,6 +34,10 @@ export async function writePlan(
   { store, schedulers, runQueues, instances, clock, events, logger, reports }: WritePlanParts,
 ): Promise<boolean> {
   if (!(await store.declare(plan.declarations, lockToken))) return false
+  for (const { name, definition, dropsOverride } of plan.declarations) {
+    const override = stored.get(name)?.override
+    if (dropsOverride && override) overrideDropped(name, override, definition, { events, logger })
+  }
   for (const name of plan.orphans) if (!(await store.setOrphaned(name, clock.now(), lockToken))) return false
   const now = clock.now()
   const queues = plan.markRepairs.map((name) => stored.get(name)?.definition?.policy.queue)
@@ -57,10 +61,6 @@ export async function writePlan(
     else isWritten = false
   }
   await instances.forget(plan.deadInstances)
-  for (const { name, definition, dropsOverride } of plan.declarations) {
-    const override = stored.get(name)?.override
-    if (dropsOverride && override) overrideDropped(name, override, definition, { events, logger })
-  }
   reports.schedulesRepaired(plan.markRepairs, 'schedules were ahead of the clock: they go on from now')
   reports.schedulesRepaired(plan.restored, 'schedules had lost their pending job: they go on')
   return isWritten
