@@ -199,7 +199,7 @@ function instancesPanel(health: KnownHealth): Html {
   return html`<section class="panel" aria-labelledby="instances"><h2 id="instances">Instances alive</h2>${
     instances.length === 0
       ? html`<p class="empty">None.</p>`
-      : html`<div class="scroll" role="region" aria-labelledby="instances" tabindex="0"><table role="table"><thead><tr><th scope="col">Instance</th><th scope="col">Release</th><th scope="col">Queues</th><th scope="col">Last seen</th></tr></thead><tbody>${instances.map(
+      : html`<div class="scroll" role="group" aria-labelledby="instances" tabindex="0"><table role="table"><thead><tr><th scope="col">Instance</th><th scope="col">Release</th><th scope="col">Queues</th><th scope="col">Last seen</th></tr></thead><tbody>${instances.map(
           ({ instanceId, release, queues, lastSeenAt }) =>
             html`<tr data-key="${instanceId}"><td>${instanceTag(instanceId)}</td><td>${release ?? '–'}</td><td>${queues?.join(', ') || 'none'}</td><td><time datetime="${lastSeenAt.toISOString()}" title="${utcText(lastSeenAt)}">${lastSeenAt.toISOString().slice(11, 19)}</time> UTC</td></tr>`,
         )}</tbody></table></div>`
