@@ -17,6 +17,7 @@ const wanted = process.argv.slice(2)
 const chosen = mutants.filter(
   ({ name, file }) => wanted.length === 0 || wanted.some((part) => name.includes(part) || file.includes(part)),
 )
+if (chosen.length === 0) throw new Error(`No mutant has "${wanted.join('" or "')}" in its name or its file.`)
 const pending = [...chosen]
 const verdicts: Verdict[] = []
 const startedAt = performance.now()
