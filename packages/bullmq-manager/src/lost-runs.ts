@@ -51,9 +51,8 @@ export class LostRuns {
     if (!active || otherQueue === undefined || otherQueue === queue) return undefined
     const { runId } = active.record
     // In this order: a job that is taken up between the two still has to be done.
-    const isLeased = await runQueues.isLeased(otherQueue, runId)
-    if (isLeased || (this.#parts.isQueueTaken(otherQueue) && (await runQueues.isToBeDone(otherQueue, runId))))
-      return runId
+    if (await runQueues.isLeased(otherQueue, runId)) return runId
+    if (this.#parts.isQueueTaken(otherQueue) && (await runQueues.isToBeDone(otherQueue, runId))) return runId
     await this.#settle(runId, stored)
     return undefined
   }

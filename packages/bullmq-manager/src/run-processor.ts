@@ -188,8 +188,9 @@ export class RunProcessor {
     // Its first start, which lost its lease while it was decided, may have been decided since this one looked for it.
     const hasComeBack = job.stalledCounter > 0 && plans === 1
     if (decision === 'plan-again' || (decision === 'refused' && hasComeBack)) {
-      if (plans >= MAX_PLANS)
+      if (plans >= MAX_PLANS) {
         throw new Error(`Run "${runId}" is never as it was planned: what is stored of its worker may be damaged.`)
+      }
       return this.#decide(queue, fetched, plans + 1)
     }
     if (decision === 'refused') return undefined
