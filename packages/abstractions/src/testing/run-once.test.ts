@@ -105,27 +105,26 @@ describe('runOnce', () => {
 
   it('repeats and times out as a manager would', async () => {
     const clock = new ManualClock()
-    let attempts = 0
     const policy = { retry: { attempts: 5, backoffMs: 1_000 }, timeoutMs: 2_500 }
     const running = runOnce(
-      worker(
-        () => {
-          attempts++
-          throw new Error('x')
-        },
-        { policy, schedule: every('1h', { offset: 1 }) },
-      ),
+      worker(() => Promise.reject(new Error('x')), { policy }),
       { clock },
     )
     await clock.advance(5_000)
-    // The slot at 1 ms is the next one, so nothing is repeated.
-    expect([attempts, (await running).outcome]).toEqual([1, 'failed'])
-    const other = runOnce(
-      worker(() => Promise.reject(new Error('x')), { policy, schedule: cron('@yearly') }),
+    expect(await running).toMatchObject({ outcome: 'failed', reason: 'timeout', attempts: 3 })
+    expect(clock.timerCount).toBe(0)
+  })
+
+  it('makes every retry, wherever the clock stands in the period', async () => {
+    const clock = new ManualClock()
+    const policy = { retry: { attempts: 3, backoffMs: 1_000 } }
+    // The next slot comes in 1 ms.
+    const running = runOnce(
+      worker(() => Promise.reject(new Error('x')), { policy, schedule: every('1h', { offset: 1 }) }),
       { clock },
     )
-    await clock.advance(5_000)
-    expect(await other).toMatchObject({ outcome: 'failed', reason: 'timeout', attempts: 3 })
+    await clock.advance(2_000)
+    expect(await running).toMatchObject({ outcome: 'failed', attempts: 3 })
     expect(clock.timerCount).toBe(0)
   })
 

@@ -9,7 +9,6 @@ import { fillPolicy } from '../policy.ts'
 import { Run } from '../run.ts'
 import { slotRunId } from '../run-id.ts'
 import type { RunKind, RunRecord } from '../run-record.ts'
-import { nextDueAt } from '../schedule.ts'
 import type { ServiceScopeFactory } from '../service-scope.ts'
 import { defineWorker } from '../worker-definition.ts'
 
@@ -35,8 +34,9 @@ export interface RunOnceOptions {
 
 /**
  * Runs a periodic worker once, as a manager would, with its scope, timeout and retries, and gives the record. No
- * manager and no schedule is involved; the worker's `start` and `stop` are not called. A failure is in the record
- * (`outcome`, `error`), it is not thrown.
+ * manager and no schedule is involved: the worker's `start` and `stop` are not called, and every retry is made, also one
+ * that a manager would leave out because the next slot comes first. A failure is in the record (`outcome`, `error`), it
+ * is not thrown.
  *
  * @throws InvalidWorkerError, InvalidScheduleError, InvalidOptionsError as `add` would; NotPeriodicError.
  */
@@ -66,7 +66,8 @@ export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions
       scheduledForMs,
       lateByMs: Math.max(0, clock.now() - scheduledForMs),
       missedSlots: options.missedSlots ?? 0,
-      nextDueAtMs: nextDueAt(definition.schedule, clock.now(), definition.name),
+      // No slot follows: how many attempts there are must not depend on when a test happens to run.
+      nextDueAtMs: undefined,
       lastSucceededAtMs: options.lastSucceededAt?.getTime(),
       by: undefined,
     },
