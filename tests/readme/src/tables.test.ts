@@ -24,6 +24,18 @@ describe('a table has every word, and no other', () => {
     expect((await firstColumn('docs/operating.md', '## Events')).sort()).toEqual(names.sort())
   })
 
+  it('what health tells, in docs/operating.md', async () => {
+    const rows = await readTable('docs/operating.md', '## Health and probes')
+    const codes = rows.map(([, reason = '']) => unquoted(reason))
+    expect(codes.sort()).toEqual((await wordsOf('health.ts', 'HealthCode')).sort())
+  })
+
+  it('the fields of a record, in docs/semantics.md', async () => {
+    const body = await interfaceBody('run-record.ts', 'RunRecord')
+    const names = [...body.matchAll(/readonly (\w+)\??:/g)].map(([, name]) => name)
+    expect(await firstColumn('docs/semantics.md', '## Records')).toEqual(names)
+  })
+
   it('the policy of the README', async () => {
     const body = await interfaceBody('policy.ts', 'PeriodicWorkerPolicy')
     const names = [...body.matchAll(/readonly (\w+)\?:/g)].map(([, name]) => name)
