@@ -51,7 +51,7 @@ export class DuplicateWorkerError extends BackgroundWorkerError {
   }
 }
 
-/** Thrown by every call that names a worker the manager does not know. */
+/** Thrown by calls that need a worker (`trigger`, `pause`, `resume`, `reschedule`, `runs`) that the manager does not know. */
 export class UnknownWorkerError extends BackgroundWorkerError {
   readonly worker: string
 

@@ -9,8 +9,9 @@ import type { WorkerStatus } from './worker-status.ts'
  * Starts workers, decides their slots, runs them, and stops everything. All managers keep the same promises
  * ("What is promised" in the README); one contract suite holds them to it.
  *
- * Calls that name a worker reject with `UnknownWorkerError` when there is none of that name, and those about schedules
- * with `NotPeriodicError` when it only starts and stops. Options with unknown keys reject with `InvalidOptionsError`.
+ * Calls that need the worker they name (`trigger`, `pause`, `resume`, `reschedule`, `runs`) reject with
+ * `UnknownWorkerError` when there is none of that name, and those about schedules with `NotPeriodicError` when it only
+ * starts and stops. Options with unknown keys reject with `InvalidOptionsError`.
  */
 export interface IBackgroundWorkerManager extends AsyncDisposable {
   /** Where it stands between `start` and `stop`. */
@@ -52,9 +53,9 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
   /**
    * Runs a worker now and leaves its schedule alone; works while paused. Gives the run's id as soon as it is accepted.
    *
-   * @throws WorkerBusyError while a run is active, or waits for its jitter or retry. WorkerNotReadyError while the
-   * worker's own `start` has not resolved, or has failed. ManagerStoppedError when this manager does not run, or is the
-   * only one that could and is disabled.
+   * @throws WorkerBusyError while a run is active, or waits for its jitter, its retry, its lock or (on BullMQ) a place.
+   * WorkerNotReadyError while the worker's own `start` has not resolved, or has failed. ManagerStoppedError when this
+   * manager does not run, or is the only one that could and is disabled.
    */
   trigger(name: string, options?: ByOption): Promise<string>
 

@@ -5,8 +5,9 @@ import { givenOptions } from './given-options.ts'
 /** How a periodic worker wants its slots and runs treated. Every field has a default; times are in ms. */
 export interface PeriodicWorkerPolicy {
   /**
-   * Run once when the manager starts. Default manager: at each `start`. BullMQ: once per `release` in the cluster, or
-   * without a release once per min(period, 10 min). Not while paused; skipped if a run is active.
+   * Run once when the manager starts, or when the worker is added to a running one. Default manager: each time. BullMQ:
+   * once per `release` in the cluster, or without a release once per min(period, 10 min). Not while paused; skipped if a
+   * run is active.
    * @default false
    */
   readonly runOnStart?: boolean

@@ -39,7 +39,7 @@ export interface BullMqManagerOptions extends ManagerOptions {
   readonly concurrency?: number
   /** How long an orphaned worker is kept before it is deleted with its records, in ms. @default 86_400_000 (24 h) */
   readonly orphanGraceMs?: number
-  /** How long a control call may take, in ms. @default 5_000 */
+  /** How long a control call waits for Redis, and for each of its answers, in ms. @default 5_000 */
   readonly commandTimeoutMs?: number
 }
 
