@@ -73,7 +73,8 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
     action: 'pause',
     label: 'Pause',
     done: 'The worker is paused.',
-    explanation: 'No slot runs until somebody resumes the worker. An active run goes on.',
+    explanation:
+      'No slot runs until somebody resumes the worker. An active attempt goes on; a slot that waits to start and a run that waits for its retry are ended.',
     isDangerous: false,
     isOffered: ({ schedule, paused }) => schedule !== undefined && paused === undefined,
     async perform({ manager, worker, form, by }) {
@@ -125,7 +126,8 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
     action: 'remove',
     label: 'Delete',
     done: 'The worker is deleted.',
-    explanation: 'No instance declares this worker any more. Deletes it with its schedule, its pause and its override.',
+    explanation:
+      'No instance of the release in force declares this worker. Deletes it with its schedule, its pause and its override. Instances of another release drop it too, until they restart.',
     isDangerous: true,
     isOffered: ({ state }) => state === 'orphaned',
     async perform({ manager, worker, by }) {

@@ -59,7 +59,7 @@ describe('attentionsOf', () => {
     ['idle', 3, ['no-next-slot'], ['no-next-slot it is', '3 runs in a row have failed.']],
     ['overdue', 0, ['never-ran'], ['A slot is due and is not being decided.', 'never-ran it is']],
     ['paused', 0, ['lost'], ['lost it is']],
-    ['orphaned', 0, ['lost'], ['lost it is', 'No instance declares it any more.']],
+    ['orphaned', 0, ['lost'], ['lost it is', 'No instance of the release in force declares it.']],
     ['running', 0, ['lost', 'no-handler', 'orphaned'], ['lost it is', 'no-handler it is', 'orphaned it is']],
     ['overdue', 3, [], ['A slot is due and is not being decided.', '3 runs in a row have failed.']],
   ])('of a worker that is %s, with %i failures and %j, are the gravest first', (state, failures, codes, texts) => {

@@ -135,7 +135,7 @@ const STATE_TEXTS: Readonly<Record<Exclude<WorkerState, 'idle' | 'running' | 'pa
   overdue: 'A slot is due and is not being decided.',
   'start-failed': 'Its own start failed, so it does not run here.',
   'no-handler': 'No live instance runs its queue.',
-  orphaned: 'No instance declares it any more.',
+  orphaned: 'No instance of the release in force declares it.',
 }
 
 /** Where a worker stands when sorted by state: what needs attention, then what runs, then what is paused, then the rest. */

@@ -200,6 +200,15 @@ it.each(['/', '/workers/mailer'])('%s says of what waits for its jitter or its l
   expect(textOf(await visitor.page(path))).toContain('waits to start')
 })
 
+it.each([
+  ['pause', 'An active attempt goes on; a slot that waits to start and a run that waits for its retry are ended.'],
+  ['remove', 'No instance of the release in force declares this worker.'],
+  ['remove', 'Instances of another release drop it too, until they restart.'],
+])('the form to %s says before it is sent: %s', async (operation, text) => {
+  const { visitor } = setUp([workerStatus('mailer', { state: 'orphaned' })])
+  expect(textOf(await visitor.page(`/workers/mailer/confirm/${operation}`))).toContain(text)
+})
+
 describe('the form to reschedule', () => {
   const berlin = cron('0 9 * * MON-FRI', { timeZone: 'Europe/Berlin' })
 

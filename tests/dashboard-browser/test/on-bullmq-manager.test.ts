@@ -35,7 +35,7 @@ dashboardSuite('bullmq', createManager, (stageOn) => {
       .toBe('Orphaned')
     await rowOf(page, 'loyalty-points').getByRole('link').click()
     await page.getByRole('heading', { name: 'loyalty-points', level: 1 }).waitFor()
-    await page.getByText('No instance declares it any more.').waitFor()
+    await page.getByText('No instance of the release in force declares it.').waitFor()
     const dialog = await openDialog(page, 'Delete')
     await dialog.getByText('Deletes it with its schedule, its pause and its override.').waitFor()
     await confirm(dialog, 'Delete', 'The worker is deleted.')
