@@ -47,7 +47,7 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
     explanation: 'Runs the worker once, now. Its schedule stays as it is.',
     isDangerous: false,
     isOffered: ({ schedule, activeRun, state }) =>
-      schedule !== undefined && activeRun === undefined && state !== 'start-failed',
+      schedule !== undefined && activeRun === undefined && state !== 'start-failed' && state !== 'orphaned',
     async perform({ manager, worker, by }) {
       return { runId: await manager.trigger(worker.name, { by }) }
     },

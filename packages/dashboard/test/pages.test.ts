@@ -184,7 +184,7 @@ describe('the page of a worker', () => {
     expect(await offered(workerStatus('a'))).toEqual(['trigger', 'pause', 'reschedule'])
     expect(await offered(workerStatus('a', { paused: { since } }))).toEqual(['trigger', 'resume', 'reschedule'])
     expect(await offered(workerStatus('a', { activeRun: runRecord('a') }))).toEqual(['cancel', 'pause', 'reschedule'])
-    expect(await offered(workerStatus('a', { state: 'orphaned' }))).toEqual(['trigger', 'pause', 'remove'])
+    expect(await offered(workerStatus('a', { state: 'orphaned' }))).toEqual(['pause', 'remove'])
     const { schedule: _, policy: __, ...plain } = workerStatus('a')
     expect(await offered(plain)).toEqual([])
   })
