@@ -261,6 +261,30 @@ describe('the overview', () => {
     expect(panel).not.toContain('fine')
   })
 
+  it.each<[string, Partial<Pick<StubManager, 'report' | 'healthFailure'>>, boolean]>([
+    ['ok', {}, true],
+    [
+      'degraded',
+      { report: { status: 'degraded', reasons: [{ code: 'clock-skew', message: 'It is 9 s ahead.' }] } },
+      true,
+    ],
+    [
+      'unhealthy',
+      { report: { status: 'unhealthy', reasons: [{ code: 'not-running', message: 'It is idle.' }] } },
+      false,
+    ],
+    ['not known', { healthFailure: new Error('away') }, false],
+  ])(
+    'where no worker needs attention and the health is %s, says so only where that is sure',
+    async (_, seen, isSure) => {
+      const { visitor, manager } = setUp([workerStatus('mailer', { consecutiveFailures: 2 })])
+      Object.assign(manager, seen)
+      const page = await visitor.page('/')
+      expect(page.includes('No worker needs attention.')).toBe(isSure)
+      expect(page.includes('aria-labelledby="attention"')).toBe(isSure)
+    },
+  )
+
   it('shows the health and the instances that are alive', async () => {
     const { visitor, manager } = setUp()
     manager.report = {

@@ -38,7 +38,7 @@ ${
   workers
     ? html`${tiles(frame, workers)}
 <div class="columns">
-<div class="stack">${attentionPanel(frame, workers)}${activityPanel(activity)}</div>
+<div class="stack">${attentionPanel(frame, workers, health)}${activityPanel(activity)}</div>
 <div class="stack">${runningPanel(frame, workers)}${nextPanel(frame, workers)}</div>
 </div>`
     : html`<section class="message" role="alert"><h2>The workers can not be read</h2><p>The manager's store does not answer. Schedules and records are kept there; this page tries again by itself.</p></section>`
@@ -80,7 +80,7 @@ function tiles({ root }: PageFrame, workers: readonly JudgedWorker[]): Html {
   )}</ul>`
 }
 
-function attentionPanel({ root, now }: PageFrame, workers: readonly JudgedWorker[]): Html {
+function attentionPanel({ root, now }: PageFrame, workers: readonly JudgedWorker[], health: KnownHealth): Html {
   const found = workers
     .flatMap((worker) => {
       const attention = attentionOf(worker)
@@ -95,10 +95,10 @@ function attentionPanel({ root, now }: PageFrame, workers: readonly JudgedWorker
         : ''
     }${paused ? html` ${pauseText(paused)}.` : ''}</p></li>`
   })
+  // That none is found means nothing where nobody looks.
+  if (rows.length === 0 && (!health || health.status === 'unhealthy')) return html``
   return html`<section class="panel" aria-labelledby="attention"><h2 id="attention">Needs attention</h2>${
-    rows.length === 0
-      ? html`<p class="empty good">Nothing. Every worker is decided on time, and none fails.</p>`
-      : html`<ul class="list">${rows}</ul>`
+    rows.length === 0 ? html`<p class="empty good">No worker needs attention.</p>` : html`<ul class="list">${rows}</ul>`
   }${found.length > SHOWN ? html`<p class="more"><a href="${root}workers?state=attention">All ${found.length}</a></p>` : ''}</section>`
 }
 
