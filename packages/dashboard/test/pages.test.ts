@@ -189,6 +189,18 @@ describe('the page of a worker', () => {
     expect(await offered(plain)).toEqual([])
   })
 
+  it('says of due times none of which is a next slot that none of them runs, and why where that is known', async () => {
+    const noteOf = async (parts: Partial<WorkerStatus>) => {
+      const page = await setUp([workerStatus('mailer', parts)]).visitor.page('/workers/mailer')
+      return /; (none of them runs [^<]+)</.exec(page)?.[1]
+    }
+    expect(await noteOf({ nextDueAt: since })).toBeUndefined()
+    expect(await noteOf({})).toBe('none of them runs as things stand')
+    expect(await noteOf({ state: 'start-failed' })).toBe('none of them runs as things stand')
+    expect(await noteOf({ paused: { since } })).toBe('none of them runs while the worker is paused')
+    expect(await noteOf({ state: 'orphaned' })).toBe('none of them runs while the worker is an orphan')
+  })
+
   it('is not found for a worker that is unknown', async () => {
     expect((await setUp().visitor.fetch('/workers/mailer')).status).toBe(404)
   })
@@ -197,7 +209,9 @@ describe('the page of a worker', () => {
 it.each(['/', '/workers/mailer'])('%s says of what waits for its jitter or its lock that it waits', async (path) => {
   const { startedAt: _, finishedAt: __, outcome: ___, ...activeRun } = runRecord('mailer', { attempts: 0 })
   const { visitor } = setUp([workerStatus('mailer', { state: 'running', activeRun })])
-  expect(textOf(await visitor.page(path))).toContain('waits to start')
+  const text = textOf(await visitor.page(path))
+  expect(text).toContain('waits to start')
+  expect(text).not.toContain('attempt')
 })
 
 it.each([

@@ -84,7 +84,7 @@ ${
   activeRun
     ? fact(
         'Active run',
-        html`${activeRun.startedAt ? html`started ${timeTag(activeRun.startedAt, now)}` : 'waits to start'} <span class="sub">${activeRun.kind}${activeRun.by === undefined ? '' : ` by ${activeRun.by}`}, attempt ${activeRun.attempts} on ${instanceTag(activeRun.instanceId)}</span>`,
+        html`${activeRun.startedAt ? html`started ${timeTag(activeRun.startedAt, now)}` : 'waits to start'} <span class="sub">${activeRun.kind}${activeRun.by === undefined ? '' : ` by ${activeRun.by}`}${activeRun.startedAt ? `, attempt ${activeRun.attempts}` : ''} on ${instanceTag(activeRun.instanceId)}</span>`,
       )
     : fact('Last run', ended(lastRun))
 }
@@ -110,11 +110,12 @@ function duePanel({ now }: PageFrame, worker: JudgedWorker, schedule: Schedule):
 }
 
 /** The schedule has slots all the same. */
-function whyNoneRuns({ paused, state, findings = [] }: JudgedWorker): string {
+function whyNoneRuns({ paused, state, nextDueAt, findings = [] }: JudgedWorker): string {
   if (paused) return '; none of them runs while the worker is paused'
   if (state === 'orphaned') return '; none of them runs while the worker is an orphan'
   const isSilent = findings.some(({ code }) => code === 'no-next-slot')
-  return isSilent ? '; none of them runs as long as the worker has no next slot' : ''
+  if (isSilent) return '; none of them runs as long as the worker has no next slot'
+  return nextDueAt ? '' : '; none of them runs as things stand'
 }
 
 /** The slots to come, as the manager would decide them. */
