@@ -370,6 +370,8 @@ describe('the overview', () => {
     expect(page).toContain('2 runs ended in the last hour, 1 of them failed or lost.')
     expect(page).toContain('every run of this instance')
     expect(textOf(page)).toContain(`${finishedAt.toISOString().slice(11, 16)} 2 1`)
+    // What scrolls can be reached with the keyboard.
+    expect(page).toContain('<div class="scroll" role="group" aria-labelledby="activity" tabindex="0"><table')
   })
 
   it('counts one run as one', async () => {

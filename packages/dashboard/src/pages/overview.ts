@@ -157,7 +157,7 @@ function activityPanel(activity: Activity): Html {
 <path class="runs" d="${barsPath(minutes, ({ runs }) => runs, top)}"/><path class="failures" d="${barsPath(minutes, ({ failures }) => failures, top)}"/></svg>
 <div class="x" aria-hidden="true"><span>${clockText(first.startMs)}</span><span>${clockText((minutes[minutes.length / 2] as ActivityMinute).startMs)}</span><span>now</span></div></div>
 <p class="faint small">Counted since ${utcText(activity.since)}: every run of this instance, and of other instances the last run of each worker that a look at the list has found. So it can miss runs of other instances, and counts none twice. Times are UTC.</p>
-<details><summary>As a table</summary><div class="scroll"><table role="table"><thead><tr><th scope="col">Minute (UTC)</th><th scope="col" class="number">Runs</th><th scope="col" class="number">Failures</th></tr></thead><tbody>${minutes
+<details><summary>As a table</summary><div class="scroll" role="group" aria-labelledby="activity" tabindex="0"><table role="table"><thead><tr><th scope="col">Minute (UTC)</th><th scope="col" class="number">Runs</th><th scope="col" class="number">Failures</th></tr></thead><tbody>${minutes
     .filter((minute) => minute.runs > 0)
     .reverse()
     .map(
