@@ -156,7 +156,7 @@ function answerError(error: Error, c: DashboardContext, { options, audit }: Dash
   }
   const { status, heading, text } = describeProblem(error, options.errors)
   if (status === 500) audit.error({ err: error, code: errorCode(error) }, 'the dashboard failed to answer')
-  // The answer to a form can not be fetched again.
-  const isLive = status === 503 && isLooking(c)
+  // A form is not live, and the answer to one can not be fetched again.
+  const isLive = status === 503 && !c.get('operation')
   return c.html(messagePage(frameOf(c, options), { heading, text, isLive }), status)
 }

@@ -498,6 +498,14 @@ it('an action that the store refuses is answered with a page that does not fetch
   expect(await response.text()).toContain('data-events=""')
 })
 
+it('a form that the store keeps back does not come by itself when the store is back', async () => {
+  const { visitor, manager } = setUp([workerStatus('mailer')])
+  manager.failure = new StoreUnavailableError('Redis does not answer.')
+  const response = await visitor.fetch('/workers/mailer/confirm/trigger')
+  expect(response.status).toBe(503)
+  expect(await response.text()).toContain('data-events=""')
+})
+
 it('an error that nobody foresaw is logged, and not shown', async () => {
   const { visitor, manager, logger } = setUp()
   manager.failure = new Error('at /srv/secret.ts')
