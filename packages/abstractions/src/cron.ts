@@ -1,4 +1,5 @@
 import { Cron } from 'croner'
+import { midnightGaps } from './midnight-gaps.ts'
 import { isPlainCron } from './plain-cron.ts'
 
 /**
@@ -13,8 +14,9 @@ export function nextCronTime(expression: string, timeZone: string, afterMs: numb
   if (known && afterMs >= known.afterMs && afterMs < known.nextMs) return known.nextMs
   // Croner works in whole seconds: the slot after 12:00:00.500 is looked for from 12:00:00.
   const cron = known ? keptParsed(key, expression, timeZone) : parse(expression, timeZone)
-  const nextMs = cron.nextRun(new Date(afterMs))?.getTime()
-  if (nextMs === undefined || nextMs <= afterMs) return undefined
+  const foundMs = cron.nextRun(new Date(afterMs))?.getTime()
+  if (foundMs === undefined || foundMs <= afterMs) return undefined
+  const nextMs = lostAtMidnight(expression, timeZone, afterMs, foundMs) ?? foundMs
   if (known || latestGaps.size < GAPS_KEPT) latestGaps.set(key, { afterMs, nextMs })
   return nextMs
 }
@@ -25,6 +27,21 @@ export function nextCronTime(expression: string, timeZone: string, afterMs: numb
  */
 const GAPS_KEPT = 20_000
 const latestGaps = new Map<string, { readonly afterMs: number; readonly nextMs: number }>()
+
+/**
+ * A fixed time, without `*`, `?` or step in seconds, minutes and hours, that has an hour from 20 on: what the end of a day can
+ * lose. All others cost no search for gaps.
+ */
+const LATE_FIXED_TIME = /^(?:[\d,-]+ ){1,2}[\d,-]*2[0-3][\d,-]*(?: \S+){3}$/
+
+/** The slot before `beforeMs` that croner passes by: of a fixed time in a gap that ends on the next day, and right after it. */
+function lostAtMidnight(expression: string, timeZone: string, afterMs: number, beforeMs: number): number | undefined {
+  if (timeZone === 'UTC' || !LATE_FIXED_TIME.test(expression)) return undefined
+  return midnightGaps(timeZone, afterMs, beforeMs).find(({ lostFrom, lostUntil }) => {
+    const lost = nextCronTime(expression, 'UTC', lostFrom - 1)
+    return lost !== undefined && lost < lostUntil
+  })?.at
+}
 
 /** Says why an expression can not be used, or nothing. */
 export function findCronProblem(expression: string, timeZone: string): string | undefined {

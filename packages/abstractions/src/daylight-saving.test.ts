@@ -66,6 +66,47 @@ describe('a fixed time in the hour lost to summer time runs once, right after it
       '2026-03-30T12:00',
       ['2026-03-27T22:30', '2026-03-28T22:00', '2026-03-29T21:30'],
     ],
+    // 28 March, 23:00 becomes midnight of the 29th at 01:00Z
+    [
+      'America/Nuuk',
+      '30 23 * * *',
+      '2026-03-27T12:00',
+      '2026-03-30T12:00',
+      ['2026-03-28T01:30', '2026-03-29T01:00', '2026-03-30T00:30'],
+    ],
+    // The day that is lost is a Saturday, and the 28th.
+    ['America/Nuuk', '0 23 * * SAT', '2026-03-27T12:00', '2026-04-05T12:00', ['2026-03-29T01:00', '2026-04-05T00:00']],
+    [
+      'America/Nuuk',
+      '15 30 23 28 3 *',
+      '2026-01-01T00:00',
+      '2027-04-01T00:00',
+      ['2026-03-29T01:00', '2027-03-29T00:30'],
+    ],
+    ['America/Nuuk', '30 23 * * SUN', '2026-03-27T12:00', '2026-04-01T00:00', ['2026-03-30T00:30']],
+    // With midnight, and with each other, they meet.
+    [
+      'America/Scoresbysund',
+      '15,45 0,23 * * *',
+      '2026-03-28T12:00',
+      '2026-03-30T00:00',
+      ['2026-03-29T01:00', '2026-03-29T01:15', '2026-03-29T01:45'],
+    ],
+    [
+      'America/Scoresbysund',
+      '0 0,23 * * *',
+      '2026-03-28T12:00',
+      '2026-03-30T00:00',
+      ['2026-03-29T01:00', '2026-03-30T00:00'],
+    ],
+    // Only the hour that is lost is moved.
+    [
+      'America/Nuuk',
+      '30 21-23 * * *',
+      '2026-03-28T22:00',
+      '2026-03-29T23:00',
+      ['2026-03-28T23:30', '2026-03-29T00:30', '2026-03-29T01:00', '2026-03-29T22:30'],
+    ],
   ])('%s: %s', (zone, expression, from, until, expected) => {
     expect(slots(expression, zone, from, until)).toEqual(expected)
   })
@@ -152,6 +193,8 @@ describe('a pattern that is like an interval keeps its rhythm', () => {
     ['America/Santiago', '2026-04-05T01:00'],
     ['Asia/Beirut', '2026-03-28T20:00'],
     ['Asia/Beirut', '2026-10-24T19:00'],
+    ['America/Nuuk', '2026-03-28T23:00'],
+    ['America/Nuuk', '2026-10-24T23:00'],
   ])('%s around its change after %s: every 15 minutes', (zone, from) => {
     const start = Date.parse(`${from}Z`)
     const until = new Date(start + 5 * 3_600_000).toISOString().slice(0, 16)

@@ -29,9 +29,9 @@ const zones = [
   'America/Havana', // changes at midnight
   'America/Mexico_City',
   'America/New_York',
-  'America/Nuuk', // changed its offset and then its rules in 2023
+  'America/Nuuk', // changed its offset and then its rules in 2023; 23:00 becomes midnight since 2024
   'America/Santiago', // changes at midnight
-  'America/Scoresbysund',
+  'America/Scoresbysund', // the same as Nuuk since 2024
   'America/St_Johns', // half an hour off
   'Antarctica/Casey', // went to and fro
   'Antarctica/Troll', // changes by two hours
@@ -50,10 +50,16 @@ const zones = [
   'Pacific/Fiji',
 ].map((name) => readZone(name, FROM, UNTIL))
 
+// Drawn more often: a fixed time that is lost there comes on the next day.
+const losingMidnight = zones.filter(({ name }) => ['America/Nuuk', 'America/Scoresbysund'].includes(name))
+
 /** A zone, an expression, and a window that mostly has a change in it. */
 const cases = fc
   .record({
-    zone: fc.constantFrom(...zones),
+    zone: fc.oneof(
+      { weight: 4, arbitrary: fc.constantFrom(...zones) },
+      { weight: 1, arbitrary: fc.constantFrom(...losingMidnight) },
+    ),
     known: knownCrons,
     change: fc.nat(),
     before: fc.integer({ min: 0, max: 30 * HOUR_MS }),
@@ -92,7 +98,7 @@ describe('nextDueAt in 30 odd zones', () => {
         const expected = walkCalendar(known, zone, from, until)
         expect(asText(slotsByNextDueAt(known, zone, from, until)), known.expression).toEqual(asText(expected))
       }),
-      { seed: 11, numRuns: 2_000 },
+      { seed: 11, numRuns: 1_000 },
     )
   })
 

@@ -85,9 +85,9 @@ export function scheduleOf({ expression }: KnownCron, { name }: Zone): CronSched
   return cron(expression, { timeZone: name })
 }
 
-/** `most`: the largest number that is written; a step goes up to `max` in any case. */
-function field(min: number, max: number, most = max): fc.Arbitrary<Field> {
-  const number = fc.integer({ min, max: most })
+/** `least` and `most`: of the numbers that are written; a step goes from `min` to `max` in any case. */
+function field(min: number, max: number, most = max, least = min): fc.Arbitrary<Field> {
+  const number = fc.integer({ min: least, max: most })
   const known = (text: string, values: Iterable<number>, isWild = false) => ({ text, values: new Set(values), isWild })
   const range = (from: number, to: number, step = 1) =>
     Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, index) => from + index * step)
@@ -106,19 +106,25 @@ function anyOf(min: number, max: number): Field {
   return { text: '*', values: new Set(Array.from({ length: max - min + 1 }, (_, index) => min + index)), isWild: true }
 }
 
+/** One in so many times. (The `freq` of `fc.option` is that of nothing.) */
+function rarely<T>(oneIn: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.oneof({ weight: oneIn - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
+}
+
 /** Expressions of five and of six fields; hours near midnight, 2:00 and 3:00, where clocks change, come often. */
 export const knownCrons: fc.Arbitrary<KnownCron> = fc
   .record({
-    second: fc.option(field(0, 59), { freq: 5 }),
+    second: rarely(5, field(0, 59)),
     minute: fc.oneof({ weight: 4, arbitrary: field(0, 59) }, { weight: 1, arbitrary: fc.constant(anyOf(0, 59)) }),
     hour: fc.oneof(
       { weight: 3, arbitrary: field(0, 23, 3) },
+      { weight: 1, arbitrary: field(0, 23, 23, 22) },
       { weight: 2, arbitrary: field(0, 23) },
       { weight: 1, arbitrary: fc.constant(anyOf(0, 23)) },
     ),
-    day: fc.option(field(1, 31), { freq: 6 }),
-    weekday: fc.option(field(0, 6), { freq: 6 }),
-    month: fc.option(field(1, 12), { freq: 12 }),
+    day: rarely(6, field(1, 31)),
+    weekday: rarely(6, field(0, 6)),
+    month: rarely(12, field(1, 12)),
   })
   .map((given) => {
     const second = given.second ?? { text: '', values: new Set([0]), isWild: false }

@@ -68,6 +68,9 @@ export const mutants: readonly Mutant[] = [
     {
       'times of a list are lost in the spring gap': [["fixedTimeRule: 'no-wildcard',", '']],
       'the zone is the one of the host': [['{ timezone: timeZone }', '{}']],
+      'a time is lost in a gap that ends at midnight': [
+        ['lostAtMidnight(expression, timeZone, afterMs, foundMs) ?? foundMs', 'foundMs'],
+      ],
       'a slot that is known is given for any earlier time': [['known && afterMs >= known.afterMs && ', 'known && ']],
     },
   ),
