@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { unreadable } from '../test/hostile-values.ts'
 import { describeError } from './recorded-error.ts'
@@ -6,6 +7,12 @@ describe('describeError', () => {
   it('keeps name, message, code and stack of an error', () => {
     const error = Object.assign(new RangeError('too far'), { code: 'E_FAR' })
     expect(describeError(error)).toEqual({ name: 'RangeError', message: 'too far', code: 'E_FAR', stack: error.stack })
+  })
+
+  it('keeps the same of an error of another realm', () => {
+    const error = runInNewContext('Object.assign(new TypeError("x"), { code: "E_REALM" })')
+    expect(error).not.toBeInstanceOf(Error)
+    expect(describeError(error)).toEqual({ name: 'TypeError', message: 'x', code: 'E_REALM', stack: error.stack })
   })
 
   it('keeps only a code that is a text', () => {

@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types'
+
 /** An error as plain data: what records keep of it. What is longer is cut, and ends in `…`. */
 export interface RecordedError {
   /** The name of its class, at most 200 characters; `NonError` for what is no error. */
@@ -13,7 +15,7 @@ export interface RecordedError {
 /** Makes plain data of whatever was thrown: `undefined`, a frozen object, a proxy that throws. Never throws. */
 export function describeError(thrown: unknown): RecordedError {
   try {
-    if (thrown instanceof Error) {
+    if (isError(thrown)) {
       const { code } = thrown as { code?: unknown }
       return {
         name: cut(String(thrown.name), 200),
@@ -29,6 +31,11 @@ export function describeError(thrown: unknown): RecordedError {
   } catch {
     return { name: 'NonError', message: 'what was thrown can not be read' }
   }
+}
+
+/** Also of another realm: in Jest the errors of Node itself are, and in `node:vm` whatever is thrown there. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || isNativeError(value)
 }
 
 function cut(text: string, length: number): string {
