@@ -1,6 +1,6 @@
 /**
  * Where workers and managers report. The few methods that we call: a pino logger fits as it is, and so does `console`.
- * Data comes in the object, a fixed sentence after it; an error stands under `err`.
+ * Data comes in the object, a fixed sentence after it; an error stands under `err`, or is the data.
  */
 export interface Logger {
   debug(data: object, message?: string): void

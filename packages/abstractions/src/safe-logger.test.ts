@@ -39,6 +39,15 @@ describe('safeLogger', () => {
     expect(lines.at(-1)).toEqual(['info', { worker: 'w' }, 'only a sentence'])
   })
 
+  it('keeps an error that comes in the place of data', () => {
+    const lines: unknown[] = []
+    const error = new Error('boom')
+    safeLogger(silentMethods((...line: unknown[]) => void lines.push(line)))
+      .child({ worker: 'w' })
+      .error(error)
+    expect(lines).toEqual([[{ worker: 'w', err: error }, undefined]])
+  })
+
   it('takes a sentence without data', () => {
     const logger = new RecordingLogger()
     safeLogger(logger).child({ worker: 'w' }).warn('x')
@@ -143,6 +152,6 @@ const thrower = (): never => {
   throw new Error('no log')
 }
 
-function silentMethods(method: () => void = () => {}): Logger {
+function silentMethods(method: (...line: unknown[]) => void = () => {}): Logger {
   return { debug: method, info: method, warn: method, error: method }
 }

@@ -1,4 +1,5 @@
 import { type Logger, type WorkerLogger, silentLogger } from './logger.ts'
+import { isError } from './recorded-error.ts'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -70,10 +71,15 @@ export class SafeLogger implements WorkerLogger {
     if (!bindings) return parent
     if (parent.child) return parent.child(bindings)
     return {
-      debug: (data, message) => parent.debug({ ...bindings, ...data }, message),
-      info: (data, message) => parent.info({ ...bindings, ...data }, message),
-      warn: (data, message) => parent.warn({ ...bindings, ...data }, message),
-      error: (data, message) => parent.error({ ...bindings, ...data }, message),
+      debug: (data, message) => parent.debug(withBindings(bindings, data), message),
+      info: (data, message) => parent.info(withBindings(bindings, data), message),
+      warn: (data, message) => parent.warn(withBindings(bindings, data), message),
+      error: (data, message) => parent.error(withBindings(bindings, data), message),
     }
   }
+}
+
+/** The data of a line of a child logger. Of an error, as in `logger.error(error)`, a spread would copy neither message nor stack. */
+export function withBindings(bindings: Record<string, unknown>, data: object): Record<string, unknown> {
+  return { ...bindings, ...(isError(data) ? { err: data } : data) }
 }

@@ -5,7 +5,7 @@ import { Logger as NestLogger } from '@nestjs/common'
 export function nestLogger(context: string, bindings: object = {}): Logger {
   const logger = new NestLogger(context)
   const writeTo = (level: 'debug' | 'log' | 'warn' | 'error') => (data: object, message?: string) =>
-    logger[level](message, { ...bindings, ...data })
+    logger[level](message, { ...bindings, ...(data instanceof Error ? { err: data } : data) })
   return {
     debug: writeTo('debug'),
     info: writeTo('log'),

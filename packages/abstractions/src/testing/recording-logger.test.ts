@@ -19,6 +19,13 @@ describe('RecordingLogger', () => {
     expect(logger.lines).toEqual([{ level: 'info', message: 'x', data: { worker: 'w', runId: 'r', a: 2 } }])
   })
 
+  it('keeps an error that comes in the place of data', () => {
+    const logger = new RecordingLogger()
+    const error = new Error('boom')
+    logger.child({ worker: 'w' }).error(error)
+    expect(logger.lines).toEqual([{ level: 'error', message: '', data: { worker: 'w', err: error } }])
+  })
+
   it('finds the lines with a message; one without a message has an empty one', () => {
     const logger = new RecordingLogger()
     logger.info({}, 'x')

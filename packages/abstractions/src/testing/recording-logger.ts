@@ -1,4 +1,5 @@
 import type { Logger } from '../logger.ts'
+import { withBindings } from '../safe-logger.ts'
 
 /** A line that was logged. */
 export interface LogLine {
@@ -45,6 +46,6 @@ export class RecordingLogger implements Logger {
   }
 
   #record(level: LogLine['level'], data: object, message = ''): void {
-    this.lines.push({ level, message, data: { ...this.#bindings, ...data } })
+    this.lines.push({ level, message, data: withBindings(this.#bindings, data) })
   }
 }
