@@ -97,11 +97,11 @@ export class SlotRunner {
     if (blockedBy !== undefined) {
       this.#records.skip(entry, { ...record, outcome: 'skipped', reason: 'overlap', blockedBy })
     } else if (this.#locks) {
-      // It may wait for a lock for as long as a slot that is due now.
-      const slot = slotAt(entry, now)
+      // It may wait for a lock for as long as the next slot; until that there may be a moment only.
+      const slot = slotAt(entry, slotAt(entry, now).nextDueAt ?? now)
       this.#waitForLock(this.#locks, entry, record, {
         request: { worker: entry.name, runId: start.runId },
-        untilMs: startWindow(entry.definition, slot).latestStartAt,
+        untilMs: now + startWindow(entry.definition, slot).latestStartAt - slot.dueAt,
         held: (hold) => this.work.start(entry, start, this.#clock.now(), hold),
         refused: (blockedBy) => this.#skipHeldElsewhere(entry, record, blockedBy),
         failed: () => {

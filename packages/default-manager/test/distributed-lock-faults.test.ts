@@ -101,6 +101,21 @@ describe('while the lock can not be reached', () => {
     expect((await records())[0]).toBe('start missed late')
   })
 
+  it('a run at the start waits no less for a slot that comes at once', async () => {
+    const { clock, lock, manager, runs, records } = await startInstance({ policy: { runOnStart: true } })
+    await clock.settle()
+    await manager.stop()
+    await clock.advance(10 * MINUTE_MS - 4)
+    lock.mode = 'silent'
+    await manager.start()
+    await clock.advance(20)
+    lock.answer()
+    await clock.settle()
+    expect(runs).toHaveLength(2)
+    expect(await records()).toContain('start succeeded')
+    expect(await records()).not.toContain('start missed late')
+  })
+
   it('it is looked for every 5 s where it can be, so that it is back before a slot asks', async () => {
     const { clock, lock, manager, events } = await startInstance()
     const ping = vi.fn(async () => {

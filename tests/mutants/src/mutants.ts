@@ -218,7 +218,7 @@ export const mutants: readonly Mutant[] = [
     ],
     'a start that can not be locked waits for ever': [
       [
-        '        untilMs: startWindow(entry.definition, slot).latestStartAt,\n',
+        '        untilMs: now + startWindow(entry.definition, slot).latestStartAt - slot.dueAt,\n',
         '        untilMs: Number.MAX_SAFE_INTEGER,\n',
       ],
     ],
