@@ -44,10 +44,15 @@ export class RedisConnection {
       this.#giveUpConnection()
       throw this.#unavailable(`did not answer within ${this.#commandTimeoutMs} ms`)
     }
-    return answer.catch((error: unknown) => {
+    try {
+      const result = await answer
+      // What went wrong before is not why the next command fails.
+      this.#lastError = undefined
+      return result
+    } catch (error) {
       this.#lastError = withoutCommand(error)
       throw this.#unavailable(`refuses`)
-    })
+    }
   }
 
   /** Leaves a caller's client as it was; disconnects ours. */

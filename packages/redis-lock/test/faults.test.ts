@@ -4,7 +4,7 @@ import { DefaultBackgroundWorkerManager } from '@background-workers/default-mana
 import type { Redis } from 'ioredis'
 import { TestProcess } from 'test-process'
 import { type RedisServer, type TcpProxy, sharedRedis, startRedis, startTcpProxy } from 'test-redis'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { TestLocks, hold, slot, slotRun, until, untilHeld } from './fixtures/test-locks.ts'
 
 const { url } = await sharedRedis()
@@ -393,6 +393,16 @@ describe('a Redis', () => {
       return ping.mock.calls.length > 3
     })
     expect(events).toEqual(['lost'])
+  })
+
+  it('that had forgotten its scripts is silent for another reason', async () => {
+    const proxy = await startTcpProxy(server.url)
+    onTestFinished(() => proxy.close())
+    const lock = locks.create({ connection: proxy.url, commandTimeoutMs: 3_000 })
+    await server.cli('script', 'flush')
+    await (await hold(lock, 'sweep.m-1')).release()
+    proxy.freeze()
+    await expect(hold(lock, 'sweep.m-2')).rejects.toThrow(/ did not answer within 3000 ms\.$/)
   })
 
   it('that has forgotten its scripts, as after a restart, disturbs nobody', async () => {
