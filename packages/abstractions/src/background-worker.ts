@@ -40,7 +40,7 @@ export abstract class BackgroundWorkerBase implements IBackgroundWorker {
     return this.#logger
   }
 
-  /** Aborted by `stop`, renewed by `start`. */
+  /** Aborted by `stop`, renewed by `start`. A listener must not fail: what it throws or rejects with is an uncaught exception to Node. */
   protected get stoppingSignal(): AbortSignal {
     this.#stopping ??= new AbortController()
     if (this.#isStopped) this.#stopping.abort()

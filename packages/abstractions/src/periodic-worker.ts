@@ -23,7 +23,10 @@ export interface IPeriodicBackgroundWorker extends IBackgroundWorker {
 export interface PeriodicBackgroundWorkerContext<Services extends object = object> {
   /** The attempt's own DI scope, made when first used and disposed after the attempt. */
   readonly services: ServiceScope<Services>
-  /** Aborted on cancel, stop deadline, timeout or lost lease; its reason is a typed error. */
+  /**
+   * Aborted on cancel, stop deadline, timeout or lost lease; its reason is a typed error. A listener must not fail: what it throws
+   * or rejects with is an uncaught exception to Node, and no failure of the run.
+   */
   readonly signal: AbortSignal
   /** The worker's logger with `runId` and `scheduledFor` bound to it. */
   readonly logger: WorkerLogger
