@@ -30,6 +30,17 @@ describe('periodicWorker', () => {
     expect(calls).toEqual([context])
   })
 
+  it('takes a doWork that resolves with something, and nothing that is not called', async () => {
+    const deleteExpired = async () => 3
+    const parts = { name: 'a', schedule: every('1m') }
+    const worker = periodicWorker({ ...parts, doWork: () => deleteExpired() })
+    expect(await worker.doWork({} as never)).toBeUndefined()
+    // @ts-expect-error -- its promise is not waited for: it is not called
+    periodicWorker({ ...parts, doWork: () => deleteExpired })
+    // @ts-expect-error -- called too early
+    expect(() => periodicWorker({ ...parts, doWork: deleteExpired() })).toThrow('"doWork" must be a function')
+  })
+
   it('makes a rejection of what doWork throws', async () => {
     const worker = periodicWorker({
       name: 'a',

@@ -57,6 +57,9 @@ export abstract class AsyncPeriodicBackgroundWorkerBase
   abstract doWork(context: PeriodicBackgroundWorkerContext): Promise<void>
 }
 
+/** What a promise may resolve with. Were it `unknown`, a `doWork: () => new Promise((resolve) => …)` could not call `resolve()`. */
+type Anything = NonNullable<unknown> | null | undefined
+
 /** What `periodicWorker` takes. */
 export interface PeriodicWorkerParts {
   /** A slug: `[a-z0-9][a-z0-9._-]*`, 1 to 100 characters. */
@@ -64,8 +67,8 @@ export interface PeriodicWorkerParts {
   readonly schedule: Schedule
   /** @default the manager's `defaultPolicy`, field by field */
   readonly policy?: PeriodicWorkerPolicy
-  /** One attempt of a run; it may be synchronous. */
-  readonly doWork: (context: PeriodicBackgroundWorkerContext) => Promise<void> | void
+  /** One attempt of a run; it may be synchronous. What it resolves with is not used. */
+  readonly doWork: (context: PeriodicBackgroundWorkerContext) => Promise<void> | PromiseLike<Anything> | void
 }
 
 /**
