@@ -64,14 +64,15 @@ export class Lifecycle {
    */
   stop(options: StopOptions, work: (timeoutMs: number) => Promise<StopReport>): Promise<StopReport> {
     checkStopOptions(options)
+    if (this.#wanted === undefined) return Promise.resolve(NOTHING)
+    if (this.#wanted === 'running') {
+      this.#wanted = 'stopped'
+      const timeoutMs = options.timeoutMs ?? this.#parts.options.stopTimeoutMs
+      this.#stopping = this.#stop(this.#starting, () => work(timeoutMs))
+    }
     const caller = Run.current()
     // A run that waits for this stop must not be waited for; one of another manager must, by that manager.
-    if (caller?.instanceId === this.#parts.instanceId) caller.leaveToCaller()
-    if (this.#wanted === undefined) return Promise.resolve(NOTHING)
-    if (this.#wanted === 'stopped') return this.#stopping
-    this.#wanted = 'stopped'
-    const timeoutMs = options.timeoutMs ?? this.#parts.options.stopTimeoutMs
-    this.#stopping = this.#stop(this.#starting, () => work(timeoutMs))
+    if (caller?.instanceId === this.#parts.instanceId) caller.leaveToCaller(this.#stopping)
     return this.#stopping
   }
 

@@ -371,9 +371,25 @@ describe('Run', () => {
     const harness = new RunHarness()
     const run = harness.start(() => new Promise(() => {}))
     const drained = run.drained
-    run.leaveToCaller()
+    run.leaveToCaller(new Promise(() => {}))
     await drained
     await run.drained
     expect(run.isSettled).toBe(false)
+  })
+
+  it('is drained only when it has settled once the last stop that its doWork waits for is over', async () => {
+    const harness = new RunHarness()
+    const work = Promise.withResolvers<void>()
+    const run = harness.start(() => work.promise)
+    const last = Promise.withResolvers<void>()
+    run.leaveToCaller(Promise.reject(new Error('an earlier one')))
+    run.leaveToCaller(last.promise)
+    await harness.clock.settle()
+    await run.drained
+    last.resolve()
+    await harness.clock.settle()
+    const drained = run.drained.then(() => run.isSettled)
+    work.resolve()
+    expect(await drained).toBe(true)
   })
 })

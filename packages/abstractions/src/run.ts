@@ -90,7 +90,8 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
   #record: RunRecord | undefined
   #finished: ((record: RunRecord) => void) | undefined
   #isSettled = false
-  #isLeftToCaller = false
+  /** The stop that its `doWork` waits for. */
+  #leftTo: Promise<unknown> | undefined
   #mayRetry = true
   #drained: PromiseWithResolvers<void> | undefined
   #controller: AbortController | undefined
@@ -133,9 +134,9 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
     return this.#isSettled
   }
 
-  /** Resolves when a stop need not wait any longer: the run has settled, or its `doWork` itself waits for the stop. */
+  /** Resolves when a stop need not wait any longer: the run has settled, or its `doWork` itself waits for that stop. */
   get drained(): Promise<void> {
-    if (this.#isSettled || this.#isLeftToCaller) return Promise.resolve()
+    if (this.#isSettled || this.#leftTo) return Promise.resolve()
     this.#drained ??= Promise.withResolvers()
     return this.#drained.promise
   }
@@ -194,10 +195,15 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
     if (this.#endWait && isPast(this.plan.nextDueAtMs, this.#host.clock.now())) this.endRetries()
   }
 
-  /** `doWork` waits for the manager to stop, so the stop must not wait for `doWork`. */
-  leaveToCaller(): void {
-    this.#isLeftToCaller = true
+  /** `doWork` waits for this stop of the manager, so that must not wait for `doWork`. A later one does. */
+  leaveToCaller(stop: Promise<unknown>): void {
+    this.#leftTo = stop
     this.#drained?.resolve()
+    this.#drained = undefined
+    const isOver = () => {
+      if (this.#leftTo === stop) this.#leftTo = undefined
+    }
+    void stop.then(isOver, isOver)
   }
 
   /** Leaves no timer behind for a run that a stop has given up on. */

@@ -28,6 +28,32 @@ it('waits for the run that armed the alarm when a listener stops the manager at 
   expect((await stopping)?.abandoned).toEqual([{ worker: 'slow', runId }])
 })
 
+it('waits for a run that has stopped and started the manager itself, aborts and names it', async () => {
+  const clock = new ManualClock()
+  const manager = new DefaultBackgroundWorkerManager({ clock })
+  let signal: AbortSignal | undefined
+  const restarting = periodicWorker({
+    name: 'restarting',
+    schedule: every('1h', { offset: 0 }),
+    async doWork(context) {
+      signal = context.signal
+      await manager.stop()
+      await manager.start()
+      await new Promise(() => {})
+    },
+  })
+  await manager.add(restarting)
+  await manager.start()
+  const runId = await manager.trigger('restarting')
+  await clock.settle()
+  const stopping = manager.stop({ timeoutMs: 1_000 })
+  await clock.advance(999)
+  expect([manager.state, signal?.aborted]).toEqual(['stopping', false])
+  await clock.advance(1_001)
+  expect(await stopping).toEqual({ finished: 0, abandoned: [{ worker: 'restarting', runId }] })
+  expect(signal?.aborted).toBe(true)
+})
+
 it('leaves its timeout to a run that stops the manager itself', async () => {
   const clock = new ManualClock()
   const manager = new DefaultBackgroundWorkerManager({ clock })

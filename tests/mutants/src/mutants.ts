@@ -129,7 +129,7 @@ export const mutants: readonly Mutant[] = [
       ['      if (startNumber === this.#startCount) this.#wanted = undefined\n', ''],
     ],
     'a start does not wait for the stop': [['    if (before) await before.catch(() => {})\n', '']],
-    'a run waits for the stop that waits for it': [['caller.leaveToCaller()', 'void caller']],
+    'a run waits for the stop that waits for it': [['caller.leaveToCaller(this.#stopping)', 'void caller']],
     'a run of another manager is not waited for there': [
       ['if (caller?.instanceId === this.#parts.instanceId) ', 'if (caller) '],
     ],

@@ -243,6 +243,24 @@ export const stop: ContractGroup<TestApplication> = {
       await app.until('it is started again', () => plain.starts.length === 2)
     },
 
+    async 'aborts a run at the deadline that has stopped and started the manager before'(app) {
+      const gate = app.gate()
+      const worker = app.rareWorker({
+        doWork: async () => {
+          await manager.stop()
+          await manager.start()
+          await gate.passed
+        },
+      })
+      const manager = await app.start([worker])
+      await manager.trigger('rare')
+      await app.untilCalled(worker)
+      await app.until('it is started again', () => manager.state === 'running')
+      await app.stop(manager, { timeoutMs: app.periodMs / 5 })
+      assert.equal(worker.calls[0]?.signal.aborted, true)
+      assert.equal(manager.state, 'stopped')
+    },
+
     async 'logs a plain worker whose stop fails, and stops the others'(app) {
       const error = new Error('will not stop')
       const [broken, thrower, sound] = [
