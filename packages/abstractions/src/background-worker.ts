@@ -96,10 +96,14 @@ export function giveLogger(worker: IBackgroundWorker, createLogger: (worker: str
  * that was all; one with a `start` of its own is left as it is.
  */
 export function startAtOnce(worker: IBackgroundWorker): boolean {
-  // One that has only borrowed it has nothing to renew, and fails when it is called.
-  if (worker.start !== BackgroundWorkerBase.prototype.start || !(worker instanceof BackgroundWorkerBase)) return false
+  if (!inheritsStart(worker)) return false
   worker[renewSignal]()
   return true
+}
+
+/** Whether a worker has no `start` of its own. One that has only borrowed ours has nothing to renew, and fails when it is called. */
+export function inheritsStart(worker: IBackgroundWorker): worker is BackgroundWorkerBase {
+  return worker instanceof BackgroundWorkerBase && worker.start === BackgroundWorkerBase.prototype.start
 }
 
 /** Stops a worker that has only the inherited `stop`, in the same way: gives whether that was all. */

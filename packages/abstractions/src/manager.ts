@@ -19,8 +19,9 @@ export interface IBackgroundWorkerManager extends AsyncDisposable {
 
   /**
    * Resolves when the schedules are armed. The workers' own `start` is called and not awaited; a worker that overrides
-   * it gets its first slot after it has resolved. Idempotent; concurrent calls share one start; a call during a stop
-   * waits for that first. Rejects when the manager's store can not be reached; then it may be called again.
+   * it gets its first slot after it has resolved. What a stop has given up on is started when it has ended. Idempotent;
+   * concurrent calls share one start; a call during a stop waits for that first. Rejects when the manager's store can
+   * not be reached; then it may be called again.
    */
   start(): Promise<void>
 

@@ -263,7 +263,7 @@ describe('WorkerStarts', () => {
       expect(told).toEqual([['start failed', 'w', expect.any(StartTimeoutError)]])
       expect(told[0]?.[2]).toHaveProperty(
         'message',
-        'Worker "w" has not started within 5000 ms: it was removed, and its stop() has not resolved. Let stop() resolve when the work has ended, or raise startTimeoutMs.',
+        'Worker "w" has not started within 5000 ms: it was stopped, and its run or its stop() has not ended. Let doWork heed its signal and stop() resolve, or raise startTimeoutMs.',
       )
       leave()
       await clock.settle()

@@ -24,7 +24,7 @@ export interface StartsHost<Worker extends StartableWorker> {
   readonly options: Pick<FilledManagerOptions, 'startTimeoutMs'>
   /** Told when a `start` failed or is silent for too long, and when a `stop` failed. */
   readonly reports: Pick<WorkerReports, 'startFailed' | 'stopFailed'>
-  /** Asked whether the same object was removed and has not gone yet. */
+  /** Asked whether the same object was removed or stopped and has not gone yet. */
   readonly stops: Pick<WorkerStops, 'leaving'>
   /**
    * The worker's own `start` has resolved, late ones included: it may run now. (One without is ready when it was started.)
@@ -43,7 +43,8 @@ interface AwaitedStart {
 
 /**
  * The workers' own `start` and `stop` as every manager calls them: at once, not awaited, with a time limit. An object that was
- * removed and is added again during its run is started when that has ended and its `stop` has resolved.
+ * removed and is added again during its run is started when that has ended and its `stop` has resolved; so is one that a stop of
+ * the manager has given up on.
  *
  *     stopped -> starting -> ready -> stopped
  *                         -> failed -> ready (late) | stopped
@@ -86,7 +87,10 @@ export class WorkerStarts<Worker extends StartableWorker> {
     return !wasStarted || stopAtOnce(entry.worker) ? undefined : this.#callStop(entry, signal)
   }
 
-  /** The run of an object that is leaving may take as long as it likes; its `stop` counts towards the time limit. */
+  /**
+   * The run of an object that is leaving may take as long as it likes; once a stop has aborted it, it counts towards the time limit,
+   * as the object's `stop` does.
+   */
   async #begin(entry: Worker, awaited: AwaitedStart, leaving: LeavingWorker | undefined): Promise<void> {
     const isCurrent = () => this.#awaited.get(entry) === awaited
     if (leaving?.runEnded) await leaving.runEnded
@@ -117,12 +121,12 @@ export class WorkerStarts<Worker extends StartableWorker> {
     }
   }
 
-  /** Of what is silent: its `start`, or its `stop` where it is leaving. */
+  /** Of what is silent: its `start`, or its `stop` or an aborted run where it is leaving. */
   #timeout({ definition }: Worker, { isCalled }: AwaitedStart): StartTimeoutError {
     const { startTimeoutMs } = this.#host.options
     const silent = isCalled
       ? '. Let start() resolve when the work has begun'
-      : ': it was removed, and its stop() has not resolved. Let stop() resolve when the work has ended'
+      : ': it was stopped, and its run or its stop() has not ended. Let doWork heed its signal and stop() resolve'
     return new StartTimeoutError(
       `Worker "${definition.name}" has not started within ${startTimeoutMs} ms${silent}, or raise startTimeoutMs.`,
     )

@@ -1,4 +1,4 @@
-import type { IBackgroundWorker } from './background-worker.ts'
+import { type IBackgroundWorker, inheritsStart } from './background-worker.ts'
 import type { Clock } from './clock.ts'
 import { type StoppingWork, drain } from './drain.ts'
 import { ManagerStoppedError } from './errors.ts'
@@ -22,19 +22,19 @@ export interface StoppableRun {
   readonly done: Promise<unknown>
 }
 
-/** A worker that is being stopped. */
+/** A worker that is being stopped. It is `done` when it may be started again. */
 export interface LeavingWorker extends StoppingWork {
   readonly object: IBackgroundWorker
-  /** When its active run has ended and its `stop` is called; none while nothing ran. Never rejects. */
+  /** When its active run has ended, or a stop aborts it, and its `stop` is called; none while nothing ran. Never rejects. */
   readonly runEnded: Promise<void> | undefined
 }
 
 /** Stops workers, each after its run and at the latest at the deadline; also those that are removed while others go on. */
 export class WorkerStops {
   readonly #clock: Clock
-  /** Removed workers whose run or `stop` has not ended yet. */
+  /** Workers that are removed or stopped, and whose run or `stop` has not ended yet. */
   readonly #leaving = new Set<LeavingWorker>()
-  /** Those of them that a stop has waited for: a later one does not. */
+  /** Those of them that a stop has given up on: a later one does not wait for them. */
   readonly #waitedFor = new WeakSet<LeavingWorker>()
 
   constructor(clock: Clock) {
@@ -43,13 +43,10 @@ export class WorkerStops {
 
   /** A removed worker: its run may finish, then its `stop` is called. A stop of the manager waits for that too. */
   letGo(worker: StoppableWorker): void {
-    const leaving = stoppingWorker(worker, new AbortController())
-    if (!leaving) return
-    this.#leaving.add(leaving)
-    void leaving.done.then(() => this.#leaving.delete(leaving))
+    this.#stop(worker, new AbortController())
   }
 
-  /** What an object that may be added again has to wait for: that it has gone since it was removed. */
+  /** What an object has to wait for before it is started again: that it has gone since it was removed or stopped. */
   leaving(worker: IBackgroundWorker): LeavingWorker | undefined {
     for (const leaving of this.#leaving) if (leaving.object === worker) return leaving
     return undefined
@@ -66,15 +63,19 @@ export class WorkerStops {
     deadlinePassed?: () => void,
   ): Promise<AbandonedWork[]> {
     const deadline = new AbortController()
+    for (const worker of workers) this.#stop(worker, deadline)
     const leaving = [...this.#leaving].filter((worker) => !this.#waitedFor.has(worker))
-    const work = [
-      ...runs.map((stopping) => stoppingRun(stopping, timeoutMs)),
-      ...workers.flatMap((worker) => stoppingWorker(worker, deadline) ?? []),
-      ...leaving,
-    ]
+    const work = [...runs.map((stopping) => stoppingRun(stopping, timeoutMs)), ...leaving]
     const abandoned = await drain(work, timeoutMs, this.#clock, deadlinePassed)
     for (const worker of leaving) this.#waitedFor.add(worker)
     return abandoned
+  }
+
+  #stop(worker: StoppableWorker, deadline: AbortController): void {
+    const leaving = stoppingWorker(worker, deadline)
+    if (!leaving) return
+    this.#leaving.add(leaving)
+    void leaving.done.then(() => this.#leaving.delete(leaving))
   }
 }
 
@@ -97,13 +98,14 @@ function stoppingWorker(stoppable: StoppableWorker, deadline: AbortController): 
   const { name, worker, run } = stoppable
   const { signal } = deadline
   const runEnded = run && untilEnded(run, signal)
-  const done = runEnded ? runEnded.then(() => stoppable.stop(signal)) : stoppable.stop(signal)
+  const stopped = runEnded ? runEnded.then(() => stoppable.stop(signal)) : stoppable.stop(signal)
   return (
-    done && {
+    stopped && {
       worker: name,
       object: worker,
       runEnded,
-      done,
+      // Only a `start` of its own could meet a run that was given up on: another run does not start beside that.
+      done: run && !inheritsStart(worker) ? Promise.all([stopped, run.drained]) : stopped,
       abort: () => deadline.abort(new ManagerStoppedError('The stop deadline has passed.')),
     }
   )

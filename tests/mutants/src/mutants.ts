@@ -522,12 +522,15 @@ export const mutants: readonly Mutant[] = [
     'a worker that is added again does not know that it is leaving': [
       ['if (leaving.object === worker) return leaving', 'if (leaving.object !== worker) return leaving'],
     ],
-    'a stop does not wait for a removed worker': [['      ...leaving,\n', '']],
+    'a stop does not wait for a removed worker': [[', ...leaving]', ']']],
     'a stop waits for a removed worker that another has given up on': [
       ['.filter((worker) => !this.#waitedFor.has(worker))', ''],
     ],
     'a removed worker that a stop has given up on is started again beside its stop': [
       ['    for (const worker of leaving) this.#waitedFor.add(worker)\n', '    this.#leaving.clear()\n'],
+    ],
+    'a worker is started beside its run that a stop has given up on': [
+      ['run && !inheritsStart(worker) ? Promise.all([stopped, run.drained]) : stopped', 'stopped'],
     ],
     'a worker is not told of the deadline': [['abort: () => deadline.abort(', 'abort: () => void (']],
   }),

@@ -243,6 +243,58 @@ export const stop: ContractGroup<TestApplication> = {
       await app.until('it is started again', () => plain.starts.length === 2)
     },
 
+    async 'does not start a worker again beside its stop that an earlier one gave up on'(app) {
+      for (const isAddedAgain of [false, true]) {
+        const gate = app.gate()
+        const plain = new PlainProbe('plain', { stop: () => gate.passed })
+        const manager = await app.start([plain])
+        const report = await app.stop(manager, { timeoutMs: 0 })
+        assert.deepEqual(report, { finished: 0, abandoned: [{ worker: 'plain' }] })
+        if (isAddedAgain) {
+          await manager.remove('plain')
+          await manager.add(plain)
+        }
+        await manager.start()
+        assert.deepEqual(await app.stop(manager), NOTHING)
+        await manager.start()
+        await app.pass(1)
+        assert.deepEqual([plain.starts.length, plain.stops.length], [1, 1])
+        gate.open()
+        await app.until('it is started again', () => plain.starts.length === 2)
+        await app.stop(manager)
+      }
+    },
+
+    async 'does not start a worker again beside its run that an earlier one gave up on'(app) {
+      const gate = app.gate()
+      let starts = 0
+      const worker = app.rareWorker({
+        policy: { runOnStart: true },
+        doWork: () => gate.passed,
+        start: async () => void starts++,
+      })
+      const manager = await app.start([worker])
+      await app.untilCalled(worker)
+      const { abandoned } = await app.stop(manager, { timeoutMs: 0 })
+      assert.equal(abandoned.length, 1)
+      await manager.start()
+      await app.pass(1)
+      assert.equal(starts, 1)
+      gate.open()
+      await app.until('it is started again', () => starts === 2)
+    },
+
+    async 'says that the start failed of a worker whose stop an earlier one gave up on, and starts the others'(app) {
+      const gate = app.gate()
+      const [hangs, other] = [new PlainProbe('hangs', { stop: () => gate.passed }), new PlainProbe('other')]
+      const manager = await app.start([hangs, other], { startTimeoutMs: 5 * app.periodMs })
+      await app.stop(manager, { timeoutMs: 0 })
+      await manager.start()
+      assert.equal(other.starts.length, 2)
+      await app.untilStatus(manager, 'hangs', 'is start-failed', ({ state }) => state === 'start-failed')
+      assert.equal(hangs.starts.length, 1)
+    },
+
     async 'aborts a run at the deadline that has stopped and started the manager before'(app) {
       const gate = app.gate()
       const worker = app.rareWorker({
