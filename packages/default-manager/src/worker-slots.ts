@@ -79,9 +79,13 @@ export class WorkerSlots {
     this.#steppedAt = undefined
   }
 
-  /** Enters the worker's next slot after now, if it may have slots. */
+  /** Enters the worker's next slot after now, or none where it may have no slots. */
   enterNext(entry: ManagedPeriodicWorker): void {
-    if (!this.isScheduled(entry)) return
+    if (!this.isScheduled(entry)) {
+      // It may still have one of an earlier schedule, entered while a run of its name was active.
+      this.drop(entry)
+      return
+    }
     const now = this.#clock.now()
     this.#enter(entry, this.#nextUndecided(entry, now), now)
   }

@@ -1,4 +1,4 @@
-import { every, periodicWorker } from '@background-workers/abstractions'
+import { type PeriodicBackgroundWorkerContext, every, periodicWorker } from '@background-workers/abstractions'
 import { ManualClock } from '@background-workers/abstractions/testing'
 import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
 import { expect, it } from 'vitest'
@@ -55,4 +55,26 @@ it('slots that come due while a new worker starts, in the run of the one that it
   expect(skipped.map(({ scheduledFor, missedSlots = 0 }) => [scheduledFor.getUTCSeconds(), missedSlots])).toEqual([
     [4, 2],
   ])
+})
+
+it('a worker that is rescheduled while it starts has the slots of its new schedule, when the run of the one that it replaces has ended', async () => {
+  const clock = new ManualClock()
+  await using manager = new DefaultBackgroundWorkerManager({ clock })
+  const [running, starting] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const schedule = every('1s', { offset: 0 })
+  await manager.add(periodicWorker({ name: 'digest', schedule, doWork: () => running.promise }))
+  await manager.start()
+  await clock.advance(1_000)
+  await manager.remove('digest')
+  const slots: number[] = []
+  const doWork = ({ scheduledFor }: PeriodicBackgroundWorkerContext) => void slots.push(scheduledFor.getTime() % 7_000)
+  await manager.add(
+    Object.assign(periodicWorker({ name: 'digest', schedule, doWork }), { start: () => starting.promise }),
+  )
+  running.resolve()
+  await clock.settle()
+  await manager.reschedule('digest', every('7s', { offset: 0 }))
+  starting.resolve()
+  await clock.advance(14_000)
+  expect(slots).toEqual([0, 0])
 })
