@@ -298,8 +298,9 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const entry = this.#entries.get(name)
     if (!entry) return
     this.#entries.delete(name)
-    this.#parts.health.clearWorker(name)
     this.#stops.letGo(this.#stoppable(entry))
+    // Who is told of it may add the worker again.
+    this.#parts.health.clearWorker(name)
   }
 
   #stoppable(entry: ManagedWorker): StoppableWorker {

@@ -124,11 +124,12 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (!entry) return false
     this.#entries.delete(name)
     entry.isAdded = false
-    this.#parts.health.clearWorker(name)
     this.#runner.work.forget(entry)
     if (isPeriodic(entry)) this.#slots.drop(entry)
     if (entry.hasHistory) this.#keepHistory(name, entry.history)
     this.#stops.letGo(this.#stoppable(entry))
+    // Who is told of it may add the worker again.
+    this.#parts.health.clearWorker(name)
     this.#parts.reports.removed(name, given)
     return true
   }

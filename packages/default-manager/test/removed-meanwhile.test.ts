@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { type PeriodicBackgroundWorkerContext, every, periodicWorker } from '@background-workers/abstractions'
 import { ManualClock } from '@background-workers/abstractions/testing'
 import { DefaultBackgroundWorkerManager } from '@background-workers/default-manager'
@@ -77,4 +78,19 @@ it('a worker that is rescheduled while it starts has the slots of its new schedu
   starting.resolve()
   await clock.advance(14_000)
   expect(slots).toEqual([0, 0])
+})
+
+it('a worker that a listener adds again, as the removed one has no health reason any more, has a run that can be cancelled', async () => {
+  const clock = new ManualClock()
+  await using manager = new DefaultBackgroundWorkerManager({ clock })
+  const schedule = every('1s', { offset: 0 })
+  await manager.add(periodicWorker({ name: 'digest', schedule, doWork: () => Promise.reject(new Error('no')) }))
+  await manager.start()
+  await clock.advance(3_000)
+  const policy = { runOnStart: true }
+  const doWork = async ({ signal }: PeriodicBackgroundWorkerContext) => void (await once(signal, 'abort'))
+  manager.on('health-reason-cleared', () => manager.add(periodicWorker({ name: 'digest', schedule, policy, doWork })))
+  await manager.remove('digest')
+  const runId = (await manager.get('digest'))?.activeRun?.runId ?? 'none'
+  expect(await manager.cancel(runId)).toBe(true)
 })

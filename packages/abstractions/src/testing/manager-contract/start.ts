@@ -179,6 +179,20 @@ export const start: ContractGroup<TestApplication> = {
       assert.equal(predecessor.calls[0]?.signal.aborted, false)
     },
 
+    async 'starts a worker after its stop that is added again by who is told that its health reason has gone'(app) {
+      const order: string[] = []
+      const plain = new PlainProbe('plain', {
+        start: () => (order.push('start') === 1 ? Promise.reject(new Error('no port')) : undefined),
+        stop: () => void order.push('stop'),
+      })
+      const manager = await app.start([plain])
+      await assertStartFailed(app, manager, 'plain')
+      manager.on('health-reason-cleared', () => manager.add(plain))
+      await manager.remove('plain')
+      await app.until('it is started again', () => order.length === 3)
+      assert.deepEqual(order, ['start', 'stop', 'start'])
+    },
+
     async 'gives a periodic worker its first run after its own start'(app) {
       const gate = app.gate()
       const worker = app.frequentWorker({ start: () => gate.passed })
