@@ -25,6 +25,8 @@ export interface CancelRequestsParts {
 /** Asks the instance that runs it to cancel a run, and heeds what others ask of this one. */
 export class CancelRequests {
   readonly #parts: CancelRequestsParts
+  /** Those that were seen last, and those that were sent here since. */
+  #known: ReadonlyMap<string, CancelRequest> = new Map()
 
   constructor(parts: CancelRequestsParts) {
     this.#parts = parts
@@ -32,7 +34,10 @@ export class CancelRequests {
 
   async send(runId: string, by: string | undefined): Promise<void> {
     const { client, keys, clock } = this.#parts
-    await client.hset(keys.cancels, runId, `${clock.now()} ${by ?? ''}`)
+    const at = clock.now()
+    await client.hset(keys.cancels, runId, `${at} ${by ?? ''}`)
+    // It may have started here meanwhile.
+    await this.heed(new Map([...this.#known, [runId, { by, at }]]))
   }
 
   /** Looks for requests between two heartbeats, which bring them too. */
@@ -44,12 +49,25 @@ export class CancelRequests {
 
   /** Cancels what runs here. A request that nobody has taken up for a while is about a run that has ended. */
   async heed(requests: ReadonlyMap<string, CancelRequest>): Promise<void> {
-    const { client, keys, clock, activeRun } = this.#parts
-    for (const [runId, { by, at }] of requests) {
-      const run = activeRun(runId)
-      run?.abort(new RunCancelledError(run.record.worker, runId, by))
-      if (run || clock.now() - at > CANCEL_KEPT_MS) await client.hdel(keys.cancels, runId)
+    const { client, keys, clock } = this.#parts
+    this.#known = requests
+    for (const [runId, request] of requests) {
+      const isHere = this.#abort(runId, request)
+      if (isHere || clock.now() - request.at > CANCEL_KEPT_MS) await client.hdel(keys.cancels, runId)
     }
+  }
+
+  /** A run starts here: it may have been cancelled while it was decided. */
+  noteStarted(runId: string): void {
+    const request = this.#known.get(runId)
+    if (request) this.#abort(runId, request)
+  }
+
+  /** Gives `false` when it does not run here. */
+  #abort(runId: string, { by }: CancelRequest): boolean {
+    const run = this.#parts.activeRun(runId)
+    run?.abort(new RunCancelledError(run.record.worker, runId, by))
+    return run !== undefined
   }
 }
 

@@ -143,7 +143,10 @@ export class Session {
       giveUp: (job, why) => this.#lostRuns.giveUp(job, why),
       decidedMarks: this.#decidedMarks,
       leases: this.#leases,
-      runStarted: (record) => events.emit('run-started', record),
+      runStarted: (record) => {
+        events.emit('run-started', record)
+        cancelRequests.noteStarted(record.runId)
+      },
       runFinished,
       failuresCounted,
       runSettled: ({ worker }) => reports.runSettled(worker),

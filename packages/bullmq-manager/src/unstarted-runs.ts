@@ -43,6 +43,12 @@ export class UnstartedRuns {
     return this.#end(runId, stored, cancelledBeforeStart(by))
   }
 
+  /** Whether its job is there, and BullMQ is not done with it. */
+  async isToBeDone(runId: string, stored: StoredWorker): Promise<boolean> {
+    const job = await this.#jobOf(runId, stored)
+    return job !== undefined && job.finishedOn === undefined
+  }
+
   /** A pause: a slot of the worker that waits is skipped. */
   async skipPaused(stored: StoredWorker): Promise<void> {
     const { definition, name } = stored
@@ -78,7 +84,7 @@ export class UnstartedRuns {
   }
 
   async #end(runId: string, stored: StoredWorker, decided: Partial<RunRecord>): Promise<boolean> {
-    const job = await this.#waiting(runId, stored)
+    const job = await this.#jobOf(runId, stored)
     const data = job && readRunJob(job)
     // BullMQ keeps the job of a run that did not succeed for its own tools; what has a record does not wait.
     if (!job || !data || (await this.#parts.store.hasRecord(data.worker, runId))) return false
@@ -94,7 +100,7 @@ export class UnstartedRuns {
   }
 
   /** In the worker's queue, or in its former one, if that is taken here. */
-  async #waiting(runId: string, { definition }: StoredWorker): Promise<Job | undefined> {
+  async #jobOf(runId: string, { definition }: StoredWorker): Promise<Job | undefined> {
     const { runQueues, options } = this.#parts
     for (const queue of new Set([definition?.policy.queue ?? 'default', ...options.queues])) {
       const job = await runQueues.getJob(queue, runId)

@@ -128,7 +128,7 @@ export class WorkerControl {
         if (active) await store.settleRun(name, active.token)
         return true
       }
-      if (!active) return false
+      if (!active && !(await unstartedRuns.isToBeDone(runId, stored))) return false
       // It runs, or has just been taken up.
       await cancelRequests.send(runId, by)
       return true

@@ -1,0 +1,58 @@
+import { once } from 'node:events'
+import { describe, it, vi } from 'vitest'
+import { TestCluster, rarely, untilOver } from './fixtures/cluster.ts'
+import { holdingClient } from './fixtures/holding-client.ts'
+import { Probe } from './fixtures/probe.ts'
+
+// A run is cancelled elsewhere at a heartbeat; ten seconds are long for a test.
+vi.mock('../src/reconciler.ts', async (original) => ({ ...(await original<object>()), BEAT_MS: 300 }))
+
+const isDecision = (words: string) => words.includes(':records:tidy:runs') && !words.includes('"outcome"')
+
+/** A worker that only ends when its run is aborted. */
+function endlessWorker(probe: Probe) {
+  return probe.worker('tidy', rarely(), { doWork: ({ signal }) => signal.aborted || once(signal, 'abort') })
+}
+
+describe.concurrent('cancel', () => {
+  it('ends a run that was triggered a moment ago', async ({ expect }) => {
+    await using cluster = await TestCluster.open()
+    const manager = await cluster.start([endlessWorker(new Probe())])
+    for (let count = 0; count < 5; count++) {
+      const runId = await manager.trigger('tidy')
+      expect(await manager.cancel(runId)).toBe(true)
+      expect(await untilOver(manager, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled' })
+      await cluster.runsSettle()
+      expect(await manager.cancel(runId)).toBe(false)
+    }
+  })
+
+  it('ends a run that is being decided here, before its doWork is called', async (test) => {
+    const { expect } = test
+    await using cluster = await TestCluster.open()
+    const { client, hold } = holdingClient(test, cluster.redisUrl)
+    const probe = new Probe()
+    const manager = await cluster.start([endlessWorker(probe)], { connection: client })
+    const held = hold(isDecision)
+    const runId = await manager.trigger('tidy')
+    const decide = await held
+    expect(await manager.cancel(runId, { by: 'ada' })).toBe(true)
+    decide()
+    expect(await untilOver(manager, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled', by: 'ada' })
+    expect(probe.calls).toEqual([])
+  })
+
+  it('ends a run that is being decided on another instance', async (test) => {
+    const { expect } = test
+    await using cluster = await TestCluster.open()
+    const { client, hold } = holdingClient(test, cluster.redisUrl)
+    const manager = await cluster.start([endlessWorker(new Probe())], { connection: client })
+    const web = await cluster.start([], { isEnabled: false })
+    const held = hold(isDecision)
+    const runId = await web.trigger('tidy')
+    const decide = await held
+    expect(await web.cancel(runId)).toBe(true)
+    decide()
+    expect(await untilOver(manager, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled' })
+  })
+})
