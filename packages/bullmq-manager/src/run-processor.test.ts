@@ -1,6 +1,7 @@
 import { type RunKind, silentLogger } from '@background-workers/abstractions'
 import { fillPolicy, safeLogger, systemClock } from '@background-workers/abstractions/for-managers'
-import { DelayedError } from 'bullmq'
+import { DelayedError, WaitingError } from 'bullmq'
+import { ReplyError } from 'ioredis'
 import { expect, it } from 'vitest'
 import { claimedRun } from '../test/fixtures/claimed-run.ts'
 import type { FetchedJob } from './hand-back.ts'
@@ -70,24 +71,40 @@ it.each([
   expect(await retryingRun(kind, new Date(pausedSince))).toBe(outcome)
 })
 
-it('puts a run off that is never as it was planned, and does not plan it for ever', async () => {
+/** A run that comes to be decided, how often it is planned, and whether its job is put off. */
+function undecidedRun(decideRun: () => Promise<unknown>, moveToDelayed = async () => {}) {
   const logger = safeLogger(silentLogger)
   const { claim } = claimedRun(Date.now())
   const plan = { worker: { name: 'digest' }, runId: 'digest.1', kind: 'manual', scheduledForMs: 1 }
-  let plans = 0
+  const count = { plans: 0, putOffs: 0 }
   const processor = new RunProcessor({
     logger,
-    planner: { plan: async () => (++plans > 1_000 ? undefined : { plan, claim }) },
-    store: { decideRun: async () => 'plan-again' },
+    planner: { plan: async () => (++count.plans > 1_000 ? undefined : { plan, claim }) },
+    store: { decideRun },
     leases: { add: () => {}, remove: () => {} },
     runHost: { clock: systemClock, instanceId: 'one', logger },
   } as unknown as RunProcessorParts)
-  const delays: number[] = []
   const job = {
     id: 'digest.1',
     data: { worker: 'digest', kind: 'manual', slot: 1, missedSlots: 0 },
-    moveToDelayed: async (timeMs: number) => void delays.push(timeMs),
+    moveToDelayed: () => {
+      count.putOffs++
+      return moveToDelayed()
+    },
   }
-  await expect(processor.process('default', { job } as unknown as FetchedJob)).rejects.toThrow(DelayedError)
-  expect([plans, delays.length]).toEqual([10, 1])
+  return { count, processed: processor.process('default', { job } as unknown as FetchedJob) }
+}
+
+const refuse = () => Promise.reject(new ReplyError('OOM command not allowed'))
+
+it('puts a run off that is never as it was planned, and does not plan it for ever', async () => {
+  const { count, processed } = undecidedRun(async () => 'plan-again')
+  await expect(processed).rejects.toThrow(DelayedError)
+  expect(count).toEqual({ plans: 10, putOffs: 1 })
+})
+
+it('leaves a run active that can be neither decided nor put off: if its job failed, nothing would be recorded', async () => {
+  const { count, processed } = undecidedRun(refuse, refuse)
+  await expect(processed).rejects.toThrow(WaitingError)
+  expect(count).toEqual({ plans: 1, putOffs: 1 })
 })

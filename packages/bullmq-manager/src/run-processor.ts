@@ -237,7 +237,10 @@ export class RunProcessor {
       this.#parts.logger.error({ err: withoutCommand(error), runId: job.id }, 'a run could not be decided')
     }
     if (count >= MAX_DECISIONS && (await this.#giveUp(job, error))) throw error
-    return putOff(fetched, HAND_BACK_MS)
+    // Else BullMQ would fail the job, and nothing be recorded: it stays active, as above.
+    return putOff(fetched, HAND_BACK_MS).catch((failure: unknown) => {
+      throw isGivenBack(failure) ? failure : new WaitingError()
+    })
   }
 
   /** What the job has been put off for besides, as for a worker that is still starting, does not count. */
