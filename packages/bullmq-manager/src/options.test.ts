@@ -56,6 +56,21 @@ describe('BullMqBackgroundWorkerManager', () => {
       { connection: cluster({ redisOptions: { keyPrefix: 'x' } }) },
       /no keyPrefix/,
     ],
+    ['numbers as text', { connection: { stringNumbers: true } }, /not have stringNumbers/],
+    ['a URL with numbers as text', { connection: `${connection}?stringNumbers=true` }, /not have stringNumbers/],
+    ['a client with numbers as text', { connection: client({ stringNumbers: true }) }, /not have stringNumbers/],
+    [
+      'a cluster with numbers as text',
+      { connection: cluster({ redisOptions: { maxRetriesPerRequest: null, stringNumbers: true } }) },
+      /not have stringNumbers/,
+    ],
+    ['a commandTimeout', { connection: { commandTimeout: 1_000 } }, /no commandTimeout/],
+    ['a client with a commandTimeout', { connection: client({ commandTimeout: 1_000 }) }, /no commandTimeout/],
+    [
+      'a cluster whose nodes have a commandTimeout',
+      { connection: cluster({ redisOptions: { maxRetriesPerRequest: null, commandTimeout: 1_000 } }) },
+      /no commandTimeout/,
+    ],
     ['a client that gives up', { connection: client({ maxRetriesPerRequest: 20 }) }, /maxRetriesPerRequest: null/],
     [
       'a client that sends nothing again',

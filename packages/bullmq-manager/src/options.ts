@@ -19,8 +19,8 @@ export type RedisConnection = string | RedisOptions | Redis | Cluster
 /** What the BullMQ manager takes. */
 export interface BullMqManagerOptions extends ManagerOptions {
   /**
-   * Redis 6.2 or newer with `maxmemory-policy noeviction`. A client of yours must have `maxRetriesPerRequest: null` and
-   * no `keyPrefix`.
+   * Redis 6.2 or newer with `maxmemory-policy noeviction`. No `keyPrefix`, no `commandTimeout` and no `stringNumbers`; a client
+   * of yours must have `maxRetriesPerRequest: null`.
    */
   readonly connection: RedisConnection
   /**
@@ -120,9 +120,15 @@ function checkConnection(connection: RedisConnection): void {
   const refuse = (problem: string) => {
     throw new InvalidOptionsError(`BullMqBackgroundWorkerManager: "connection" must ${problem}`)
   }
-  if (keyPrefixOf(connection)) refuse('have no keyPrefix. Use applicationName to keep applications apart.')
-  if (typeof connection === 'string') return
-  const options = isClient(connection) ? clientOptions(connection) : connection
+  const options = givenOptions(connection)
+  // ioredis makes the prefix of a cluster's nodes that of the cluster.
+  const { keyPrefix } = isClient(connection) ? connection.options : options
+  if (keyPrefix) refuse('have no keyPrefix. Use applicationName to keep applications apart.')
+  if (options.stringNumbers) refuse('not have stringNumbers, or what scripts answer is not understood.')
+  // A text, as in a URL, sets none.
+  if (typeof options.commandTimeout === 'number') {
+    refuse('have no commandTimeout, or a decision whose answer is late is lost. commandTimeoutMs limits calls.')
+  }
   if (options.autoResendUnfulfilledCommands === false) {
     refuse('not have autoResendUnfulfilledCommands: false, or a decision whose answer is lost is lost with it.')
   }
@@ -131,12 +137,9 @@ function checkConnection(connection: RedisConnection): void {
   }
 }
 
-/** ioredis reads options from the query of a URL too, and makes the prefix of a cluster's nodes that of the cluster. */
-function keyPrefixOf(connection: RedisConnection): string | null | undefined {
-  if (typeof connection === 'string') return new URLSearchParams(connection.split('?')[1]).get('keyPrefix')
-  return isClient(connection) ? connection.options.keyPrefix : connection.keyPrefix
-}
-
-function clientOptions(client: Redis | Cluster): RedisOptions {
-  return (client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options) ?? {}
+/** What ioredis takes: it reads options from the query of a URL too, each as a text. */
+function givenOptions(connection: RedisConnection): { readonly [Name in keyof RedisOptions]?: unknown } {
+  if (typeof connection === 'string') return Object.fromEntries(new URLSearchParams(connection.split('?')[1]))
+  if (!isClient(connection)) return connection
+  return (connection.isCluster ? (connection as Cluster).options.redisOptions : (connection as Redis).options) ?? {}
 }
