@@ -103,6 +103,12 @@ it('puts a run off that is never as it was planned, and does not plan it for eve
   expect(count).toEqual({ plans: 10, putOffs: 1 })
 })
 
+it('leaves a run active whose decision got no answer: it may have been decided', async () => {
+  const { count, processed } = undecidedRun(() => Promise.reject(new Error('Too many Cluster redirections.')))
+  await expect(processed).rejects.toThrow(WaitingError)
+  expect(count).toEqual({ plans: 1, putOffs: 0 })
+})
+
 it('leaves a run active that can be neither decided nor put off: if its job failed, nothing would be recorded', async () => {
   const { count, processed } = undecidedRun(refuse, refuse)
   await expect(processed).rejects.toThrow(WaitingError)

@@ -12,7 +12,7 @@ import { type ActiveRun, ActiveRuns } from './active-runs.ts'
 import type { DecidedMarks } from './decided-marks.ts'
 import { type FetchedJob, HAND_BACK_MS, giveBack, isGivenBack, putOff } from './hand-back.ts'
 import type { Leases } from './leases.ts'
-import { withoutCommand } from './redis-error.ts'
+import { isRefusal, withoutCommand } from './redis-error.ts'
 import type { RunPlanner } from './run-planner.ts'
 import { type RunJobData, readRunJob } from './run-queues.ts'
 import { type RunClaim, type Store, firstStartOf } from './store.ts'
@@ -184,7 +184,9 @@ export class RunProcessor {
     if (this.#isStopping) return giveBack({ job, token })
     const { plan, claim } = planned
     const run = new Run(plan, this.#host)
-    const decision = await this.#parts.store.decideRun(run.record, claim)
+    const decision = await this.#parts.store
+      .decideRun(run.record, claim)
+      .catch((error: unknown) => this.#decisionFailed(run.record, error))
     // Its first start, which lost its lease while it was decided, may have been decided since this one looked for it.
     const hasComeBack = job.stalledCounter > 0 && plans === 1
     if (decision === 'plan-again' || (decision === 'refused' && hasComeBack)) {
@@ -217,6 +219,18 @@ export class RunProcessor {
     }
     this.#active.add(active)
     return active
+  }
+
+  /**
+   * Where it was not Redis that refused (the client of a Cluster gives up after a while), the run may have been decided all the same:
+   * put off, it would be refused then, and have no outcome.
+   */
+  #decisionFailed({ worker, runId }: RunRecord, error: unknown): never {
+    if (isRefusal(error)) throw error
+    const err = withoutCommand(error)
+    this.#parts.logger.error({ err, worker, runId }, 'nobody knows whether a run was decided, until it is found')
+    // The job stays active, so whoever finds it starts the run, or records it as lost.
+    throw new WaitingError()
   }
 
   /** A stop came while Redis decided the run, and takes none: it goes back as it was, to be decided by another start. */

@@ -239,6 +239,34 @@ describe.concurrent('a run', () => {
     expect(await client.zcard(key('runs.default:failed'))).toBe(0)
   })
 
+  it('that was decided, and whose client has not waited for the answer, is found and recorded as lost', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const client = new Redis(redis.url, { maxRetriesPerRequest: null })
+    test.onTestFinished(() => client.disconnect())
+    const { manager, applicationName, logger } = faultManager(test, { connection: client })
+    const tidy = countingWorker('tidy', rarely())
+    await manager.add(tidy.worker)
+    await manager.start()
+    const send = client.sendCommand.bind(client)
+    client.sendCommand = (command, ...rest) => {
+      const answer = send(command, ...rest) as Promise<unknown>
+      const isDecision = command.args.includes(`{${applicationName}}:records:tidy:runs`)
+      if (!isDecision) return answer
+      return answer.then(() => {
+        client.sendCommand = send
+        throw new Error('Command timed out')
+      })
+    }
+    const runId = await manager.trigger('tidy')
+    await expect.poll(() => logger.count('nobody knows whether a run was decided'), PATIENCE).toBe(1)
+    await stallRun(redis, applicationName, runId)
+    await expect.poll(() => manager.runs('tidy'), PATIENCE).toMatchObject([{ runId, outcome: 'lost', reason: 'crash' }])
+    await expect.poll(() => outcomeOf(manager.trigger('tidy')), PATIENCE).toMatchObject({ code: 'resolved' })
+    await expect.poll(() => tidy.runs.length, PATIENCE).toBe(1)
+    expect(tidy.runs[0]?.runId).not.toBe(runId)
+  })
+
   it('that has started does not wait for its jitter any more, however late its tick says so', async ({ expect }) => {
     await using cluster = await TestCluster.open()
     const store = cluster.store()

@@ -118,7 +118,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     file: `${BULLMQ}/run-processor.ts`,
     edits: [
       [
-        'const decision = await this.#parts.store.decideRun(run.record, claim)\n',
+        'const decision = await this.#parts.store\n      .decideRun(run.record, claim)\n      .catch((error: unknown) => this.#decisionFailed(run.record, error))\n',
         'const decision: Awaited<ReturnType<Store["decideRun"]>> = { lastSucceededAtMs: undefined }\n',
       ],
       [
