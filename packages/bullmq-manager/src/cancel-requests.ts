@@ -1,9 +1,10 @@
-import { type Run, RunCancelledError } from '@background-workers/abstractions/for-managers'
+import { type Run, RunCancelledError, workerOfRunId } from '@background-workers/abstractions/for-managers'
 import type { Keys } from './keys.ts'
 import type { RedisClient } from './redis-client.ts'
 import type { RedisClock } from './redis-clock.ts'
+import type { Store } from './store.ts'
 
-/** A request to cancel is kept for so long. */
+/** A request to cancel is kept for so long, and for as long as its run is its worker's active one. */
 const CANCEL_KEPT_MS = 60_000
 
 /** Somebody wants a run cancelled that another instance runs. */
@@ -18,6 +19,7 @@ export interface CancelRequestsParts {
   readonly client: RedisClient
   readonly keys: Keys
   readonly clock: RedisClock
+  readonly store: Store
   /** The run, if it is active on this instance. */
   readonly activeRun: (runId: string) => Run | undefined
 }
@@ -47,13 +49,24 @@ export class CancelRequests {
     await this.heed(new Map(requests.map(([runId, text]) => [runId, readCancelRequest(text)])))
   }
 
-  /** Cancels what runs here. A request that nobody has taken up for a while is about a run that has ended. */
+  /** What is asked of a run, if it is. */
+  async find(runId: string): Promise<CancelRequest | undefined> {
+    const { client, keys } = this.#parts
+    const text = await client.hget(keys.cancels, runId)
+    return text === null ? undefined : readCancelRequest(text)
+  }
+
+  /**
+   * Cancels what runs here. A request that nobody has taken up for a while is about a run that has ended, unless that is still its
+   * worker's active one: its process may have died, and it may wait for long to be run again.
+   */
   async heed(requests: ReadonlyMap<string, CancelRequest>): Promise<void> {
     const { client, keys, clock } = this.#parts
     this.#known = requests
     for (const [runId, request] of requests) {
       const isHere = this.#abort(runId, request)
-      if (isHere || clock.now() - request.at > CANCEL_KEPT_MS) await client.hdel(keys.cancels, runId)
+      const isOld = clock.now() - request.at > CANCEL_KEPT_MS
+      if (isHere || (isOld && !(await this.#isActive(runId)))) await client.hdel(keys.cancels, runId)
     }
   }
 
@@ -61,6 +74,11 @@ export class CancelRequests {
   noteStarted(runId: string): void {
     const request = this.#known.get(runId)
     if (request) this.#abort(runId, request)
+  }
+
+  async #isActive(runId: string): Promise<boolean> {
+    const { active } = await this.#parts.store.read(workerOfRunId(runId), ['active'])
+    return active?.record.runId === runId
   }
 
   /** Gives `false` when it does not run here. */

@@ -1,6 +1,7 @@
 import type { RunKind, RunRecord } from '@background-workers/abstractions'
 import {
   type RunPlan,
+  cancelledBeforeStart,
   decideSlot,
   effectiveSchedule,
   isPeriodic,
@@ -8,6 +9,7 @@ import {
   nextDueAt,
   nonRunOf,
 } from '@background-workers/abstractions/for-managers'
+import type { CancelRequests } from './cancel-requests.ts'
 import { type FetchedJob, HAND_BACK_MS, MAX_HAND_BACKS, handBackMs, handBacksOf, putOff } from './hand-back.ts'
 import type { LostRuns } from './lost-runs.ts'
 import type { ManagedWorker } from './managed-worker.ts'
@@ -35,6 +37,7 @@ export interface RunPlannerParts {
   readonly runQueues: RunQueues
   readonly lostRuns: LostRuns
   readonly unstartedRuns: UnstartedRuns
+  readonly cancelRequests: CancelRequests
   readonly instanceId: string
   /** The workers that were added here. */
   readonly entries: ReadonlyMap<string, ManagedWorker>
@@ -92,10 +95,16 @@ export class RunPlanner {
     const expected = seenCase && this.#planStart(seenCase)
     if (typeof expected === 'object') return expected
     const { job, runId, queue, data } = runCase
-    const { lostRuns } = this.#parts
+    const { lostRuns, unstartedRuns, cancelRequests } = this.#parts
     const { stored, version, activeText } = await this.#parts.store.readWithVersion(data.worker, RUN_FIELDS)
     const earlier = await lostRuns.earlierStart(job, runId, stored)
     if (earlier === 'ended') return undefined
+    // It was cancelled while it had been taken before, or before its process was found to have died.
+    const cancelled = job.attemptsStarted > 1 ? await cancelRequests.find(runId) : undefined
+    if (cancelled) {
+      await unstartedRuns.record({ runId, data, stored }, cancelledBeforeStart(cancelled.by))
+      return undefined
+    }
     const planned = this.#planStart({
       ...runCase,
       stored,

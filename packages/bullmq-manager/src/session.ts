@@ -128,8 +128,11 @@ export class Session {
     const withUnstarted = { ...withStore, unstartedRuns: this.#unstartedRuns }
     this.#lostRuns = new LostRuns({ ...withUnstarted, isQueueTaken, runFinished, failuresCounted })
     const withRuns = { ...withUnstarted, lostRuns: this.#lostRuns }
+    const activeRun = (runId: string) => this.runProcessor.activeRun(runId)
+    const cancelRequests = new CancelRequests({ ...withStore, activeRun })
     const planner = new RunPlanner({
       ...withRuns,
+      cancelRequests,
       isDeclaredElsewhere: (worker, queue) => this.reconciler.isDeclaredElsewhere(worker, queue),
       known: (worker) => this.reconciler.known(worker),
       runHandedBack: (worker, runId) => watch.noteHandBack(worker, runId),
@@ -152,10 +155,6 @@ export class Session {
       runSettled: ({ worker }) => reports.runSettled(worker),
     })
 
-    const cancelRequests = new CancelRequests({
-      ...withRedis,
-      activeRun: (runId) => this.runProcessor.activeRun(runId),
-    })
     this.#heartbeat = new Heartbeat({ ...withRedis, reconciler: this.reconciler, cancelRequests })
     this.#loopWatch = new LoopWatch({
       limitMs: LEASE_MS / 2,

@@ -42,6 +42,23 @@ describe.concurrent('cancel', () => {
     expect(probe.calls).toEqual([])
   })
 
+  it('ends a run that is just being put off, as its worker is still starting', async (test) => {
+    const { expect } = test
+    await using cluster = await TestCluster.open()
+    const { client, hold } = holdingClient(test, cluster.redisUrl)
+    const starting = Promise.withResolvers<void>()
+    test.onTestFinished(() => starting.resolve())
+    const worker = Object.assign(endlessWorker(new Probe()), { start: () => starting.promise })
+    await cluster.start([worker], { connection: client })
+    const web = await cluster.start([], { isEnabled: false })
+    const held = hold((words) => words.startsWith('hmget') && words.includes('definition:tidy'))
+    const runId = await web.trigger('tidy')
+    const plan = await held
+    expect(await web.cancel(runId)).toBe(true)
+    plan()
+    expect(await untilOver(web, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled', attempts: 0 })
+  })
+
   it('ends a run that is being decided on another instance', async (test) => {
     const { expect } = test
     await using cluster = await TestCluster.open()

@@ -1,6 +1,7 @@
 import { type RunRecord, silentLogger } from '@background-workers/abstractions'
 import { fillPolicy, safeLogger } from '@background-workers/abstractions/for-managers'
 import { describe, it } from 'vitest'
+import { CancelRequests } from '../src/cancel-requests.ts'
 import { Keys } from '../src/keys.ts'
 import { LostRuns } from '../src/lost-runs.ts'
 import { RedisClock } from '../src/redis-clock.ts'
@@ -9,6 +10,7 @@ import { UnstartedRuns } from '../src/unstarted-runs.ts'
 import { withWriteLock } from '../src/write-lock.ts'
 import { claimedRun } from './fixtures/claimed-run.ts'
 import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
+import { Probe } from './fixtures/probe.ts'
 
 const SLOT = lastRareSlot()
 const { record: RECORD, claim: CLAIM } = claimedRun(SLOT)
@@ -134,6 +136,40 @@ describe.concurrent('a run that waits after its process has died', () => {
     const { active, lastRun } = await run.store.read(RECORD.worker)
     expect([active, lastRun?.outcome, lastRun?.reason]).toEqual([undefined, 'lost', 'crash'])
     expect(await run.runQueues.getJob('default', RUN_ID)).toBeUndefined()
+  })
+
+  it('with onCrash recover is not started again when it was cancelled before it was found out', async ({ expect }) => {
+    await using run = await crashedRun('recover')
+    const { cluster } = run
+    const elsewhere = await cluster.start([], { queues: [] })
+    expect(await elsewhere.cancel(RUN_ID)).toBe(true)
+    await cluster.redis.hset(cluster.key(`runs.default:${RUN_ID}`), { stc: 1, ats: 1 })
+    const probe = new Probe()
+    const manager = await cluster.start([probe.worker(WORKER, rarely(), { policy: { onCrash: 'recover' } })])
+    await cluster.runsSettle()
+    expect([probe.calls, await run.outcomes(), await run.active()]).toEqual([[], ['lost'], undefined])
+    // The guard is free.
+    expect(await manager.cancel(await manager.trigger(WORKER))).toBe(true)
+  })
+
+  it('with onCrash recover can have been cancelled long before it is taken up', async ({ expect }) => {
+    await using run = await crashedRun('recover')
+    const { cluster, store } = run
+    const requests = new CancelRequests({
+      client: cluster.redis,
+      keys: new Keys(cluster.applicationName),
+      clock: new RedisClock(),
+      store,
+      activeRun: () => undefined,
+    })
+    await cluster.redis.hset(cluster.key('cancels'), RUN_ID, '1 ada')
+    await requests.look()
+    await run.noteWaiting()
+    await requests.look()
+    expect(await requests.find(RUN_ID)).toEqual({ at: 1, by: 'ada' })
+    expect(await run.takeUp()).toBe('to-recover')
+    await requests.look()
+    expect(await requests.find(RUN_ID)).toBeUndefined()
   })
 
   it('is left alone once its job has been taken up', async ({ expect }) => {
