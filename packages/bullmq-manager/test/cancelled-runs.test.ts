@@ -27,19 +27,17 @@ describe.concurrent('cancel', () => {
     }
   })
 
-  it('ends a run that is being decided here, before its doWork is called', async (test) => {
+  it('ends a run that is being decided here', async (test) => {
     const { expect } = test
     await using cluster = await TestCluster.open()
     const { client, hold } = holdingClient(test, cluster.redisUrl)
-    const probe = new Probe()
-    const manager = await cluster.start([endlessWorker(probe)], { connection: client })
+    const manager = await cluster.start([endlessWorker(new Probe())], { connection: client })
     const held = hold(isDecision)
     const runId = await manager.trigger('tidy')
     const decide = await held
     expect(await manager.cancel(runId, { by: 'ada' })).toBe(true)
     decide()
     expect(await untilOver(manager, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled', by: 'ada' })
-    expect(probe.calls).toEqual([])
   })
 
   it('ends a run that is just being put off, as its worker is still starting', async (test) => {
