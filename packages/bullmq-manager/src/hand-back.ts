@@ -40,6 +40,11 @@ export function isGivenBack(error: unknown): boolean {
   return error instanceof DelayedError || error instanceof WaitingError
 }
 
+/** What could not go back stays active, so whoever finds it starts the run, or records it as lost; else BullMQ would fail its job. */
+export function leaveActive(error: unknown): never {
+  throw isGivenBack(error) ? error : new WaitingError()
+}
+
 /** How often the job was handed back before: its starts without this one and those that a dead process had begun. */
 export function handBacksOf(job: Job): number {
   return job.attemptsStarted - 1 - job.stalledCounter

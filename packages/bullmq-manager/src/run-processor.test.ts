@@ -1,4 +1,9 @@
-import { type RunKind, silentLogger } from '@background-workers/abstractions'
+import {
+  ManagerStoppedError,
+  type PeriodicWorkerPolicy,
+  type RunKind,
+  silentLogger,
+} from '@background-workers/abstractions'
 import { fillPolicy, safeLogger, systemClock } from '@background-workers/abstractions/for-managers'
 import { DelayedError, WaitingError } from 'bullmq'
 import { ReplyError } from 'ioredis'
@@ -9,14 +14,13 @@ import { RunProcessor, type RunProcessorParts } from './run-processor.ts'
 
 const HOUR_MS = 3_600_000
 
-/** A run that has failed and waits for its retry, and how it ended by the time a pause of that time was found. */
-async function retryingRun(kind: RunKind, pausedSince: Date) {
+/** A processor whose only run has this policy, kind and work, and may start. */
+function processorOf(kind: RunKind, policy: PeriodicWorkerPolicy, doWork: () => Promise<void>, retrying = () => {}) {
   const { claim } = claimedRun(Date.now())
   const logger = safeLogger(silentLogger)
-  const waits = Promise.withResolvers<void>()
   const plan = {
-    worker: { name: 'digest', doWork: () => Promise.reject(new Error('no')) },
-    policy: fillPolicy({ retry: { attempts: 2, backoffMs: HOUR_MS } }),
+    worker: { name: 'digest', doWork },
+    policy: fillPolicy(policy),
     runId: 'digest.1',
     kind,
     scheduledForMs: Date.now(),
@@ -38,7 +42,7 @@ async function retryingRun(kind: RunKind, pausedSince: Date) {
       instanceId: 'one',
       scopeFactory: undefined,
       logger,
-      runRetrying: () => waits.resolve(),
+      runRetrying: retrying,
       runStuck: () => {},
     },
     runStarted: () => {},
@@ -46,9 +50,19 @@ async function retryingRun(kind: RunKind, pausedSince: Date) {
     runSettled: () => {},
     failuresCounted: () => {},
   } as unknown as RunProcessorParts)
-  const data = { worker: 'digest', kind, slot: 1, missedSlots: 0 }
-  const processed = processor.process('default', { job: { id: 'digest.1', data } } as unknown as FetchedJob)
-  processed.catch(() => {})
+  const process = (job: object = {}) => {
+    const data = { worker: 'digest', kind, slot: 1, missedSlots: 0 }
+    return processor.process('default', { job: { id: 'digest.1', data, ...job } } as unknown as FetchedJob)
+  }
+  return { processor, process }
+}
+
+/** A run that has failed and waits for its retry, and how it ended by the time a pause of that time was found. */
+async function retryingRun(kind: RunKind, pausedSince: Date) {
+  const waits = Promise.withResolvers<void>()
+  const policy = { retry: { attempts: 2, backoffMs: HOUR_MS } }
+  const { processor, process } = processorOf(kind, policy, () => Promise.reject(new Error('no')), waits.resolve)
+  process().catch(() => {})
   await waits.promise
   await new Promise(setImmediate)
   processor.endRetries('digest', pausedSince)
@@ -113,4 +127,18 @@ it('leaves a run active that can be neither decided nor put off: if its job fail
   const { count, processed } = undecidedRun(refuse, refuse)
   await expect(processed).rejects.toThrow(WaitingError)
   expect(count).toEqual({ plans: 1, putOffs: 1 })
+})
+
+it('leaves a run active that a stop has cut off and that can not go back: if its job failed, it would not be started once more', async () => {
+  const works = Promise.withResolvers<void>()
+  const ends = Promise.withResolvers<void>()
+  const { processor, process } = processorOf('scheduled', { onCrash: 'recover' }, () => {
+    works.resolve()
+    return ends.promise
+  })
+  const processed = process({ moveToWait: refuse })
+  await works.promise
+  processor.activeRun('digest.1')?.abort(new ManagerStoppedError('The stop deadline has passed.'))
+  ends.resolve()
+  await expect(processed).rejects.toThrow(WaitingError)
 })

@@ -10,7 +10,7 @@ import {
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { type ActiveRun, ActiveRuns } from './active-runs.ts'
 import type { DecidedMarks } from './decided-marks.ts'
-import { type FetchedJob, HAND_BACK_MS, giveBack, isGivenBack, putOff } from './hand-back.ts'
+import { type FetchedJob, HAND_BACK_MS, giveBack, isGivenBack, leaveActive, putOff } from './hand-back.ts'
 import type { Leases } from './leases.ts'
 import { isRefusal, withoutCommand } from './redis-error.ts'
 import type { RunPlanner } from './run-planner.ts'
@@ -251,10 +251,7 @@ export class RunProcessor {
       this.#parts.logger.error({ err: withoutCommand(error), runId: job.id }, 'a run could not be decided')
     }
     if (count >= MAX_DECISIONS && (await this.#giveUp(job, error))) throw error
-    // Else BullMQ would fail the job, and nothing be recorded: it stays active, as above.
-    return putOff(fetched, HAND_BACK_MS).catch((failure: unknown) => {
-      throw isGivenBack(failure) ? failure : new WaitingError()
-    })
+    return putOff(fetched, HAND_BACK_MS).catch(leaveActive)
   }
 
   /** What the job has been put off for besides, as for a worker that is still starting, does not count. */
@@ -290,7 +287,7 @@ export class RunProcessor {
     // Its job is somebody else's now, and is left alone.
     if (reason === 'lease-lost') throw new WaitingError()
     if (isToBeRecovered(active)) {
-      const given = giveBack(active)
+      const given = giveBack(active).catch(leaveActive)
       await given.catch(() => this.noteJobDone(job))
       return given
     }
