@@ -281,18 +281,28 @@ return isNew and 1 or 0
  * KEYS workers, records, order of runs
  * ARGV worker, field of the record, token, record, at, most, letter, '1' when the worker may run again, run id
  */
-export const finishRun = new LuaScript(`${KEEP_RECORD}
-local worker = ARGV[1]
-local before = redis.call('HMGET', KEYS[1], 'active:' .. worker, 'failures:' .. worker, 'recent:' .. worker)
+export const finishRun = new LuaScript(`${READ_MARK}${KEEP_RECORD}
+local worker, run, field = ARGV[1], ARGV[9], ARGV[2]
+local before = redis.call(
+  'HMGET', KEYS[1], 'active:' .. worker, 'failures:' .. worker, 'recent:' .. worker, 'started:' .. worker
+)
 local active, failures = before[1], tonumber(before[2] or '') or 0
 if not active or string.sub(active, 1, #ARGV[3] + 9) ~= ARGV[3] .. '\\nrunning\\n' then
   return redis.call('HGET', KEYS[1], 'last:' .. worker) == ARGV[4] and failures or -1
 end
-if ARGV[9] ~= ARGV[2] then
-  redis.call('HDEL', KEYS[2], ARGV[9])
-  redis.call('ZREM', KEYS[3], ARGV[9])
+-- Its record has another name since a clock was set back, as its slot comes again.
+local written, slot = run, tonumber(string.match(run, '%.(%d+)$'))
+if slot and slot > (read_mark(before[4]) or slot) then
+  for _, other in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+    if redis.call('HGET', KEYS[2], other) == string.sub(active, #ARGV[3] + 10) then written = other end
+  end
 end
-keep_record(KEYS[2], KEYS[3], ARGV[2], ARGV[4], ARGV[5], tonumber(ARGV[6]))
+if field == run then field = written end
+if field ~= written then
+  redis.call('HDEL', KEYS[2], written)
+  redis.call('ZREM', KEYS[3], written)
+end
+keep_record(KEYS[2], KEYS[3], field, ARGV[4], ARGV[5], tonumber(ARGV[6]))
 local fields = { 'last:' .. worker, ARGV[4], 'recent:' .. worker, recent(before[3], ARGV[7]) }
 local function set(field, value) fields[#fields + 1] = field .. ':' .. worker; fields[#fields + 1] = value end
 if ARGV[7] == 's' then
@@ -324,10 +334,14 @@ return 1
  *
  * KEYS workers, write lock, records, order of runs, order of non-runs · ARGV token of the lock, worker, now
  */
-export const setMarksBack = new LuaScript(`
+export const setMarksBack = new LuaScript(`${READ_MARK}
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 local worker, now = ARGV[2], ARGV[3]
-redis.call('HSET', KEYS[1], 'decided:' .. worker, now, 'started:' .. worker, now)
+redis.call('HSET', KEYS[1], 'decided:' .. worker, now)
+-- One that is not ahead stays: a slot after it may be waiting.
+if (read_mark(redis.call('HGET', KEYS[1], 'started:' .. worker)) or 0) > tonumber(now) then
+  redis.call('HSET', KEYS[1], 'started:' .. worker, now)
+end
 for i = 4, 5 do
   for _, field in ipairs(redis.call('ZRANGE', KEYS[i], 0, -1)) do
     local slot = tonumber(string.match(field, '%.(%d+)$'))

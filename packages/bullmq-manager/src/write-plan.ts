@@ -1,11 +1,16 @@
 import type { ScheduleOverride } from '@background-workers/abstractions'
-import type { EventHub, SafeLogger, WorkerReports } from '@background-workers/abstractions/for-managers'
+import {
+  type EventHub,
+  type SafeLogger,
+  type WorkerReports,
+  isSlotRun,
+} from '@background-workers/abstractions/for-managers'
 import { inBatches } from './in-batches.ts'
 import type { Instances } from './instances.ts'
 import type { ReconcilePlan } from './reconcile-plan.ts'
 import type { RedisClock } from './redis-clock.ts'
 import { isRefusal } from './redis-error.ts'
-import type { RunQueues } from './run-queues.ts'
+import { type RunQueues, readRunJob } from './run-queues.ts'
 import type { TickSchedulers } from './schedulers.ts'
 import type { Store } from './store.ts'
 import type { StoredDefinition } from './stored-values.ts'
@@ -40,9 +45,11 @@ export async function writePlan(
   }
   for (const name of plan.orphans) if (!(await store.setOrphaned(name, clock.now(), lockToken))) return false
   const now = clock.now()
-  const queues = plan.markRepairs.map((name) => stored.get(name)?.definition?.policy.queue)
+  const ahead = plan.markRepairs.flatMap((name) => stored.get(name) ?? [])
+  const queues = ahead.map(({ definition }) => definition?.policy.queue)
   // Before their slots come again.
   for (const queue of new Set(queues)) if (queue !== undefined) await runQueues.forgetFailed(queue, now)
+  await inBatches(ahead, (worker) => wakeWaiting(worker, now, { store, runQueues }))
   for (const name of plan.markRepairs) if (!(await store.setMarksBack(name, now, lockToken))) return false
   let isWritten = true
   await inBatches(plan.writes, async ({ name, schedule, isNew }) => {
@@ -64,6 +71,27 @@ export async function writePlan(
   reports.schedulesRepaired(plan.markRepairs, 'schedules were ahead of the clock: they go on from now')
   reports.schedulesRepaired(plan.restored, 'schedules had lost their pending job: they go on')
   return isWritten
+}
+
+/**
+ * The run that holds the guard of a worker may have been put off by a clock that was ahead, for as long as that was: it is judged now.
+ * One for a slot that comes again goes, unless it has started.
+ */
+async function wakeWaiting(
+  { name, definition, active, waiting }: StoredWorker,
+  now: number,
+  { store, runQueues }: Pick<WritePlanParts, 'store' | 'runQueues'>,
+): Promise<void> {
+  if (!definition) return
+  const { queue } = definition.policy
+  const runId = await runQueues.guardOf(queue, name)
+  const job = runId !== undefined && (await runQueues.getJob(queue, runId))
+  const data = job && readRunJob(job)
+  if (!job || !data) return
+  const comesAgain = isSlotRun(data) && data.slot > now && active?.record.runId !== runId
+  // Of one that does not wait, both fail: whoever has it judges it. (`promote` takes rights that nothing else does.)
+  await (comesAgain ? job.remove() : job.changeDelay(0)).catch(() => {})
+  if (comesAgain && waiting?.runId === runId) await store.clearWaiting(name)
 }
 
 /** Says that an override is gone because the code has changed. */

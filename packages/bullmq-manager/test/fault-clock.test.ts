@@ -1,6 +1,8 @@
 import { cron, every } from '@background-workers/abstractions'
 import { withClient } from 'test-redis'
 import { describe, it } from 'vitest'
+import { Keys } from '../src/keys.ts'
+import { RunQueues } from '../src/run-queues.ts'
 import { DAY_MS, HOUR_MS, lastRareSlot, rarely } from './fixtures/cluster.ts'
 import { PATIENCE, type Test, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { FaultProcess } from './fixtures/fault-process.ts'
@@ -73,6 +75,35 @@ describe.concurrent('a mark that is a month ahead, as after a clock was set back
       expect(await client.zscore(key('runs.default:failed'), 'tidy.m-1')).toBe('1')
     })
   })
+
+  for (const [what, kind, shiftMs, outcomes] of [
+    ['a slot that comes again', 'scheduled', MONTH_MS, []],
+    ['a slot that has passed', 'scheduled', -HOUR_MS, ['missed']],
+    ['a run that was triggered', 'manual', -HOUR_MS, ['succeeded']],
+  ] as const) {
+    it(`keeps no slot from running, though ${what} is put off until then`, async (test) => {
+      const { expect } = test
+      const { key, options } = await ownApplication(test)
+      const { manager, countEvents } = faultManager(test, options)
+      const tidy = countingWorker('tidy', every(1_000, { offset: 0 }))
+      await manager.add(tidy.worker)
+      await withClient(options.connection, async (client) => {
+        const keys = new Keys(options.applicationName)
+        const runQueues = new RunQueues({ client, keys, onError: () => {} })
+        const slot = Math.floor((Date.now() + shiftMs) / 1_000) * 1_000
+        const runId = `tidy.${kind === 'manual' ? 'm-1' : slot}`
+        await runQueues.add('default', { runId, worker: 'tidy', kind, slot, missedSlots: 0, delayMs: MONTH_MS })
+        await runQueues.close()
+        await manager.start()
+        await client.hset(key('workers'), 'decided:tidy', Date.now() + MONTH_MS)
+        await client.hincrby(key('workers'), 'version', 1)
+        await expect.poll(() => countEvents('schedules-repaired'), PATIENCE).toBeGreaterThan(0)
+        await expect.poll(() => tidy.runs.length, PATIENCE).toBeGreaterThan(2)
+        const records = (await manager.runs('tidy')).filter((record) => record.runId === runId)
+        expect(records.map(({ outcome }) => outcome)).toEqual(outcomes)
+      })
+    })
+  }
 
   it('(a pending job that was deleted) is made again, and that is announced', async (test) => {
     const { expect } = test

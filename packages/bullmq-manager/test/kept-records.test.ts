@@ -1,6 +1,6 @@
 import type { RunRecord } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
-import type { Store } from '../src/store.ts'
+import { type Store, firstStartOf } from '../src/store.ts'
 import { claimedRun } from './fixtures/claimed-run.ts'
 import { HOUR_MS, TestCluster, lastRareSlot } from './fixtures/cluster.ts'
 
@@ -51,6 +51,29 @@ describe.concurrent('a record', () => {
       expect(await store.setMarksBack('digest', slot, 'ours')).toBe(true)
       await write(store, slot + 1, slot + 1)
       expect(await keptSlots(store)).toEqual([slot + 1, ahead + 1])
+    })
+  }
+
+  for (const [what, field] of [
+    ['a run that ends', (runId: string) => runId],
+    ['a run that is to be recovered', firstStartOf],
+  ] as const) {
+    it(`of ${what} after its clock was set back is the only one of it, and its slot is decided again`, async ({
+      expect,
+    }) => {
+      await using cluster = await TestCluster.open()
+      const store = cluster.store()
+      const slot = lastRareSlot()
+      const { record, claim } = claimedRun(slot)
+      await store.decideRun(record, claim)
+      await cluster.redis.set(cluster.key('write-lock'), 'ours')
+      // Twice: the second time its record has another name already.
+      for (const now of [slot - HOUR_MS, slot - 2 * HOUR_MS]) await store.setMarksBack('digest', now, 'ours')
+      const aborted = { ...record, outcome: 'aborted' } as const
+      await store.finishRun(aborted, claim.token, 100, true, field(record.runId))
+      expect(await store.records('digest', undefined)).toEqual([aborted])
+      expect(await store.decideRun(record, { ...claim, token: 'default/one/2' })).not.toBe('refused')
+      expect((await store.records('digest', undefined)).map(({ outcome }) => outcome)).toHaveLength(2)
     })
   }
 })
