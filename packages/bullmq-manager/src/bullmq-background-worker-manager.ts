@@ -60,6 +60,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   readonly #entryHost: EntryHost
   readonly #runHost: SessionParts['runHost']
   #session: Session | undefined
+  /** The runs that a stop gave up on, and that have not settled: no other run of their workers starts here. */
+  #abandoned: readonly Run[] = []
   /** A start that is not open yet. */
   #opening: Promise<Session> | undefined
 
@@ -233,6 +235,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       return
     }
     for (const entry of this.#entries.values()) this.#starts.start(entry)
+    const { health } = this.#parts
+    for (const run of this.#abandoned) if (!health.has('stuck', run.plan.worker.name)) run.watchAgain()
     session.take()
     await session.requestStartRuns([...this.#entries.values()])
     const { release } = this.#parts.options
@@ -246,6 +250,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       entries: this.#entries,
       removed: this.#removed,
       runHost: this.#runHost,
+      isAbandoned: (worker) => this.#abandoned.some((run) => !run.isSettled && run.plan.worker.name === worker),
       dropWorker: (name) => {
         this.#dropWorker(name)
         this.#parts.reports.removed(name, {})
@@ -285,6 +290,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     for (const { name } of workers) this.#parts.health.clear('start-failed', name)
     this.#session = undefined
     await session.close(deadline)
+    this.#abandoned = [...this.#abandoned, ...session.runProcessor.activeRuns()].filter((run) => !run.isSettled)
+    for (const run of this.#abandoned) run.abandon()
     const settled = new Set(runs.filter((run) => run.isSettled).map(({ record }) => record.runId))
     // A run that has ended, but whose job Redis has not taken back, is not abandoned: its outcome is all that may be lost.
     const abandoned = left.filter(({ runId }) => runId === undefined || !settled.has(runId))

@@ -25,6 +25,8 @@ export interface RunProcessorParts {
   readonly leases: Leases
   readonly logger: SafeLogger
   readonly runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
+  /** Whether a run of this worker goes on here that an earlier stop gave up on. */
+  isAbandoned(worker: string): boolean
   /** Records that a run does not start, and why. */
   giveUp(job: Job, why: Pick<RunRecord, 'reason' | 'error'>): Promise<void>
   runStarted(record: RunRecord): void
@@ -172,8 +174,8 @@ export class RunProcessor {
       this.#parts.logger.warn({ jobId: runId }, 'a job in a run queue is not ours, it is dropped')
       return undefined
     }
-    // Its lease was lost and it has come back here, where its first start is not over: that keeps the guard.
-    if (this.activeRun(runId)) {
+    // It has come back here, where its first start, or what a stop has left of its worker, is not over: that keeps the guard.
+    if (this.activeRun(runId) || this.#parts.isAbandoned(data.worker)) {
       this.loseLeases([runId])
       return putOff({ job, token }, HAND_BACK_MS)
     }

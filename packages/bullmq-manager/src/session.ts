@@ -66,6 +66,8 @@ export interface SessionParts {
   /** The names of those that were removed here while no session was open; a name goes when Redis has no such worker any more. */
   readonly removed: Set<string>
   readonly runHost: Omit<RunHost, 'clock' | 'runFinished' | 'runSettled'>
+  /** Whether a run of this worker goes on here that an earlier session has left behind. */
+  readonly isAbandoned: (worker: string) => boolean
   /** A worker was removed on another instance. */
   readonly dropWorker: (name: string) => void
 }

@@ -2,7 +2,7 @@ import { assert, describe, it } from 'vitest'
 import { Keys } from '../src/keys.ts'
 import { Store, firstStartOf } from '../src/store.ts'
 import { rarely } from './fixtures/cluster.ts'
-import { PATIENCE, type Test, countingWorker, faultManager, ownRedis } from './fixtures/fault-manager.ts'
+import { PATIENCE, type Test, countingWorker, faultManager, outcomeOf, ownRedis } from './fixtures/fault-manager.ts'
 import { holdingClient } from './fixtures/holding-client.ts'
 import { stallRun } from './fixtures/stall-run.ts'
 
@@ -126,4 +126,38 @@ it('a run that is recovered here while its first start is just ending has its le
   }
   await expect.poll(isRenewed, PATIENCE).toBe(true)
   expect(aborted).toEqual([1])
+})
+
+it('a run that a stop gave up on keeps its worker from running after the next start, until it has ended', async (test) => {
+  const { expect } = test
+  const redis = await ownRedis(test)
+  const { manager, applicationName } = faultManager(test, { connection: redis.url })
+  const end = Promise.withResolvers<void>()
+  test.onTestFinished(() => end.resolve())
+  let active = 0
+  const activeAtOnce: number[] = []
+  const deaf = async () => {
+    activeAtOnce.push(++active)
+    await end.promise
+    active--
+  }
+  const tidy = countingWorker('tidy', rarely(), deaf, { onCrash: 'recover' })
+  await manager.add(tidy.worker)
+  await manager.start()
+  const runId = await manager.trigger('tidy')
+  await expect.poll(() => activeAtOnce.length, PATIENCE).toBe(1)
+  expect(await manager.stop({ timeoutMs: 100 })).toMatchObject({ abandoned: [{ runId }] })
+  await manager.start()
+  await stallRun(redis, applicationName, runId)
+  const isPutOff = async () => (await redis.cli('zcard', `{${applicationName}}:runs.default:delayed`)) === '1'
+  await expect.poll(async () => activeAtOnce.length > 1 || (await isPutOff()), PATIENCE).toBe(true)
+  expect(await outcomeOf(manager.trigger('tidy'))).toMatchObject({ code: 'worker-busy' })
+  end.resolve()
+  await expect
+    .poll(async () => (await manager.runs('tidy')).map((run) => [run.runId, run.outcome]), PATIENCE)
+    .toEqual([
+      [runId, 'succeeded'],
+      [runId, 'aborted'],
+    ])
+  expect(activeAtOnce).toEqual([1, 1])
 })
