@@ -11,7 +11,7 @@ import {
 } from '@background-workers/abstractions/for-managers'
 import { type RedisConnection, isClient } from './options.ts'
 import { type RedisClient, addressOf, createClient, endClient } from './redis-client.ts'
-import { isOfRedis, reasonOf, withoutCommand } from './redis-error.ts'
+import { isOfRedis, isNodeGone, reasonOf, withoutCommand } from './redis-error.ts'
 
 /** A `PING` that is not answered for so long means that the connection is dead. */
 const SILENT_AFTER_MS = 2_500
@@ -29,7 +29,7 @@ export interface ConnectionParts {
  * The shared client: the caller's, or ours. It says once when Redis is lost and once when it is back, however many
  * errors there are, and lets control calls through only while Redis is there.
  *
- *     there -> away: the connection has closed, or is silent; nothing is sent
+ *     there -> away: the connection has closed, or is silent, or the node of a cluster is gone; nothing is sent
  *     there -> refusing: a heartbeat was refused (full memory, read-only); what is sent may be refused too
  *     away or refusing -> there: a heartbeat was answered
  */
@@ -71,9 +71,9 @@ export class Connection {
     return this.isReady && this.#state !== 'away'
   }
 
-  /** Whether heartbeats are refused. */
-  get isRefusing(): boolean {
-    return this.#state === 'refusing'
+  /** Whether heartbeats fail. */
+  get isLost(): boolean {
+    return this.#state !== 'there'
   }
 
   /** Counts an error of BullMQ. During an outage none is printed. */
@@ -90,10 +90,10 @@ export class Connection {
     this.#wake()
   }
 
-  /** A heartbeat was refused, as by a full or read-only Redis. */
-  noteRefusal(error: unknown): void {
+  /** A heartbeat was refused, as by a full or read-only Redis, or a cluster has lost the node that it was for. */
+  noteFailure(error: unknown): void {
     this.#lastError = withoutCommand(error)
-    this.#lost('refusing')
+    this.#lost(isNodeGone(error) ? 'away' : 'refusing')
   }
 
   /** Looks whether Redis still answers; a connection that is silent does not close by itself for many minutes. */

@@ -8,7 +8,7 @@ function createHeartbeat(beat: () => Promise<unknown>, isSettled = () => true) {
     connection: {
       client: { on: () => undefined, off: () => undefined },
       isReady: true,
-      isRefusing: false,
+      isLost: false,
       noteAnswer: () => undefined,
       checkSilence: async () => undefined,
     },

@@ -2,13 +2,13 @@ import { StoreUnavailableError } from '@background-workers/abstractions/for-mana
 import type { CancelRequests } from './cancel-requests.ts'
 import type { Connection } from './connection.ts'
 import { BEAT_MS, type Reconciler } from './reconciler.ts'
-import { isRefusal } from './redis-error.ts'
+import { isRefusal, isNodeGone } from './redis-error.ts'
 import { LOCKED_MS } from './write-lock.ts'
 
 /** A heartbeat that takes longer is slow, or Redis is silent. */
 const SLOW_BEAT_MS = 2_500
 
-/** How long to wait after a heartbeat that Redis refused. */
+/** How long to wait after a heartbeat that has failed. */
 const BEAT_AGAIN_MS = 2_000
 
 /** A heartbeat that has not come round for so long does not beat any more. */
@@ -22,7 +22,7 @@ export interface HeartbeatParts {
   readonly onError: (error: unknown) => void
 }
 
-/** Beats every 10 s, at once when Redis is back, and sooner while Redis refuses. One beat at a time. */
+/** Beats every 10 s, at once when Redis is back, and sooner while beats fail. One beat at a time. */
 export class Heartbeat {
   readonly #parts: HeartbeatParts
   #timer: NodeJS.Timeout | undefined
@@ -87,7 +87,7 @@ export class Heartbeat {
   #arm(): void {
     clearTimeout(this.#timer)
     if (this.#isStopped) return
-    const delayMs = this.#parts.connection.isRefusing ? BEAT_AGAIN_MS : BEAT_MS
+    const delayMs = this.#parts.connection.isLost ? BEAT_AGAIN_MS : BEAT_MS
     this.#timer = setTimeout(() => void this.#beat().finally(() => this.#arm()), delayMs)
   }
 
@@ -109,8 +109,8 @@ export class Heartbeat {
       connection.noteAnswer()
       await cancelRequests.heed(cancels)
     } catch (error) {
-      // What Redis itself says; anything else is an error of ours, or a connection that has closed.
-      if (isRefusal(error)) connection.noteRefusal(error)
+      // What Redis itself says, or a cluster; anything else is an error of ours, or a connection that has closed.
+      if (isRefusal(error) || isNodeGone(error)) connection.noteFailure(error)
       else onError(error)
     } finally {
       clearTimeout(silenceTimer)

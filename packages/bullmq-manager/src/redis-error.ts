@@ -11,10 +11,17 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError'
 }
 
+/** Whether no node of a cluster answers for a key. Others may be there: then the client stays ready. */
+export function isNodeGone(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return error.message.startsWith('Too many Cluster redirections') || error.name === 'ClusterAllFailedError'
+}
+
 /** Whether it is a refusal, or what became of the connection; anything else is an error of ours. */
 export function isOfRedis(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  return isRefusal(error) || error.message.startsWith('Connection is closed') || 'syscall' in error
+  if (isRefusal(error) || isNodeGone(error)) return true
+  return error.message.startsWith('Connection is closed') || 'syscall' in error
 }
 
 /** The cause in a few words, without credentials. */

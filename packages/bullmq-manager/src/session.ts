@@ -317,6 +317,6 @@ export class Session {
 
   #noteError(error: unknown): void {
     this.connection.noteError(error)
-    if (this.connection.isReady && !this.#isClosing) this.#errorLog.error(error)
+    if (this.connection.isThere && !this.#isClosing) this.#errorLog.error(error)
   }
 }

@@ -9,6 +9,7 @@ import {
   countingWorker,
   faultManager,
   outcomeOf,
+  ownApplication,
   ownProxy,
   ownRedis,
 } from './fixtures/fault-manager.ts'
@@ -94,6 +95,41 @@ describe.concurrent('a client of the caller', () => {
       expect(await definition()).toBe(before)
     },
   )
+
+  it('of a cluster that has lost the node with our keys reports it once, and goes on when there is one again', async (test) => {
+    const { expect } = test
+    const { options } = await ownApplication(test)
+    // As a `Cluster` is then: ready, since there are other nodes.
+    const client = new Redis(options.connection, { maxRetriesPerRequest: null })
+    test.onTestFinished(() => client.disconnect())
+    let isNodeGone = false
+    const stalledChecks = new Set<unknown>()
+    const send = client.sendCommand.bind(client)
+    client.sendCommand = (command: Parameters<typeof send>[0], ...rest) => {
+      if (!isNodeGone) {
+        for (const word of command.args) if (String(word).endsWith(':stalled-check')) stalledChecks.add(String(word))
+        return send(command, ...rest)
+      }
+      const gone = new Error('Too many Cluster redirections. Last error: Error: Connection is closed.')
+      // It has asked again and again.
+      setTimeout(() => command.reject(gone), 200)
+      return command.promise
+    }
+    const { manager, countEvents } = faultManager(test, { ...options, connection: client, commandTimeoutMs: 500 })
+    await manager.add(countingWorker('tidy', every('1h')).worker)
+    await manager.start()
+    isNodeGone = true
+    expect(await outcomeOf(manager.trigger('tidy'))).toMatchObject({ code: 'store-unavailable' })
+    await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
+    expect(await outcomeOf(manager.trigger('tidy'))).toMatchObject({ code: 'store-unavailable' })
+    stalledChecks.clear()
+    isNodeGone = false
+    await expect.poll(() => countEvents('store-restored'), PATIENCE).toBe(1)
+    expect(await outcomeOf(manager.trigger('tidy'))).toMatchObject({ code: 'resolved' })
+    expect(countEvents('store-lost')).toBe(1)
+    // BullMQ has waited for 5 s before it looks again, which no stop ends.
+    await expect.poll(() => stalledChecks.size, PATIENCE).toBe(2)
+  })
 
   it('that is silent at start fails it, and what had been asked for is not done later', async (test) => {
     const { expect } = test
