@@ -2,8 +2,8 @@ import { every } from '@background-workers/abstractions'
 import { describe, it } from 'vitest'
 import { PATIENCE, countingWorker, faultManager, outcomeOf, ownApplication } from './fixtures/fault-manager.ts'
 
-describe('a worker that ignores its timeout', () => {
-  it('has one body at a time, is busy, and is stuck after 30 s, until it settles', async (test) => {
+describe('a worker that ignores its signal', () => {
+  it('has one body at a time, is busy after its timeout, and is stuck after 30 s, until it settles', async (test) => {
     const { expect } = test
     const { options } = await ownApplication(test)
     let bodies = 0
@@ -52,5 +52,25 @@ describe('a worker that ignores its timeout', () => {
     const before = workers.flatMap(({ runs }) => runs).length
     await expect.poll(() => workers.flatMap(({ runs }) => runs).length, PATIENCE).toBeGreaterThan(before + 1)
     expect(most).toBe(1)
+  })
+
+  it('is stuck 30 s after a stop that gave up on it, when the manager works again, until it settles', async (test) => {
+    const { expect } = test
+    const { options } = await ownApplication(test)
+    const end = Promise.withResolvers<void>()
+    test.onTestFinished(() => end.resolve())
+    const { manager, countEvents } = faultManager(test, options)
+    const deaf = countingWorker('deaf', every('1h'), () => end.promise)
+    await manager.add(deaf.worker)
+    await manager.start()
+    await manager.trigger('deaf')
+    await expect.poll(() => deaf.runs.length, PATIENCE).toBe(1)
+    await manager.stop({ timeoutMs: 100 })
+    await manager.start()
+    await expect.poll(async () => (await manager.get('deaf'))?.state, PATIENCE).toBe('stuck')
+    expect(countEvents('worker-stuck')).toBe(1)
+    end.resolve()
+    await expect.poll(async () => (await manager.get('deaf'))?.state, PATIENCE).toBe('idle')
+    expect([deaf.runs.length, countEvents('worker-recovered')]).toEqual([1, 1])
   })
 })
