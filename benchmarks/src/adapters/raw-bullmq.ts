@@ -231,10 +231,11 @@ export const compareFirst = rawContestant('compare first (limit)', async (queue,
 })
 
 /**
- * The floor of a start that keeps the promises, not a peer: each worker is checked, added once and started, Redis is checked, the
- * instance says which workers it has and that it lives, and each definition, its mark, the template of its scheduler and its pending
- * job are looked at. What is stored is kept, for the runs and for a Redis that is emptied, and what is wrong with it is found. Nothing
- * is repaired but by writing it anew, and nothing is announced.
+ * The floor of a start that keeps the promises, not a peer: each worker is checked, added once and started, Redis is checked and asked
+ * for its time, the instance says which workers it has and that it lives, and sees which others live, and each definition, its mark,
+ * the template of its scheduler and its pending job are looked at. What is stored is kept, for the runs and for a Redis that is
+ * emptied, and what is wrong with it is found: workers that fail, are overdue or were active. Nothing is repaired but by writing it
+ * anew, and nothing is announced.
  */
 export const startFloor: RedisContestant = {
   name: 'floor of a start',
@@ -244,7 +245,8 @@ export const startFloor: RedisContestant = {
       '@background-workers/abstractions',
     )
     let client: Redis
-    let open: (Queue | Worker)[]
+    let queue: Queue | undefined
+    let open: Worker[]
 
     class JobWorker extends AsyncPeriodicBackgroundWorkerBase {
       readonly name: string
@@ -264,7 +266,7 @@ export const startFloor: RedisContestant = {
       start: async () => {
         const entries = new Map<
           string,
-          { readonly worker: JobWorker; readonly text: string; started?: Promise<void> }
+          { readonly worker: JobWorker; readonly text: string; isReady?: boolean; error?: unknown }
         >()
         const add = async (worker: JobWorker) => {
           const { name, schedule } = worker
@@ -273,43 +275,61 @@ export const startFloor: RedisContestant = {
         }
         for (const job of jobs) await add(new JobWorker(job))
         client = createClient(url)
-        const queue = new bullmq.Queue('ticks', { connection: client as never })
-        await Promise.all([client.info(), client.hget('meta', 'version')])
-        await Promise.all([
+        const [time] = await Promise.all([client.time(), client.info(), client.hget('meta', 'version')])
+        const now = Number(time[0]) * 1_000
+        const [beats] = await Promise.all([
+          client.hgetall('beats'),
           client.hset('instances', 'this', JSON.stringify([...entries.keys()])),
-          client.hset('beats', 'this', Date.now()),
+          client.hset('beats', 'this', now),
         ])
-        const repeat = queue.toKey('repeat')
+        const isElsewhere = Object.entries(beats).some(([id, at]) => id !== 'this' && now - Number(at) < 30_000)
         const [flat, answer] = await Promise.all([
           client.call('HGETALL', 'workers') as Promise<string[]>,
-          client.eval(READ_SCHEDULERS, 1, repeat) as Promise<string>,
+          client.eval(READ_SCHEDULERS, 1, 'bull:ticks:repeat') as Promise<string>,
         ])
         const known = byName(flat)
-        const wrong = [...known].filter(([name, { definition, pause }]) => {
-          return definition !== undefined && (pause !== undefined || !entries.has(name))
+        const schedulers = byId(JSON.parse(answer))
+        const wrong = [...known].filter(([name, { definition, pause, failures, active }]) => {
+          if (definition === undefined) return false
+          const isOverdue = now - (schedulers.get(name)?.dueAt ?? now) > 10_000
+          return (
+            pause !== undefined || !entries.has(name) || Number(failures ?? 0) >= 3 || isOverdue || active !== undefined
+          )
         })
-        const templates = pairs(JSON.parse(answer))
         const changed = jobs.filter((job) => {
           const { definition, decided } = known.get(job.name) ?? {}
           const isDeclared = definition === entries.get(job.name)?.text
-          return !isDeclared || !Number.isFinite(Number(decided)) || templates.get(job.name) !== templateOf(job)
+          return !isDeclared || !Number.isFinite(Number(decided)) || schedulers.get(job.name)?.data !== templateOf(job)
         })
-        await inParallel(changed, 25, (job) => upsert(queue, job, templateOf(job)))
+        if (changed.length > 0) {
+          queue = new bullmq.Queue('ticks', { connection: client as never })
+          await inParallel(changed, 25, (job) => upsert(queue as Queue, job, templateOf(job)))
+        }
         const written = changed.flatMap(({ name }) => [
           [`definition:${name}`, entries.get(name)?.text as string] as const,
           [`decided:${name}`, String(Date.now())] as const,
         ])
         if (written.length > 0) await client.hset('workers', new Map(written))
-        for (const entry of entries.values()) entry.started = entry.worker.start()
+        for (const entry of entries.values()) {
+          entry.worker.start().then(
+            () => {
+              entry.isReady = true
+            },
+            (error: unknown) => {
+              entry.error = error
+            },
+          )
+        }
         const options = { connection: client as never, concurrency: CONCURRENCY }
         const ticks = new bullmq.Worker('ticks', (tick) => work(...readTick(tick)), options)
         const runs = new bullmq.Worker('runs', (run) => work(run.name, run.data.slot), options)
-        open = [ticks, runs, queue]
-        if (wrong.length > 0) throw new Error(`There are ${wrong.length} workers of others.`)
+        open = [ticks, runs]
+        if (wrong.length > 0 || isElsewhere) throw new Error(`${wrong.length} workers are not as they should be.`)
       },
       stop: async () => {
         await Promise.all(open.map((object) => object.waitUntilReady()))
         for (const object of open) await object.close()
+        await queue?.close()
         client.disconnect()
       },
     }
@@ -349,15 +369,21 @@ function byName(flat: readonly string[]): ReadonlyMap<string, StoredFields> {
   return known
 }
 
-/** The template's data of each scheduler that has its pending job: id, data, id, … */
+/** Of each scheduler: id, when it is due, the template's data, id, …; nothing of those whose pending jobs are not all there. */
 const READ_SCHEDULERS = `
-local answer = {}
+local answer, jobs = {}, {}
 local entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 for i = 1, #entries, 2 do
   local key = KEYS[1] .. ':' .. entries[i]
-  local hasJob = redis.call('EXISTS', key .. ':' .. entries[i + 1]) == 1
-  answer[i] = entries[i]
-  answer[i + 1] = hasJob and redis.call('HGET', key, 'data') or ''
+  local n = #jobs * 3
+  answer[n + 1] = entries[i]
+  answer[n + 2] = entries[i + 1]
+  answer[n + 3] = redis.call('HGET', key, 'data') or ''
+  jobs[#jobs + 1] = key .. ':' .. entries[i + 1]
+end
+for from = 1, #jobs, 1000 do
+  local to = math.min(from + 999, #jobs)
+  if redis.call('EXISTS', unpack(jobs, from, to)) <= to - from then return '[]' end
 end
 return #answer == 0 and '[]' or cjson.encode(answer)
 `
@@ -366,10 +392,12 @@ function templateOf({ schedule }: RedisJob): string {
   return JSON.stringify(schedule)
 }
 
-function pairs(flat: readonly string[]): Map<string, string> {
-  const map = new Map<string, string>()
-  for (let index = 0; index + 1 < flat.length; index += 2) map.set(flat[index] as string, flat[index + 1] as string)
-  return map
+function byId(flat: readonly string[]): Map<string, { readonly dueAt: number; readonly data: string }> {
+  const schedulers = new Map<string, { readonly dueAt: number; readonly data: string }>()
+  for (let index = 0; index + 2 < flat.length; index += 3) {
+    schedulers.set(flat[index] as string, { dueAt: Number(flat[index + 1]), data: flat[index + 2] as string })
+  }
+  return schedulers
 }
 
 async function load() {
