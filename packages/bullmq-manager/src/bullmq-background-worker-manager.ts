@@ -60,8 +60,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   readonly #entryHost: EntryHost
   readonly #runHost: SessionParts['runHost']
   #session: Session | undefined
-  /** The runs that a stop gave up on, and that have not settled: no other run of their workers starts here. */
-  #abandoned: readonly Run[] = []
+  /** The runs that went on when a stop was over: while they do, no other run of their workers starts here. */
+  #left: readonly Run[] = []
   /** A start that is not open yet. */
   #opening: Promise<Session> | undefined
 
@@ -162,7 +162,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       const isDeclared = isPeriodic(entry) && entry.declaredAt !== undefined
       if (isDeclared && !session) this.#removed.add(name)
     }
-    this.#parts.reports.removed(name, given)
+    this.#noteRemoved(name, given)
     return true
   }
 
@@ -236,7 +236,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     }
     for (const entry of this.#entries.values()) this.#starts.start(entry)
     const { health } = this.#parts
-    for (const run of this.#abandoned) if (!health.has('stuck', run.plan.worker.name)) run.watchAgain()
+    for (const run of this.#unsettled) if (!health.has('stuck', run.plan.worker.name)) run.watchAgain()
     session.take()
     await session.requestStartRuns([...this.#entries.values()])
     const { release } = this.#parts.options
@@ -250,10 +250,10 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
       entries: this.#entries,
       removed: this.#removed,
       runHost: this.#runHost,
-      isAbandoned: (worker) => this.#abandoned.some((run) => !run.isSettled && run.plan.worker.name === worker),
+      abandonedRun: (worker) => this.#unsettled.find(({ plan }) => plan.worker.name === worker)?.record.runId,
       dropWorker: (name) => {
         this.#dropWorker(name)
-        this.#parts.reports.removed(name, {})
+        this.#noteRemoved(name, {})
       },
     })
     const { startTimeoutMs } = this.#parts.options
@@ -278,7 +278,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const deadline = performance.now() + timeoutMs
     const caller = Run.current()
     // None starts from here on: what is being decided goes back.
-    const runs = session.runProcessor.activeRuns().filter((run) => run !== caller)
+    const runs = [...this.#unsettled, ...session.runProcessor.activeRuns()].filter((run) => run !== caller)
     await waitFor(session.drain(), Math.min(timeoutMs, DECIDING_MS), systemClock)
     const stopping = runs.map((run) => ({
       run,
@@ -290,8 +290,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     for (const { name } of workers) this.#parts.health.clear('start-failed', name)
     this.#session = undefined
     await session.close(deadline)
-    this.#abandoned = [...this.#abandoned, ...session.runProcessor.activeRuns()].filter((run) => !run.isSettled)
-    for (const run of this.#abandoned) run.abandon()
+    this.#left = [...this.#unsettled, ...session.runProcessor.activeRuns()]
+    for (const run of this.#unsettled) run.abandon()
     const settled = new Set(runs.filter((run) => run.isSettled).map(({ record }) => record.runId))
     // A run that has ended, but whose job Redis has not taken back, is not abandoned: its outcome is all that may be lost.
     const abandoned = left.filter(({ runId }) => runId === undefined || !settled.has(runId))
@@ -300,13 +300,21 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     return report
   }
 
+  get #unsettled(): readonly Run[] {
+    return this.#left.filter((run) => !run.isSettled)
+  }
+
   /** Forgets a worker here: its run may finish, then its `stop` is called. */
   #dropWorker(name: string): void {
     const entry = this.#entries.get(name)
     if (!entry) return
     this.#entries.delete(name)
     this.#stops.letGo(this.#stoppable(entry))
-    // Who is told of it may add the worker again.
+  }
+
+  /** Who is told of it may add the worker again. */
+  #noteRemoved(name: string, given: ByOption): void {
+    this.#parts.reports.removed(name, given)
     this.#parts.health.clearWorker(name)
   }
 

@@ -38,8 +38,9 @@ export class CancelRequests {
     const { client, keys, clock } = this.#parts
     const at = clock.now()
     await client.hset(keys.cancels, runId, `${at} ${by ?? ''}`)
+    this.#known = new Map([...this.#known, [runId, { by, at }]])
     // It may have started here meanwhile.
-    await this.heed(new Map([...this.#known, [runId, { by, at }]]))
+    this.noteStarted(runId)
   }
 
   /** Looks for requests between two heartbeats, which bring them too. */

@@ -40,7 +40,7 @@ export function isGivenBack(error: unknown): boolean {
   return error instanceof DelayedError || error instanceof WaitingError
 }
 
-/** What could not go back stays active, so whoever finds it starts the run, or records it as lost; else BullMQ would fail its job. */
+/** A job that has not gone back stays active, so whoever finds it starts the run, or records it as lost; else BullMQ would fail it. */
 export function leaveActive(error: unknown): never {
   throw isGivenBack(error) ? error : new WaitingError()
 }

@@ -16,6 +16,7 @@ interface RunOptions {
   readonly earlier?: EarlierStart
   readonly paused?: PauseInfo
   readonly activeElsewhere?: string
+  readonly abandoned?: string
 }
 
 /** The run of a daily slot that has come to an instance whose machine was suspended from then to now. */
@@ -23,7 +24,7 @@ function runAfterSleep(
   test: Test,
   suspendedAt: number,
   now: number,
-  { kind = 'scheduled', earlier = 'never-started', paused, activeElsewhere }: RunOptions = {},
+  { kind = 'scheduled', earlier = 'never-started', paused, activeElsewhere, abandoned }: RunOptions = {},
 ) {
   const clock = new RedisClock()
   clock.note([suspendedAt / 1_000, 0], clock.asking())
@@ -41,6 +42,7 @@ function runAfterSleep(
     unstartedRuns: { record: async (_run: unknown, decided: Partial<RunRecord>) => void recorded.push(decided) },
     entries: new Map([['digest', { definition: { kind: 'periodic' }, startState: 'ready' }]]),
     known: () => undefined,
+    abandonedRun: () => abandoned,
   } as unknown as RunPlannerParts)
   const putOffTo: number[] = []
   const runCase = {
@@ -98,20 +100,21 @@ describe('a run that is to be started once more while its worker is paused', () 
   })
 })
 
-describe('a run that comes while one of its worker is active on another queue', () => {
-  const activeElsewhere = 'digest.m-1'
-
+describe.each([
+  ['is active on another queue', { activeElsewhere: 'digest.m-1' }],
+  ['goes on here since before a stop', { abandoned: 'digest.m-1' }],
+])('a run that comes while one of its worker %s', (_title, active) => {
   it.each(['scheduled', 'start'] as const)('is skipped (%s)', async (kind) => {
-    const { plan, recorded } = runAfterSleep({ onTestFinished }, slot, slot, { kind, activeElsewhere })
+    const { plan, recorded } = runAfterSleep({ onTestFinished }, slot, slot, { kind, ...active })
     expect(await plan()).toBeUndefined()
-    expect(recorded).toEqual([{ outcome: 'skipped', reason: 'overlap', blockedBy: activeElsewhere }])
+    expect(recorded).toEqual([{ outcome: 'skipped', reason: 'overlap', blockedBy: 'digest.m-1' }])
   })
 
   it.each([
     ['was triggered', { kind: 'manual' }],
     ['is to be started once more', { earlier: 'to-recover' }],
   ] as const)('waits for its end if it %s', async (_title, options) => {
-    const run = runAfterSleep({ onTestFinished }, slot, slot, { ...options, activeElsewhere })
+    const run = runAfterSleep({ onTestFinished }, slot, slot, { ...options, ...active })
     await expect(run.plan()).rejects.toBeInstanceOf(DelayedError)
     expect([run.putOffTo.length, run.recorded]).toEqual([1, []])
   })

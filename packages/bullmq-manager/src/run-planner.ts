@@ -38,6 +38,8 @@ export interface RunPlannerParts {
   readonly lostRuns: LostRuns
   readonly unstartedRuns: UnstartedRuns
   readonly cancelRequests: CancelRequests
+  /** The run of this worker that goes on here since before an earlier stop, if one does. */
+  abandonedRun(worker: string): string | undefined
   readonly instanceId: string
   /** The workers that were added here. */
   readonly entries: ReadonlyMap<string, ManagedWorker>
@@ -135,7 +137,7 @@ export class RunPlanner {
 
   /** Gives how it starts, or what is to be done with it instead. */
   #planStart(runCase: StoredCase): PlannedRun | (() => Promise<undefined>) {
-    const { runId, data, stored, isRecovery, activeElsewhere } = runCase
+    const { runId, data, stored, isRecovery } = runCase
     // A worker that was removed owes nothing.
     if (!isKnown(stored)) return nothing
     const { definition, startedUpTo = 0 } = stored
@@ -147,10 +149,11 @@ export class RunPlanner {
     if (entry.startState !== 'ready') return () => putOff(runCase, STARTING_MS)
     // There is no runOnStart while paused, and no second start of a slot; what was triggered runs.
     if (stored.paused && (data.kind === 'start' || (isRecovery && isSlotRun(data)))) return nothing
-    if (activeElsewhere !== undefined) {
+    const activeRunId = runCase.activeElsewhere ?? this.#parts.abandonedRun(data.worker)
+    if (activeRunId !== undefined) {
       // What was triggered, or is recovered, waits until that has ended; a slot is judged below.
       if (data.kind === 'manual' || isRecovery) return () => putOff(runCase, HAND_BACK_MS)
-      const overlap = nonRunOf({ kind: 'skip', reason: 'overlap', blockedBy: activeElsewhere })
+      const overlap = nonRunOf({ kind: 'skip', reason: 'overlap', blockedBy: activeRunId })
       if (data.kind === 'start') return () => this.#record(runCase, missedSlots, overlap)
     }
     const schedule = effectiveSchedule(stored)
@@ -164,7 +167,7 @@ export class RunPlanner {
         missedSlots,
       }
       const owner = { name: data.worker, policy: definition.policy }
-      const state = { paused: stored.paused !== undefined, activeRunId: activeElsewhere }
+      const state = { paused: stored.paused !== undefined, activeRunId }
       const decision = decideSlot(owner, state, slot, Math.max(now, data.slot))
       // It was waiting, for its jitter or for a place, when the pause or the other run came, or it waited for too long.
       if (decision.kind === 'skip' || decision.kind === 'miss') {

@@ -37,7 +37,7 @@ function processorOf(kind: RunKind, policy: PeriodicWorkerPolicy, doWork: () => 
     },
     decidedMarks: { delete: () => {} },
     leases: { add: () => {}, remove: () => {}, isHeld: () => true },
-    isAbandoned: () => false,
+    abandonedRun: () => undefined,
     runHost: {
       clock: systemClock,
       instanceId: 'one',
@@ -97,7 +97,7 @@ function undecidedRun(decideRun: () => Promise<unknown>, moveToDelayed = async (
     planner: { plan: async () => (++count.plans > 1_000 ? undefined : { plan, claim }) },
     store: { decideRun },
     leases: { add: () => {}, remove: () => {} },
-    isAbandoned: () => false,
+    abandonedRun: () => undefined,
     runHost: { clock: systemClock, instanceId: 'one', logger },
   } as unknown as RunProcessorParts)
   const job = {

@@ -25,8 +25,8 @@ export interface RunProcessorParts {
   readonly leases: Leases
   readonly logger: SafeLogger
   readonly runHost: Omit<RunHost, 'runFinished' | 'runSettled'>
-  /** Whether a run of this worker goes on here that an earlier stop gave up on. */
-  isAbandoned(worker: string): boolean
+  /** The run of this worker that goes on here since before an earlier stop, if one does. */
+  abandonedRun(worker: string): string | undefined
   /** Records that a run does not start, and why. */
   giveUp(job: Job, why: Pick<RunRecord, 'reason' | 'error'>): Promise<void>
   runStarted(record: RunRecord): void
@@ -174,8 +174,8 @@ export class RunProcessor {
       this.#parts.logger.warn({ jobId: runId }, 'a job in a run queue is not ours, it is dropped')
       return undefined
     }
-    // It has come back here, where its first start, or what a stop has left of its worker, is not over: that keeps the guard.
-    if (this.activeRun(runId) || this.#parts.isAbandoned(data.worker)) {
+    // It has come back here, where its first start is not over: that keeps the guard.
+    if (this.activeRun(runId) || this.#parts.abandonedRun(data.worker) === runId) {
       this.loseLeases([runId])
       return putOff({ job, token }, HAND_BACK_MS)
     }
@@ -231,8 +231,7 @@ export class RunProcessor {
     if (isRefusal(error)) throw error
     const err = withoutCommand(error)
     this.#parts.logger.error({ err, worker, runId }, 'nobody knows whether a run was decided, until it is found')
-    // The job stays active, so whoever finds it starts the run, or records it as lost.
-    throw new WaitingError()
+    return leaveActive(err)
   }
 
   /** A stop came while Redis decided the run, and takes none: it goes back as it was, to be decided by another start. */
@@ -244,9 +243,7 @@ export class RunProcessor {
 
   /** What Redis refused to decide (full memory, a key of another type) is tried again; at last it is missed, and its job fails. */
   async #decideLater(fetched: FetchedJob, error: unknown): Promise<never> {
-    if (isGivenBack(error)) throw error
-    // The job stays active, so whoever finds it starts the run, or records it as lost.
-    if (this.#isStopping) throw new WaitingError()
+    if (isGivenBack(error) || this.#isStopping) return leaveActive(error)
     const { job } = fetched
     const count = this.#countFailedDecision(job)
     if (count === 1 || count === MAX_DECISIONS) {

@@ -66,8 +66,8 @@ export interface SessionParts {
   /** The names of those that were removed here while no session was open; a name goes when Redis has no such worker any more. */
   readonly removed: Set<string>
   readonly runHost: Omit<RunHost, 'clock' | 'runFinished' | 'runSettled'>
-  /** Whether a run of this worker goes on here that an earlier session has left behind. */
-  readonly isAbandoned: (worker: string) => boolean
+  /** The run of this worker that goes on here since an earlier session, if one does. */
+  readonly abandonedRun: (worker: string) => string | undefined
   /** A worker was removed on another instance. */
   readonly dropWorker: (name: string) => void
 }
@@ -135,6 +135,7 @@ export class Session {
     const planner = new RunPlanner({
       ...withRuns,
       cancelRequests,
+      abandonedRun: parts.abandonedRun,
       isDeclaredElsewhere: (worker, queue) => this.reconciler.isDeclaredElsewhere(worker, queue),
       known: (worker) => this.reconciler.known(worker),
       runHandedBack: (worker, runId) => watch.noteHandBack(worker, runId),

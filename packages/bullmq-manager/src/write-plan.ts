@@ -9,7 +9,7 @@ import { inBatches } from './in-batches.ts'
 import type { Instances } from './instances.ts'
 import type { ReconcilePlan } from './reconcile-plan.ts'
 import type { RedisClock } from './redis-clock.ts'
-import { isRefusal } from './redis-error.ts'
+import { isOfRedis, isRefusal } from './redis-error.ts'
 import { type RunQueues, readRunJob } from './run-queues.ts'
 import type { TickSchedulers } from './schedulers.ts'
 import type { Store } from './store.ts'
@@ -90,7 +90,9 @@ async function wakeWaiting(
   if (!job || !data) return
   const comesAgain = isSlotRun(data) && data.slot > now && active?.record.runId !== runId
   // Of one that does not wait, both fail: whoever has it judges it. (`promote` takes rights that nothing else does.)
-  await (comesAgain ? job.remove() : job.changeDelay(0)).catch(() => {})
+  await (comesAgain ? job.remove() : job.changeDelay(0)).catch((error: unknown) => {
+    if (isOfRedis(error)) throw error
+  })
   if (comesAgain && waiting?.runId === runId) await store.clearWaiting(name)
 }
 

@@ -129,8 +129,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     if (entry.hasHistory) this.#keepHistory(name, entry.history)
     this.#stops.letGo(this.#stoppable(entry))
     // Who is told of it may add the worker again.
-    this.#parts.health.clearWorker(name)
     this.#parts.reports.removed(name, given)
+    this.#parts.health.clearWorker(name)
     return true
   }
 

@@ -187,10 +187,12 @@ export const start: ContractGroup<TestApplication> = {
       })
       const manager = await app.start([plain])
       await assertStartFailed(app, manager, 'plain')
+      manager.on('worker-removed', () => void order.push('removed'))
+      manager.on('worker-added', () => void order.push('added'))
       manager.on('health-reason-cleared', () => manager.add(plain))
       await manager.remove('plain')
-      await app.until('it is started again', () => order.length === 3)
-      assert.deepEqual(order, ['start', 'stop', 'start'])
+      await app.until('it is started again', () => order.length === 5)
+      assert.deepEqual(order, ['start', 'stop', 'removed', 'added', 'start'])
     },
 
     async 'gives a periodic worker its first run after its own start'(app) {

@@ -308,7 +308,11 @@ export const stop: ContractGroup<TestApplication> = {
       await manager.trigger('rare')
       await app.untilCalled(worker)
       await app.until('it is started again', () => manager.state === 'running')
-      await app.stop(manager, { timeoutMs: app.periodMs / 5 })
+      const { abandoned } = await app.stop(manager, { timeoutMs: app.periodMs / 5 })
+      assert.deepEqual(
+        abandoned.map(({ worker }) => worker),
+        ['rare'],
+      )
       assert.equal(worker.calls[0]?.signal.aborted, true)
       assert.equal(manager.state, 'stopped')
     },
