@@ -129,7 +129,8 @@ export class WorkerControl {
         return true
       }
       if (!active && !(await unstartedRuns.isToBeDone(runId, stored))) return false
-      // It runs, or has just been taken up.
+      // It runs, or has just been taken up; or it is over, and BullMQ is about to take its job back.
+      if (!active && (await store.hasRecord(name, runId)) && !(await this.#isRunning(name, runId))) return false
       await cancelRequests.send(runId, by)
       return true
     })
@@ -173,6 +174,11 @@ export class WorkerControl {
       if (isChanged && !(await schedulers.hasForeign(name))) await schedulers.write(name, after, false)
     })
     return after
+  }
+
+  async #isRunning(worker: string, runId: string): Promise<boolean> {
+    const { active } = await this.#parts.store.read(worker, ['active'])
+    return active?.record.runId === runId && !active.isFinished
   }
 
   /**

@@ -70,4 +70,18 @@ describe.concurrent('cancel', () => {
     decide()
     expect(await untilOver(manager, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled' })
   })
+
+  it('finds no run that is over, though BullMQ has not taken its job back', async (test) => {
+    const { expect } = test
+    await using cluster = await TestCluster.open()
+    const { client, hold } = holdingClient(test, cluster.redisUrl)
+    const manager = await cluster.start([endlessWorker(new Probe())], { connection: client })
+    const web = await cluster.start([], { isEnabled: false })
+    const runId = await manager.trigger('tidy')
+    const held = hold((words) => words.includes('failedReason'))
+    expect(await manager.cancel(runId)).toBe(true)
+    const fail = await held
+    expect(await web.cancel(runId)).toBe(false)
+    fail()
+  })
 })
