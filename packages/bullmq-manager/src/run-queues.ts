@@ -88,8 +88,7 @@ export class RunQueues {
 
   /** Whether the job of a run is there, and BullMQ is not done with it. */
   async isToBeDone(queue: string, runId: string): Promise<boolean> {
-    const job = await this.getJob(queue, runId)
-    return job !== undefined && job.finishedOn === undefined
+    return isToBeDone(await this.getJob(queue, runId))
   }
 
   /**
@@ -125,6 +124,11 @@ export class RunQueues {
     }
     return queue
   }
+}
+
+/** Whether a job is there, and BullMQ is not done with it. */
+export function isToBeDone(job: Job | undefined): boolean {
+  return job !== undefined && job.finishedOn === undefined
 }
 
 /** Reads a run job; what is not ours, or was tampered with, gives `undefined`. */

@@ -8,7 +8,7 @@ import {
 import type { Job } from 'bullmq'
 import type { FilledOptions } from './options.ts'
 import type { RedisClock } from './redis-clock.ts'
-import { type RunJobData, type RunQueues, readRunJob } from './run-queues.ts'
+import { type RunJobData, type RunQueues, isToBeDone, readRunJob } from './run-queues.ts'
 import type { Store } from './store.ts'
 import type { StoredWorker } from './stored-worker.ts'
 
@@ -45,8 +45,7 @@ export class UnstartedRuns {
 
   /** Whether its job is there, and BullMQ is not done with it. */
   async isToBeDone(runId: string, stored: StoredWorker): Promise<boolean> {
-    const job = await this.#jobOf(runId, stored)
-    return job !== undefined && job.finishedOn === undefined
+    return isToBeDone(await this.#jobOf(runId, stored))
   }
 
   /** A pause: a slot of the worker that waits is skipped. */

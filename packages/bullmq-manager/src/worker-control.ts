@@ -27,7 +27,7 @@ import type { RunProcessor } from './run-processor.ts'
 import type { RunQueues } from './run-queues.ts'
 import { MIN_PERIOD_MS, type TickSchedulers } from './schedulers.ts'
 import type { Store } from './store.ts'
-import { type KnownWorker, isKnown } from './stored-worker.ts'
+import { type KnownWorker, type StoredWorker, isKnown } from './stored-worker.ts'
 import type { UnstartedRuns } from './unstarted-runs.ts'
 import { LOCKED_MS, withWriteLock } from './write-lock.ts'
 
@@ -128,9 +128,7 @@ export class WorkerControl {
         if (active) await store.settleRun(name, active.token)
         return true
       }
-      if (!active && !(await unstartedRuns.isToBeDone(runId, stored))) return false
-      // It runs, or has just been taken up; or it is over, and BullMQ is about to take its job back.
-      if (!active && (await store.hasRecord(name, runId)) && !(await this.#isRunning(name, runId))) return false
+      if (!active && !(await this.#isTakenUp(runId, stored))) return false
       await cancelRequests.send(runId, by)
       return true
     })
@@ -176,8 +174,13 @@ export class WorkerControl {
     return after
   }
 
-  async #isRunning(worker: string, runId: string): Promise<boolean> {
-    const { active } = await this.#parts.store.read(worker, ['active'])
+  /** Whether a run that neither waits nor was active when its worker was read has been taken up, and is not over. */
+  async #isTakenUp(runId: string, stored: StoredWorker): Promise<boolean> {
+    const { store, unstartedRuns } = this.#parts
+    if (!(await unstartedRuns.isToBeDone(runId, stored))) return false
+    if (!(await store.hasRecord(stored.name, runId))) return true
+    // It has been decided since; or it is over, and BullMQ has not taken its job back yet.
+    const { active } = await store.read(stored.name, ['active'])
     return active?.record.runId === runId && !active.isFinished
   }
 

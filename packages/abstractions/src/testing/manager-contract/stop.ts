@@ -243,7 +243,7 @@ export const stop: ContractGroup<TestApplication> = {
       await app.until('it is started again', () => plain.starts.length === 2)
     },
 
-    async 'does not start a worker again beside its stop that an earlier one gave up on'(app) {
+    async 'does not start a worker again beside its stop that an earlier stop gave up on'(app) {
       for (const isAddedAgain of [false, true]) {
         const gate = app.gate()
         const plain = new PlainProbe('plain', { stop: () => gate.passed })
@@ -265,7 +265,7 @@ export const stop: ContractGroup<TestApplication> = {
       }
     },
 
-    async 'does not start a worker again beside its run that an earlier one gave up on'(app) {
+    async 'does not start a worker again beside its run that an earlier stop gave up on'(app) {
       const gate = app.gate()
       let starts = 0
       const worker = app.rareWorker({
