@@ -28,6 +28,8 @@ export interface Application extends AsyncDisposable {
 
 /** A root that is not the server's, where a link that leads too far up would do no harm. */
 const BASE_PATH = '/admin/jobs'
+/** What a browser asks for, soon after, when a page names no icon: a refusal would be a fault of the visit, or of the next. */
+const ICON_PATH = '/favicon.ico'
 
 /** Starts an application of the usual workers, and its dashboard. */
 export async function openApplication(
@@ -43,7 +45,9 @@ export async function openApplication(
   const dashboard = stack.use(
     createDashboard({ manager: shown(manager), authorize: operator, basePath: BASE_PATH, title: 'Shop workers' }),
   )
-  const server = createServer(dashboard.nodeHandler).listen(0, '127.0.0.1')
+  const server = createServer((request, response) =>
+    request.url === ICON_PATH ? response.writeHead(204).end() : dashboard.nodeHandler(request, response),
+  ).listen(0, '127.0.0.1')
   await once(server, 'listening')
   stack.defer(async () => {
     server.close()
