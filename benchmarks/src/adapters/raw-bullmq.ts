@@ -40,9 +40,10 @@ function rawContestant(name: string, declare: Declare): RedisContestant {
             connection: client as never,
             concurrency: CONCURRENCY,
           })
-          await worker.waitUntilReady()
         },
         stop: async () => {
+          // Not in the start: ours does not wait for its BullMQ Workers either.
+          await worker.waitUntilReady()
           await worker.close()
           await queue.close()
           client.disconnect()
