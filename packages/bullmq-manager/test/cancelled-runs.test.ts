@@ -75,9 +75,12 @@ describe.concurrent('cancel', () => {
     const { expect } = test
     await using cluster = await TestCluster.open()
     const { client, hold } = holdingClient(test, cluster.redisUrl)
-    const manager = await cluster.start([endlessWorker(new Probe())], { connection: client })
+    const probe = new Probe()
+    const manager = await cluster.start([endlessWorker(probe)], { connection: client })
     const web = await cluster.start([], { isEnabled: false })
     const runId = await manager.trigger('tidy')
+    // One that has not started ends with its job, and there is nothing to take back.
+    await expect.poll(() => probe.calls.length).toBe(1)
     const held = hold((words) => words.includes('failedReason'))
     expect(await manager.cancel(runId)).toBe(true)
     const fail = await held
