@@ -196,12 +196,13 @@ describe.concurrent('a run', () => {
     const long = countingWorker('long', rarely(), () => gate.promise)
     for (const worker of [long.worker, countingWorker('tidy', rarely()).worker]) await manager.add(worker)
     await manager.start()
-    await manager.trigger('long')
-    await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
     const operator = faultManager(test, { connection: redis.url, applicationName, isEnabled: false })
     await operator.manager.start()
+    await manager.trigger('long')
+    await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
     const stopping = manager.stop({ timeoutMs: 60_000 })
-    // By then it has stopped its workers. The fetch that it had begun takes what comes first, and hands it back.
+    // By then it has stopped its workers. The fetch that it had begun, which ends 5 s after it, takes what comes first, and
+    // hands it back.
     await passed(Date.now() + 1_500)
     const runId = await operator.manager.trigger('tidy')
     const starts = () => redis.cli('hget', `{${applicationName}}:runs.default:${runId}`, 'ats')
