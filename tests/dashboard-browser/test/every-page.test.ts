@@ -102,6 +102,8 @@ describeLooks('page', ({ browser, check }) => {
     isStoreAway = true
     await checkAnswer('./', 503, 'The workers can not be read', '503-overview')
     await checkAnswer('workers', 503, 'The store can not be reached')
+    // That page asks again by itself.
+    await page.close()
     expectOnlyStatuses(stage, 401, 403, 404, 405, 503)
   })
 
