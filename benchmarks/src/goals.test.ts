@@ -69,6 +69,23 @@ describe('judgeGoal', () => {
   })
 })
 
+describe('judgeGoal, where samples do not count', () => {
+  const [ours, toad] = [result('ours', 1), result('toad', 1)]
+  const goal = { contestant: 'ours', figure: 'cpu', beside: ['toad'], atMost: 2 }
+
+  it.each([
+    ['ours', [{ ...ours, incorrect: ['only 2 % of the slots'] }, toad]],
+    ['the peer', [ours, { ...toad, incorrect: ['only 2 % of the slots'] }]],
+  ])('gives the value and no verdict when they are of %s', (_, results) => {
+    expect(judgeGoal(goal, results)).toMatchObject({ value: 1, isReached: undefined })
+  })
+
+  it('judges all the same when they are of somebody else', () => {
+    const results = [ours, toad, { ...result('cron', 1), incorrect: ['only 2 % of the slots'] }]
+    expect(judgeGoal(goal, results)).toMatchObject({ isReached: true })
+  })
+})
+
 describe('show', () => {
   it.each([
     [1_234.5, '1,235'],

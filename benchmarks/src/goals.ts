@@ -8,13 +8,14 @@ export interface GoalResult {
   readonly text: string
   /** The value that the goal limits: a ratio, or a figure. `undefined` when one side has no correct result. */
   readonly value: number | undefined
+  /** `undefined` also when a sample of either side does not count: it may be a slow one, and the rest would flatter. */
   readonly isReached: boolean | undefined
 }
 
 /** Judges medians of one measure. */
 export function judgeGoal(goal: Goal, results: readonly Result[]): GoalResult {
-  const summaryOf = (contestant: string) =>
-    results.find((result) => result.contestant === contestant)?.figures[goal.figure]
+  const resultOf = (contestant: string) => results.find((result) => result.contestant === contestant)
+  const summaryOf = (contestant: string) => resultOf(contestant)?.figures[goal.figure]
   const medianOf = (contestant: string) => summaryOf(contestant)?.median
   const { beside, plus = 0, atMost, atLeast, isWithinSpread = false } = goal
   const own = medianOf(goal.contestant)
@@ -22,12 +23,13 @@ export function judgeGoal(goal: Goal, results: readonly Result[]): GoalResult {
   const best = others && (atLeast === undefined ? Math.min(...others) : Math.max(...others))
   const isKnown = own !== undefined && (others === undefined || others.length > 0)
   const value = isKnown ? (own - plus) / (best ?? 1) : undefined
+  const isComplete = [goal.contestant, ...(beside ?? [])].every((name) => resultOf(name)?.incorrect.length === 0)
   return {
     goal,
     text: textOf(goal),
     value,
     isReached:
-      value === undefined
+      value === undefined || !isComplete
         ? undefined
         : isWithinSpread
           ? (own as number) <= Math.max(...(beside ?? []).map((contestant) => summaryOf(contestant)?.max ?? -Infinity))

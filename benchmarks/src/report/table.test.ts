@@ -44,6 +44,19 @@ describe('reportTables', () => {
     expect(text).toContain('Does not count, 2 times: cron: only 2 % of the slots')
   })
 
+  it('says of how many samples a figure is where some do not count, and judges no goal by it', () => {
+    const partial = reportTables({
+      measure,
+      params: {},
+      results: [
+        { contestant: 'ours', figures: { cpu: summarize([3, 4]) }, incorrect: ['only 85 %', 'only 80 %', 'only 85 %'] },
+        { contestant: 'toad', figures: { cpu: summarize([3.5]) }, incorrect: [] },
+      ],
+    })
+    expect(partial).toContain('| ours       | 3.5 (3 … 4), 2 of 5 |')
+    expect(partial).toMatch(/\| ours: CPU \| at most 2 × toad \| 1 +\| not judged \|/)
+  })
+
   it('names the sizes', () => {
     expect(text).toContain('`--only runs` (workers 1,000)')
   })

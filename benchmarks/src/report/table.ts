@@ -53,11 +53,12 @@ function heading({ title, unit }: Figure): string {
   return unit ? `${title}, ${unit}` : title
 }
 
-function cell({ figures }: Result, { key }: Figure): string {
+function cell({ figures, incorrect }: Result, { key }: Figure): string {
   const summary = figures[key]
   if (!summary) return 'does not count'
   const { median, min, max, runs } = summary
-  return runs > 1 ? `${show(median)} (${show(min)} … ${show(max)})` : show(median)
+  const text = runs > 1 ? `${show(median)} (${show(min)} … ${show(max)})` : show(median)
+  return incorrect.length > 0 ? `${text}, ${runs} of ${runs + incorrect.length}` : text
 }
 
 function ratioOf(ours: Result | undefined, { figures }: Result, { key }: Figure): string {
@@ -72,6 +73,6 @@ function goalRow(measure: Measure, { goal, text, value, isReached }: GoalResult)
     `${goal.contestant}: ${figure?.title}`,
     `${text} ${unit}`.trim(),
     value === undefined ? 'does not count' : `${show(value)} ${unit}`.trim(),
-    isReached === undefined ? '' : isReached ? 'reached' : 'not reached',
+    isReached === undefined ? (value === undefined ? '' : 'not judged') : isReached ? 'reached' : 'not reached',
   ]
 }
