@@ -32,6 +32,10 @@ describe('parseArguments', () => {
     expect(() => parseArguments([`--runs=${runs}`])).toThrow(`--runs takes a number above 0, got "${runs}".`)
   })
 
+  it('refuses to write a page with only some of its tables', () => {
+    expect(() => parseArguments(['--write-docs', '--only', 'drift'])).toThrow('Leave --only out')
+  })
+
   it('refuses an option that it does not know', () => {
     expect(() => parseArguments(['--fast'])).toThrow('--fast')
   })

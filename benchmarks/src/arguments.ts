@@ -10,7 +10,7 @@ export interface BenchArguments {
   readonly only: readonly string[]
   /** How often each contestant is measured. @default 5, 1 with `quick` */
   readonly runs: number
-  /** Writes tables and plot into docs/performance.md. */
+  /** Writes tables and plot into docs/performance.md. Not with `only`: it would take the other tables out. */
   readonly writeDocs: boolean
   /** Runs the soak and not the measures. */
   readonly soak: boolean
@@ -28,10 +28,10 @@ export const USAGE = `npm run bench [-- options]
   --quick            one run of small sizes, in two minutes
   --runs <n>         how often each contestant is measured (5)
   --json <file>      where the figures go (benchmarks/dist/results.json)
-  --write-docs       write tables and plot into docs/performance.md
+  --write-docs       write tables and plot into docs/performance.md; not with --only
   --soak             1,000 workers on each manager for --minutes <n> (30)`
 
-/** @throws an error that names what can not be read */
+/** @throws an error that names what can not be read, or does not go together */
 export function parseArguments(args: readonly string[]): BenchArguments {
   const { values } = parseArgs({
     args: [...args],
@@ -47,6 +47,11 @@ export function parseArguments(args: readonly string[]): BenchArguments {
     },
   })
   const { quick } = values
+  if (values['write-docs'] && values.only.length > 0) {
+    throw new Error(
+      '--write-docs writes the tables of all measures. Leave --only out, or copy the tables that it prints.',
+    )
+  }
   return {
     list: values.list,
     quick,

@@ -114,7 +114,7 @@ async function writeJson(
   console.info(`\nFigures: ${file}`)
 }
 
-/** Only what was measured is written; the rest of the page stays. */
+/** What was not measured stays on the page: the soak and, with `quick`, the curves. */
 async function writeDocs(
   { runs, quick }: BenchArguments,
   machine: Machine,
