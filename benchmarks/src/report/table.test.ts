@@ -44,6 +44,18 @@ describe('reportTables', () => {
     expect(text).toContain('Does not count, 2 times: cron: only 2 % of the slots')
   })
 
+  it('gives no ratio to what is below 0', () => {
+    const early = reportTables({
+      measure,
+      params: {},
+      results: [
+        { contestant: 'ours', figures: { cpu: summarize([0]) }, incorrect: [] },
+        { contestant: 'toad', figures: { cpu: summarize([-1.5]) }, incorrect: [] },
+      ],
+    })
+    expect(early).toMatch(/\| toad +\| -1.5 +\| – +\|/)
+  })
+
   it('says of how many samples a figure is where some do not count, and judges no goal by it', () => {
     const partial = reportTables({
       measure,

@@ -63,7 +63,9 @@ function cell({ figures, incorrect }: Result, { key }: Figure): string {
 
 function ratioOf(ours: Result | undefined, { figures }: Result, { key }: Figure): string {
   const [own, other] = [ours?.figures[key]?.median, figures[key]?.median]
-  return own === undefined || other === undefined || ours?.figures === figures ? '' : show(own / other)
+  if (own === undefined || other === undefined || ours?.figures === figures) return ''
+  // A drift can be below 0, and then no ratio says which is the better one.
+  return show(Math.min(own, other) < 0 ? Number.NaN : own / other)
 }
 
 function goalRow(measure: Measure, { goal, text, value, isReached }: GoalResult): string[] {
