@@ -63,6 +63,8 @@ export function addViewRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): v
     if (!stream) return c.body(null, 503, { 'retry-after': '10' })
     return c.body(stream, 200, {
       'content-type': 'text/event-stream; charset=utf-8',
+      // Else what compresses answers keeps events back until there are many, as Express' `compression` does.
+      'cache-control': 'no-store, no-transform',
       // Else nginx keeps events back.
       'x-accel-buffering': 'no',
     })

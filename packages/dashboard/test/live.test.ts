@@ -182,6 +182,14 @@ describe('live updates', () => {
     expect(manager.listenerCount).toBe(idle)
   })
 
+  it('are neither kept back nor compressed on their way', async () => {
+    const { visitor, dashboard } = setUp()
+    const { headers } = await visitor.fetch('/events')
+    expect(headers.get('cache-control')).toBe('no-store, no-transform')
+    expect(headers.get('x-accel-buffering')).toBe('no')
+    dashboard.close()
+  })
+
   it('are not opened for who only asks for the head', async () => {
     const { visitor, manager } = setUp()
     const idle = manager.listenerCount
