@@ -20,7 +20,7 @@ import { messagePage, refusalPage } from './pages/layout.ts'
 import { describeProblem, errorCode } from './problem.ts'
 import { Refusal } from './refusal.ts'
 import { SharedReading } from './shared-reading.ts'
-import { addViewRoutes } from './view-routes.ts'
+import { LAST_ON_CONNECTION, addViewRoutes } from './view-routes.ts'
 
 /** Pages, actions and live updates for one manager. */
 export interface Dashboard extends Disposable {
@@ -44,7 +44,7 @@ export function createDashboard(options: DashboardOptions): Dashboard {
   let isClosed = false
 
   async function fetch(request: Request): Promise<Response> {
-    if (isClosed) return new Response('The dashboard is closed.', { status: 503 })
+    if (isClosed) return new Response('The dashboard is closed.', { status: 503, headers: LAST_ON_CONNECTION })
     const { pathname } = new URL(request.url)
     if (pathname === basePath && basePath !== '') {
       // Pages link relatively, so the root has to end with a slash. A proxy may call it otherwise up to there.

@@ -12,6 +12,12 @@ import { workersPage } from './pages/workers.ts'
 import { judgeWorkers } from './worker-condition.ts'
 import { queryWorkers, readWorkerQuery } from './worker-list.ts'
 
+/**
+ * For answers that the end of the dashboard ends, or comes after: `server.close()` waits for a connection that is kept alive
+ * behind them, and an open page asks again before its time is up.
+ */
+export const LAST_ON_CONNECTION = { connection: 'close' } as const
+
 /** More would make a page of megabytes where a policy keeps thousands. */
 const RECORDS_SHOWN = 100
 
@@ -67,6 +73,7 @@ export function addViewRoutes(app: Hono<DashboardEnv>, parts: DashboardParts): v
       'cache-control': 'no-store, no-transform',
       // Else nginx keeps events back.
       'x-accel-buffering': 'no',
+      ...LAST_ON_CONNECTION,
     })
   })
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type IncomingMessage, type RequestListener, createServer, request as httpRequest } from 'node:http'
+import { Agent, type IncomingMessage, type RequestListener, createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -96,6 +96,30 @@ describe('nodeHandler', () => {
     await reader.read()
     dashboard.close()
     expect(await reader.read()).toMatchObject({ done: true })
+  })
+
+  it('lets a server end that is closed together with the dashboard, while a page is live', async () => {
+    const { dashboard } = setUp()
+    const server = createServer({ keepAliveTimeout: 0 }, dashboard.nodeHandler).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const agent = new Agent({ keepAlive: true })
+    closers.push(async () => agent.destroy())
+    const { port } = server.address() as AddressInfo
+    const incoming = await new Promise<IncomingMessage>((resolve) =>
+      httpRequest({ agent, host: '127.0.0.1', port, path: '/events' }, resolve).end(),
+    )
+    incoming.resume()
+    dashboard.close()
+    server.close()
+    await once(server, 'close')
+  })
+
+  it('keeps no connection alive once the dashboard is closed', async () => {
+    const { dashboard } = setUp()
+    const address = await listen(dashboard.nodeHandler)
+    dashboard.close()
+    const response = await fetch(address)
+    expect([response.status, response.headers.get('connection')]).toEqual([503, 'close'])
   })
 
   it('waits for a client that is slow', async () => {
