@@ -155,7 +155,8 @@ export class WorkerSlots {
     // What ran just before in the same ring may have removed, paused, rescheduled or stopped it.
     if (entry.dueAt !== undefined || !this.isScheduled(entry)) return
     try {
-      const now = this.#clock.now()
+      // The clock may have been set back since the slot came due, by what ran before it in the same ring or meanwhile.
+      const now = Math.max(this.#clock.now(), firstDueAt)
       const slot = latestDueSlot(effectiveSchedule(entry), entry.name, firstDueAt, now)
       this.#enter(entry, slot.nextDueAt, now)
       this.#runner.work.lookAtWait(entry)

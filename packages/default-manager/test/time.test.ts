@@ -462,6 +462,34 @@ describe('a clock that is set back while a slot waits for its jitter', () => {
   })
 })
 
+it.each([500, 30 * 60_000])(
+  'a clock that is set back by %i ms while slots are decided loses none of them',
+  async (stepMs) => {
+    const clock = new ManualClock()
+    const manager = new DefaultBackgroundWorkerManager({ clock })
+    const schedule = every('1h', { offset: 0 })
+    let isStepped = false
+    const doWork = async () => {
+      if (!isStepped) clock.step(-stepMs)
+      isStepped = true
+    }
+    for (const name of ['one', 'two', 'three']) await manager.add(periodicWorker({ name, schedule, doWork }))
+    const first = Date.UTC(2026, 0, 1, 1)
+    await manager.start()
+    await clock.advance(HOUR_MS)
+    await clock.advance(stepMs)
+    for (const name of ['one', 'two', 'three']) {
+      expect(await manager.runs(name)).toMatchObject([{ scheduledFor: new Date(first), outcome: 'succeeded' }])
+    }
+    await clock.advance(HOUR_MS)
+    for (const name of ['one', 'two', 'three']) {
+      const records = await manager.runs(name)
+      expect(records.map(({ scheduledFor }) => scheduledFor.getTime())).toEqual([first + HOUR_MS, first])
+    }
+    await manager.stop()
+  },
+)
+
 describe('the system clock', () => {
   afterEach(() => void vi.useRealTimers())
 
