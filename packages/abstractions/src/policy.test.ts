@@ -33,6 +33,11 @@ describe('fillPolicy', () => {
     expect(Object.isFrozen(retry)).toBe(true)
   })
 
+  it('does not cut a first wait of more than an hour', () => {
+    const { retry } = fillPolicy({ retry: { attempts: 3, backoffMs: 14_400_000 } })
+    expect(retry?.maxBackoffMs).toBe(14_400_000)
+  })
+
   it('reads what an instance of a settings class inherits or has a getter for', () => {
     class Settings {
       readonly keepRuns = 7

@@ -61,7 +61,7 @@ export interface RetryPolicy {
   readonly backoffMs: number
   /** How many times as long each wait is as the one before, from 1. @default 1 */
   readonly factor?: number
-  /** The longest wait, in ms. @default 3_600_000 (1 h) */
+  /** The longest wait, in ms. @default 3_600_000 (1 h), or `backoffMs` if that is more */
   readonly maxBackoffMs?: number
 }
 
@@ -118,16 +118,12 @@ export function fillPolicy(policy: PeriodicWorkerPolicy, defaultPolicy: FilledPo
   const own = givenOptions(policy, POLICY_NAMES)
   if (isEmpty(own)) return defaultPolicy
   const { retry, ...given } = { ...defaultPolicy, ...own }
-  return Object.freeze({
-    ...given,
-    ...(retry && {
-      retry: Object.freeze({
-        factor: 1,
-        maxBackoffMs: 3_600_000,
-        ...givenOptions(retry, RETRY_NAMES),
-      }),
-    }),
-  })
+  return Object.freeze({ ...given, ...(retry && { retry: fillRetry(retry) }) })
+}
+
+function fillRetry(retry: RetryPolicy): Required<RetryPolicy> {
+  const maxBackoffMs = Math.max(3_600_000, retry.backoffMs)
+  return Object.freeze({ factor: 1, maxBackoffMs, ...givenOptions(retry, RETRY_NAMES) })
 }
 
 // One frozen object for the many workers that set nothing.

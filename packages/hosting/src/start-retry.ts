@@ -8,7 +8,7 @@ export interface StartRetryOptions {
   readonly attempts?: number
   /** The first wait, in ms. @default 1_000 */
   readonly minDelayMs?: number
-  /** The longest wait, in ms. @default 30_000 */
+  /** The longest wait, in ms. @default 30_000, or `minDelayMs` if that is more */
   readonly maxDelayMs?: number
 }
 
@@ -24,11 +24,8 @@ export function fillStartRetry(options: StartRetryOptions = {}): StartRetry {
     minDelayMs: isWhole(1, MAX_DELAY_MS, 'ms'),
     maxDelayMs: isWhole(1, MAX_DELAY_MS, 'ms'),
   })
-  return {
-    attempts: options.attempts ?? Number.POSITIVE_INFINITY,
-    minDelayMs: options.minDelayMs ?? 1_000,
-    maxDelayMs: options.maxDelayMs ?? 30_000,
-  }
+  const { attempts = Number.POSITIVE_INFINITY, minDelayMs = 1_000, maxDelayMs = Math.max(30_000, minDelayMs) } = options
+  return { attempts, minDelayMs, maxDelayMs }
 }
 
 /** How long to wait after a failed attempt (1 is the first), or `undefined` when it was the last. */
