@@ -55,10 +55,11 @@ export function isError({ outcome, reason }: RunRecord): boolean {
   return outcome === 'failed' || outcome === 'lost' || reason === 'lease-lost'
 }
 
-/** The code of an error, or the name of its class. What does not look like one of these is `_OTHER`, so that there are few. */
+/** The code of an error, or else the name of its class. What looks like neither is `_OTHER`, so that there are few. */
 export function errorType(error: RecordedError | undefined): string {
-  const type = error?.code ?? error?.name
-  return type !== undefined && TYPE.test(type) && type !== 'NonError' ? type : '_OTHER'
+  const type = [error?.code, error?.name].find((text) => text !== undefined && TYPE.test(text))
+  return type === undefined || type === 'NonError' ? '_OTHER' : type
 }
 
-const TYPE = /^[A-Za-z][\w.:-]{0,63}$/
+// The second is an SQLSTATE, which may begin with a digit.
+const TYPE = /^(?:[A-Za-z][\w.:-]{0,63}|[0-9A-Z]{5})$/
