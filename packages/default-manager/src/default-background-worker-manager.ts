@@ -113,6 +113,9 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#entries.set(name, entry)
     this.#parts.events.emit('worker-added', { worker: name })
     // A listener may have removed it.
+    if (!entry.isAdded) return
+    // One that was removed has its history back.
+    if (entry.hasHistory) this.#parts.health.noteFailures(name, entry.history.consecutiveFailures)
     if (!this.#parts.lifecycle.isWorking || !entry.isAdded) return
     this.#startWorker(entry)
     this.#runOnStart(entry)
