@@ -21,10 +21,11 @@ export interface RunApplicationResult {
 /**
  * Runs an application as the purpose of this process, until SIGINT, SIGTERM, SIGHUP, an uncaught error or its `stop`.
  *
- * Opens the health endpoint, starts the application (again and again, if need be, unless its error is a mistake in the
- * program), waits, stops it gracefully and closes the endpoint. While it stops the first signal and the first uncaught
- * error change nothing but the exit code; a second signal, or a second uncaught error, exits at once with 1. The same
- * signal again within a second of the first is no second one: a Ctrl+C under `npm start` can arrive twice.
+ * Opens the health endpoint, starts the application (again and again, if need be, unless its error is one of awilix, or
+ * one of ours that means a mistake), waits, stops it gracefully and closes the endpoint. While it stops the first signal
+ * and the first uncaught error change nothing but the exit code; a second signal, or a second uncaught error, exits at
+ * once with 1. The same signal again within a second of the first is no second one: a Ctrl+C under `npm start` can
+ * arrive twice.
  *
  * Resolves when everything has stopped. `process.exitCode` is set then, and the process ends by itself; only what keeps
  * it alive for longer than `exitGraceMs`, or a signal until then, makes it exit by force, with that code. Without a
