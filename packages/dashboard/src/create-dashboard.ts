@@ -26,7 +26,7 @@ import { LAST_ON_CONNECTION, addViewRoutes } from './view-routes.ts'
 export interface Dashboard extends Disposable {
   /** Answers a web-standard request: for Hono, Bun, Deno and whatever else speaks it. Never rejects. */
   readonly fetch: (request: Request) => Promise<Response>
-  /** Answers a request of Node's `http`: for Node itself, Express and Fastify. */
+  /** Answers a request of Node's `http` (HTTP/1): for Node itself, Express and Fastify. */
   readonly nodeHandler: NodeHandler
   /** Ends all live pages and takes back all listeners. Requests are answered with 503 from then on. */
   close(): void

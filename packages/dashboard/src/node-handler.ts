@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
-/** A handler as `http.createServer`, Express and Connect take it. */
+/** A handler as `http.createServer`, Express and Connect take it. HTTP/1 only: a server of `http2` is answered with 400. */
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void
 
 const incomingMessages = new WeakMap<Request, IncomingMessage>()
