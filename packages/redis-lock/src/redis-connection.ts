@@ -100,7 +100,9 @@ export class RedisConnection {
 
   get #address(): string {
     if (this.#client instanceof Cluster || this.#client.isCluster) return 'the cluster'
-    const { host, port, path } = (this.#client as Redis).options
+    const { host, port, path, sentinels, name } = (this.#client as Redis).options
+    // With sentinels the host is ioredis' default, and not where it connects.
+    if (sentinels) return `the master "${name}" of its sentinels`
     return path ?? `${host ?? '127.0.0.1'}:${port ?? 6379}`
   }
 }

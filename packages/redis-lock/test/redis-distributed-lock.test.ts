@@ -29,6 +29,15 @@ describe('the keys', () => {
   })
 })
 
+it('a Redis that its sentinels do not find is named by its master', async () => {
+  const sentinels = [{ host: '127.0.0.1', port: 1 }]
+  const connection = { sentinels, name: 'mymaster', sentinelRetryStrategy: () => null }
+  const lock = locks.create({ connection, commandTimeoutMs: 500 })
+  await expect(hold(lock, 'sweep.m-1')).rejects.toThrow(
+    'Redis at the master "mymaster" of its sentinels is not reachable, so nothing was sent',
+  )
+})
+
 describe('dispose', () => {
   it('waits for the runs that hold a lock, and then refuses', async () => {
     const lock = locks.create({ disposeTimeoutMs: 60_000 })
