@@ -16,7 +16,7 @@ interface RunOptions {
   readonly earlier?: EarlierStart
   readonly paused?: PauseInfo
   readonly activeElsewhere?: string
-  readonly abandoned?: string
+  readonly unsettled?: string
 }
 
 /** The run of a daily slot that has come to an instance whose machine was suspended from then to now. */
@@ -24,7 +24,7 @@ function runAfterSleep(
   test: Test,
   suspendedAt: number,
   now: number,
-  { kind = 'scheduled', earlier = 'never-started', paused, activeElsewhere, abandoned }: RunOptions = {},
+  { kind = 'scheduled', earlier = 'never-started', paused, activeElsewhere, unsettled }: RunOptions = {},
 ) {
   const clock = new RedisClock()
   clock.note([suspendedAt / 1_000, 0], clock.asking())
@@ -42,7 +42,7 @@ function runAfterSleep(
     unstartedRuns: { record: async (_run: unknown, decided: Partial<RunRecord>) => void recorded.push(decided) },
     entries: new Map([['digest', { definition: { kind: 'periodic' }, startState: 'ready' }]]),
     known: () => undefined,
-    abandonedRun: () => abandoned,
+    unsettledRun: () => unsettled,
   } as unknown as RunPlannerParts)
   const putOffTo: number[] = []
   const runCase = {
@@ -102,7 +102,7 @@ describe('a run that is to be started once more while its worker is paused', () 
 
 describe.each([
   ['is active on another queue', { activeElsewhere: 'digest.m-1' }],
-  ['goes on here since before a stop', { abandoned: 'digest.m-1' }],
+  ['goes on here, though Redis knows nothing of it', { unsettled: 'digest.m-1' }],
 ])('a run that comes while one of its worker %s', (_title, active) => {
   it.each(['scheduled', 'start'] as const)('is skipped (%s)', async (kind) => {
     const { plan, recorded } = runAfterSleep({ onTestFinished }, slot, slot, { kind, ...active })

@@ -38,8 +38,8 @@ export interface RunPlannerParts {
   readonly lostRuns: LostRuns
   readonly unstartedRuns: UnstartedRuns
   readonly cancelRequests: CancelRequests
-  /** The run of this worker that goes on here since before an earlier stop, if one does. */
-  abandonedRun(worker: string): string | undefined
+  /** The run of this worker that goes on here, if one does. */
+  unsettledRun(worker: string): string | undefined
   readonly instanceId: string
   /** The workers that were added here. */
   readonly entries: ReadonlyMap<string, ManagedWorker>
@@ -149,7 +149,7 @@ export class RunPlanner {
     if (entry.startState !== 'ready') return () => putOff(runCase, STARTING_MS)
     // There is no runOnStart while paused, and no second start of a slot; what was triggered runs.
     if (stored.paused && (data.kind === 'start' || (isRecovery && isSlotRun(data)))) return nothing
-    const activeRunId = runCase.activeElsewhere ?? this.#parts.abandonedRun(data.worker)
+    const activeRunId = runCase.activeElsewhere ?? this.#parts.unsettledRun(data.worker)
     if (activeRunId !== undefined) {
       // What was triggered, or is recovered, waits until that has ended; a slot is judged below.
       if (data.kind === 'manual' || isRecovery) return () => putOff(runCase, HAND_BACK_MS)

@@ -73,6 +73,12 @@ export class RunProcessor {
     return this.#active.get(runId)?.run
   }
 
+  /** The run of this worker that goes on here: one that has lost its lease keeps no guard in Redis, nor one that a stop has left. */
+  unsettledRun(worker: string): string | undefined {
+    for (const { run } of this.#active) if (run.plan.worker.name === worker && !run.isSettled) return run.plan.runId
+    return this.#parts.abandonedRun(worker)
+  }
+
   /** From now on no run starts or is repeated, and every job goes back. Resolves when what was being decided is. */
   async drain(): Promise<void> {
     this.#state = 'draining'

@@ -135,7 +135,7 @@ export class Session {
     const planner = new RunPlanner({
       ...withRuns,
       cancelRequests,
-      abandonedRun: parts.abandonedRun,
+      unsettledRun: (worker) => this.runProcessor.unsettledRun(worker),
       isDeclaredElsewhere: (worker, queue) => this.reconciler.isDeclaredElsewhere(worker, queue),
       known: (worker) => this.reconciler.known(worker),
       runHandedBack: (worker, runId) => watch.noteHandBack(worker, runId),

@@ -38,6 +38,49 @@ describe('a run whose lease somebody else has taken', () => {
   })
 })
 
+describe('a run whose lease is lost, that somebody else has settled, and that goes on', () => {
+  it('keeps its worker from running beside it in the same process, until it has ended', async (test) => {
+    const { expect } = test
+    const { key, options } = await ownApplication(test)
+    const end = Promise.withResolvers<void>()
+    test.onTestFinished(() => end.resolve())
+    let active = 0
+    const activeAtOnce: number[] = []
+    const deaf = async () => {
+      activeAtOnce.push(++active)
+      await end.promise
+      active--
+    }
+    const long = countingWorker('long', rarely(), deaf)
+    const { manager } = faultManager(test, options)
+    await manager.add(long.worker)
+    await manager.start()
+    const first = await manager.trigger('long')
+    await expect.poll(() => activeAtOnce.length, PATIENCE).toBe(1)
+    const queue = key('runs.default')
+    await withClient(options.connection, async (client) => {
+      await client.set(`${queue}:${first}:lock`, 'thief')
+      await expect
+        .poll(async () => (await manager.runs('long'))[0], PATIENCE)
+        .toMatchObject({ runId: first, reason: 'lease-lost' })
+      // The other instance is done with its job, so it holds no guard any more.
+      await client
+        .multi()
+        .lrem(`${queue}:active`, 0, first)
+        .del(`${queue}:${first}`, `${queue}:${first}:lock`, `${queue}:de:long`)
+        .exec()
+      const second = await manager.trigger('long')
+      const isPutOff = async () => (await client.zscore(`${queue}:delayed`, second)) !== null
+      await expect.poll(async () => activeAtOnce.length > 1 || (await isPutOff()), PATIENCE).toBe(true)
+      end.resolve()
+      await expect
+        .poll(async () => (await manager.runs('long'))[0], PATIENCE)
+        .toMatchObject({ runId: second, outcome: 'succeeded' })
+    })
+    expect(activeAtOnce).toEqual([1, 1])
+  })
+})
+
 describe('a run whose machine has its clock set back', () => {
   it('keeps its lease', async (test) => {
     const { expect } = test
