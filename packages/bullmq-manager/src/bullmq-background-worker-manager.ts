@@ -327,7 +327,8 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   #activeRunOf(name: string): Run | undefined {
-    return this.#session?.runProcessor.activeRuns().find(({ plan }) => plan.worker.name === name)
+    const runs = [...this.#unsettled, ...(this.#session?.runProcessor.activeRuns() ?? [])]
+    return runs.find(({ plan }) => plan.worker.name === name)
   }
 
   #workerReady(entry: ManagedWorker): void {

@@ -284,6 +284,30 @@ export const stop: ContractGroup<TestApplication> = {
       await app.until('it is started again', () => starts === 2)
     },
 
+    async 'calls the stop of a worker after its run that an earlier stop gave up on'(app) {
+      for (const name of ['removed', 'stopped']) {
+        const gate = app.gate()
+        const order: string[] = []
+        const worker = app.rareWorker({
+          name,
+          doWork: () => gate.passed.then(() => order.push('end of the run')),
+          stop: async () => void order.push('stop'),
+        })
+        const manager = await app.start([worker])
+        await manager.trigger(name)
+        await app.untilCalled(worker)
+        await app.stop(manager, { timeoutMs: 0 })
+        await manager.start()
+        const over: Promise<unknown> = name === 'removed' ? manager.remove(name) : manager.stop()
+        await app.pass(1)
+        gate.open()
+        await app.during(over)
+        await app.until('it is stopped', () => order.length === 3)
+        assert.deepEqual(order, ['stop', 'end of the run', 'stop'])
+        await app.stop(manager)
+      }
+    },
+
     async 'says that the start failed of a worker whose stop an earlier one gave up on, and starts the others'(app) {
       const gate = app.gate()
       const [hangs, other] = [new PlainProbe('hangs', { stop: () => gate.passed }), new PlainProbe('other')]
