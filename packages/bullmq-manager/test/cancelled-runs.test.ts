@@ -3,6 +3,7 @@ import { describe, it, vi } from 'vitest'
 import { TestCluster, rarely, untilOver } from './fixtures/cluster.ts'
 import { holdingClient } from './fixtures/holding-client.ts'
 import { Probe } from './fixtures/probe.ts'
+import { until } from './fixtures/until.ts'
 
 // A run is cancelled elsewhere at a heartbeat; ten seconds are long for a test.
 vi.mock('../src/reconciler.ts', async (original) => ({ ...(await original<object>()), BEAT_MS: 300 }))
@@ -69,6 +70,17 @@ describe.concurrent('cancel', () => {
     expect(await web.cancel(runId)).toBe(true)
     decide()
     expect(await untilOver(manager, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled' })
+  })
+
+  it('finds no run by the names of what BullMQ keeps beside its jobs', async ({ expect }) => {
+    await using cluster = await TestCluster.open()
+    const manager = await cluster.start([endlessWorker(new Probe())])
+    const runId = await manager.trigger('tidy')
+    await until('it runs', async () => (await manager.get('tidy'))?.state === 'running')
+    for (const name of ['meta', 'events', 'active', 'de:tidy', `${runId}:lock`]) {
+      expect(await manager.cancel(name), name).toBe(false)
+    }
+    expect(await manager.cancel(runId)).toBe(true)
   })
 
   it('finds no run that is over, though BullMQ has not taken its job back', async (test) => {
