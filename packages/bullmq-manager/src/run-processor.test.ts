@@ -1,13 +1,15 @@
 import {
+  type Logger,
   ManagerStoppedError,
   type PeriodicWorkerPolicy,
   type RunKind,
   silentLogger,
 } from '@background-workers/abstractions'
 import { fillPolicy, safeLogger, systemClock } from '@background-workers/abstractions/for-managers'
+import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { DelayedError, WaitingError } from 'bullmq'
 import { ReplyError } from 'ioredis'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { claimedRun } from '../test/fixtures/claimed-run.ts'
 import type { FetchedJob } from './hand-back.ts'
 import { RunProcessor, type RunProcessorParts } from './run-processor.ts'
@@ -15,9 +17,14 @@ import { RunProcessor, type RunProcessorParts } from './run-processor.ts'
 const HOUR_MS = 3_600_000
 
 /** A processor whose only run has this policy, kind and work, and may start. */
-function processorOf(kind: RunKind, policy: PeriodicWorkerPolicy, doWork: () => Promise<void>, retrying = () => {}) {
+function processorOf(
+  kind: RunKind,
+  policy: PeriodicWorkerPolicy,
+  doWork: () => Promise<void>,
+  { retrying = () => {}, finishRun = async () => 1, lines = silentLogger as Logger } = {},
+) {
   const { claim } = claimedRun(Date.now())
-  const logger = safeLogger(silentLogger)
+  const logger = safeLogger(lines)
   const plan = {
     worker: { name: 'digest', doWork },
     policy: fillPolicy(policy),
@@ -32,7 +39,7 @@ function processorOf(kind: RunKind, policy: PeriodicWorkerPolicy, doWork: () => 
     planner: { plan: async () => ({ plan, claim }) },
     store: {
       decideRun: async () => ({ lastSucceededAtMs: undefined }),
-      finishRun: async () => 1,
+      finishRun,
       settleRun: async () => {},
     },
     decidedMarks: { delete: () => {} },
@@ -62,7 +69,9 @@ function processorOf(kind: RunKind, policy: PeriodicWorkerPolicy, doWork: () => 
 async function retryingRun(kind: RunKind, pausedSince: Date) {
   const waits = Promise.withResolvers<void>()
   const policy = { retry: { attempts: 2, backoffMs: HOUR_MS } }
-  const { processor, process } = processorOf(kind, policy, () => Promise.reject(new Error('no')), waits.resolve)
+  const { processor, process } = processorOf(kind, policy, () => Promise.reject(new Error('no')), {
+    retrying: waits.resolve,
+  })
   process().catch(() => {})
   await waits.promise
   await new Promise(setImmediate)
@@ -143,4 +152,36 @@ it('leaves a run active that a stop has cut off and that can not go back: if its
   processor.activeRun('digest.1')?.abort(new ManagerStoppedError('The stop deadline has passed.'))
   ends.resolve()
   await expect(processed).rejects.toThrow(WaitingError)
+})
+
+it.each([
+  ['as it is written', false],
+  ['before it is written again', true],
+])('a close %s leaves no timer, and says that the outcome of the run is lost', async (_title, isRefusedBefore) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const lines = new RecordingLogger()
+  const errors = () => lines.lines.filter(({ level }) => level === 'error').map(({ message }) => message)
+  const writes = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<number>()
+  const finishRun = () => {
+    writes.resolve()
+    return answer.promise
+  }
+  const { processor, process } = processorOf('manual', {}, async () => {}, { finishRun, lines })
+  const processed = process()
+  await writes.promise
+  const refuseWrite = () => answer.reject(new Error('Connection is closed.'))
+  if (isRefusedBefore) {
+    refuseWrite()
+    await expect.poll(errors).toHaveLength(1)
+  }
+  processor.close()
+  refuseWrite()
+  await processed
+  expect(vi.getTimerCount()).toBe(0)
+  expect(errors()).toEqual([
+    ...(isRefusedBefore ? ['the outcome of a run could not be written, it will be written again'] : []),
+    'the outcome of a run was not written before the stop',
+  ])
 })

@@ -6,6 +6,8 @@ import {
   type RunHost,
   type SafeLogger,
   describeError,
+  systemClock,
+  waitFor,
 } from '@background-workers/abstractions/for-managers'
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { type ActiveRun, ActiveRuns } from './active-runs.ts'
@@ -55,6 +57,7 @@ export class RunProcessor {
   #undecided = 0
   #allDecided: PromiseWithResolvers<void> | undefined
   #state: 'open' | 'draining' | 'closed' = 'open'
+  readonly #closed = Promise.withResolvers<void>()
 
   constructor(parts: RunProcessorParts) {
     this.#parts = parts
@@ -115,6 +118,7 @@ export class RunProcessor {
   /** No outcome is written again. */
   close(): void {
     this.#state = 'closed'
+    this.#closed.resolve()
     for (const { run } of this.#active) run.abandon()
   }
 
@@ -169,6 +173,10 @@ export class RunProcessor {
 
   get #isStopping(): boolean {
     return this.#state !== 'open'
+  }
+
+  get #isClosed(): boolean {
+    return this.#state === 'closed'
   }
 
   /** Gives the run if it is this instance that may start it. */
@@ -322,18 +330,22 @@ export class RunProcessor {
     })
   }
 
-  /** Writes what Redis refuses again until it takes it: the guard is held meanwhile. */
+  /** Writes what Redis refuses again until it takes it, or the session is closed: the guard is held meanwhile. */
   async #untilTaken({ worker, runId }: RunRecord, what: string, write: () => Promise<void>): Promise<void> {
-    for (let isFirst = true; this.#state !== 'closed'; isFirst = false) {
+    let failure: { readonly err: unknown } | undefined
+    while (!this.#isClosed) {
       try {
         await write()
         return
       } catch (err) {
         const message = `${what} of a run could not be written, it will be written again`
-        if (isFirst) this.#parts.logger.error({ err, worker, runId }, message)
-        await new Promise((resolve) => setTimeout(resolve, WRITE_AGAIN_MS))
+        if (!failure && !this.#isClosed) this.#parts.logger.error({ err, worker, runId }, message)
+        failure = { err }
+        await waitFor(this.#closed.promise, WRITE_AGAIN_MS, systemClock)
       }
     }
+    if (failure)
+      this.#parts.logger.error({ ...failure, worker, runId }, `${what} of a run was not written before the stop`)
   }
 }
 
