@@ -10,7 +10,7 @@ it('a run that was cancelled here while it was decided is aborted as it starts, 
     client: { hset: async () => 1, hdel: async () => 1 },
     keys: { cancels: 'cancels' },
     clock: new RedisClock(),
-    activeRun: (runId: string) => active.get(runId),
+    heldRun: (runId: string) => active.get(runId),
   } as unknown as CancelRequestsParts)
   await requests.send('digest.1', 'ada')
   for (const runId of ['digest.1', 'digest.2']) {

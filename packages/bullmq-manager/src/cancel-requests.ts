@@ -20,8 +20,8 @@ export interface CancelRequestsParts {
   readonly keys: Keys
   readonly clock: RedisClock
   readonly store: Store
-  /** The run, if it is active on this instance. */
-  readonly activeRun: (runId: string) => Run | undefined
+  /** The run, if this instance runs it and holds its lease. */
+  readonly heldRun: (runId: string) => Run | undefined
 }
 
 /** Asks the instance that runs it to cancel a run, and heeds what others ask of this one. */
@@ -84,7 +84,7 @@ export class CancelRequests {
 
   /** Gives `false` when it does not run here. */
   #abort(runId: string, { by }: CancelRequest): boolean {
-    const run = this.#parts.activeRun(runId)
+    const run = this.#parts.heldRun(runId)
     run?.abort(new RunCancelledError(run.record.worker, runId, by))
     return run !== undefined
   }

@@ -76,6 +76,12 @@ export class RunProcessor {
     return this.#active.get(runId)?.run
   }
 
+  /** The run, unless it has lost its lease: its outcome is fixed, and another instance may have started it once more. */
+  heldRun(runId: string): Run | undefined {
+    const run = this.activeRun(runId)
+    return run?.end?.reason === 'lease-lost' ? undefined : run
+  }
+
   /** The run of this worker that goes on here: one that has lost its lease keeps no guard in Redis, nor one that a stop has left. */
   unsettledRun(worker: string): string | undefined {
     for (const { run } of this.#active) if (run.plan.worker.name === worker && !run.isSettled) return run.plan.runId

@@ -130,8 +130,8 @@ export class Session {
     const withUnstarted = { ...withStore, unstartedRuns: this.#unstartedRuns }
     this.#lostRuns = new LostRuns({ ...withUnstarted, isQueueTaken, runFinished, failuresCounted })
     const withRuns = { ...withUnstarted, lostRuns: this.#lostRuns }
-    const activeRun = (runId: string) => this.runProcessor.activeRun(runId)
-    const cancelRequests = new CancelRequests({ ...withStore, activeRun })
+    const heldRun = (runId: string) => this.runProcessor.heldRun(runId)
+    const cancelRequests = new CancelRequests({ ...withStore, heldRun })
     const planner = new RunPlanner({
       ...withRuns,
       cancelRequests,

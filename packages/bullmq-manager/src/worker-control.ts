@@ -115,7 +115,7 @@ export class WorkerControl {
   async cancel(runId: string, { by }: ByOption): Promise<boolean> {
     const { store, runProcessor, unstartedRuns, cancelRequests } = this.#parts
     const name = workerOfRunId(runId)
-    const local = runProcessor.activeRun(runId)
+    const local = runProcessor.heldRun(runId)
     if (local) return local.abort(new RunCancelledError(name, runId, by))
     // What is no run id may be the name of a key that BullMQ keeps beside its jobs.
     if (name === '' || runId.includes(':')) return false

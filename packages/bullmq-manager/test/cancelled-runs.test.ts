@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { describe, it, vi } from 'vitest'
 import { TestCluster, rarely, untilOver } from './fixtures/cluster.ts'
+import { ownRedis } from './fixtures/fault-manager.ts'
 import { holdingClient } from './fixtures/holding-client.ts'
 import { Probe } from './fixtures/probe.ts'
+import { stallRun } from './fixtures/stall-run.ts'
 import { until } from './fixtures/until.ts'
 
 // A run is cancelled elsewhere at a heartbeat; ten seconds are long for a test.
@@ -81,6 +83,34 @@ describe.concurrent('cancel', () => {
       expect(await manager.cancel(name), name).toBe(false)
     }
     expect(await manager.cancel(runId)).toBe(true)
+  })
+
+  it('ends a run that another instance has taken over from this one, where its first start goes on', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    await using cluster = await TestCluster.open(redis.url)
+    const end = Promise.withResolvers<void>()
+    test.onTestFinished(() => end.resolve())
+    const signals: AbortSignal[] = []
+    const deaf = () =>
+      new Probe().worker('tidy', rarely(), {
+        policy: { onCrash: 'recover' },
+        doWork: ({ signal }) => {
+          signals.push(signal)
+          return end.promise
+        },
+      })
+    const first = await cluster.start([deaf()], { concurrency: 1 })
+    const runId = await first.trigger('tidy')
+    await until('it runs', () => signals.length === 1)
+    await cluster.start([deaf()])
+    await stallRun(redis, cluster.applicationName, runId)
+    await until('it runs on the other', () => signals.length === 2)
+    await until('its first start is aborted', () => signals[0]?.aborted)
+    expect(await first.cancel(runId)).toBe(true)
+    await until('its second start is aborted', () => signals[1]?.aborted)
+    expect(signals.map(({ reason }) => (reason as { code: string }).code)).toEqual(['lease-lost', 'run-cancelled'])
+    end.resolve()
   })
 
   it('finds no run that is over, though BullMQ has not taken its job back', async (test) => {

@@ -162,7 +162,7 @@ describe.concurrent('a run that waits after its process has died', () => {
       keys: new Keys(cluster.applicationName),
       clock: new RedisClock(),
       store,
-      activeRun: () => undefined,
+      heldRun: () => undefined,
     })
     await cluster.redis.hset(cluster.key('cancels'), RUN_ID, '1 ada')
     await requests.look()
