@@ -80,14 +80,15 @@ export class WorkerControl {
 
   /** @throws WorkerNotReadyError, WorkerBusyError */
   async trigger(name: string, { by }: ByOption): Promise<string> {
-    const { options, clock, reconciler, runQueues, lostRuns, entries } = this.#parts
+    const { options, clock, reconciler, runQueues, runProcessor, lostRuns, entries } = this.#parts
     const stored = await this.#read(name, 'trigger')
     const entry = entries.get(name)
     const isOnlyHere = reconciler.live.length <= 1
     if (entry && options.isEnabled && isOnlyHere && entry.startState !== 'ready') {
       const { active } = stored
       const isInTheWay = active && (!active.isFinished || active.record.outcome === 'lost')
-      if (isInTheWay) throw new WorkerBusyError(name, active.record.runId)
+      const activeRunId = isInTheWay ? active.record.runId : runProcessor.unsettledRun(name)
+      if (activeRunId !== undefined) throw new WorkerBusyError(name, activeRunId)
       throw new WorkerNotReadyError(name)
     }
     const { queue } = stored.definition.policy

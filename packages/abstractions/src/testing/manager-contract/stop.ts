@@ -280,6 +280,7 @@ export const stop: ContractGroup<TestApplication> = {
       await manager.start()
       await app.pass(1)
       assert.equal(starts, 1)
+      await assert.rejects(manager.trigger('rare'), { code: 'worker-busy', activeRunId: abandoned[0]?.runId })
       gate.open()
       await app.until('it is started again', () => starts === 2)
     },
