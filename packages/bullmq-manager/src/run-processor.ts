@@ -57,7 +57,8 @@ export class RunProcessor {
   #undecided = 0
   #allDecided: PromiseWithResolvers<void> | undefined
   #state: 'open' | 'draining' | 'closed' = 'open'
-  readonly #closed = Promise.withResolvers<void>()
+  /** Ends the waits to write again. */
+  readonly #waiting = new Set<() => void>()
 
   constructor(parts: RunProcessorParts) {
     this.#parts = parts
@@ -124,7 +125,7 @@ export class RunProcessor {
   /** No outcome is written again. */
   close(): void {
     this.#state = 'closed'
-    this.#closed.resolve()
+    for (const wake of this.#waiting) wake()
     for (const { run } of this.#active) run.abandon()
   }
 
@@ -345,9 +346,14 @@ export class RunProcessor {
         return
       } catch (err) {
         const message = `${what} of a run could not be written, it will be written again`
-        if (!failure && !this.#isClosed) this.#parts.logger.error({ err, worker, runId }, message)
+        const isFirst = !failure
         failure = { err }
-        await waitFor(this.#closed.promise, WRITE_AGAIN_MS, systemClock)
+        if (this.#isClosed) break
+        if (isFirst) this.#parts.logger.error({ err, worker, runId }, message)
+        const woken = Promise.withResolvers<void>()
+        this.#waiting.add(woken.resolve)
+        await waitFor(woken.promise, WRITE_AGAIN_MS, systemClock)
+        this.#waiting.delete(woken.resolve)
       }
     }
     if (failure)
