@@ -3,6 +3,7 @@ import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { withClient } from 'test-redis'
 import { describe, it, vi } from 'vitest'
 import { rarely } from './fixtures/cluster.ts'
+import { deafWork } from './fixtures/deaf-work.ts'
 import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { losingRedis } from './fixtures/losing-redis.ts'
 
@@ -42,16 +43,8 @@ describe('a run whose lease is lost, that somebody else has settled, and that go
   it('keeps its worker from running beside it in the same process, until it has ended', async (test) => {
     const { expect } = test
     const { key, options } = await ownApplication(test)
-    const end = Promise.withResolvers<void>()
-    test.onTestFinished(() => end.resolve())
-    let active = 0
-    const activeAtOnce: number[] = []
-    const deaf = async () => {
-      activeAtOnce.push(++active)
-      await end.promise
-      active--
-    }
-    const long = countingWorker('long', rarely(), deaf)
+    const { doWork, activeAtOnce, end } = deafWork(test)
+    const long = countingWorker('long', rarely(), doWork)
     const { manager } = faultManager(test, options)
     await manager.add(long.worker)
     await manager.start()

@@ -2,6 +2,7 @@ import { assert, describe, it } from 'vitest'
 import { Keys } from '../src/keys.ts'
 import { Store, firstStartOf } from '../src/store.ts'
 import { rarely } from './fixtures/cluster.ts'
+import { deafWork } from './fixtures/deaf-work.ts'
 import { PATIENCE, type Test, countingWorker, faultManager, outcomeOf, ownRedis } from './fixtures/fault-manager.ts'
 import { holdingClient } from './fixtures/holding-client.ts'
 import { stallRun } from './fixtures/stall-run.ts'
@@ -16,15 +17,7 @@ async function runBeforeDecision(test: Test) {
   const redis = await ownRedis(test)
   const { client, hold } = holdingClient(test, redis.url)
   const { manager, applicationName, logger } = faultManager(test, { connection: client })
-  const end = Promise.withResolvers<void>()
-  test.onTestFinished(() => end.resolve())
-  let active = 0
-  const activeAtOnce: number[] = []
-  const doWork = async () => {
-    activeAtOnce.push(++active)
-    await end.promise
-    active--
-  }
+  const { doWork, activeAtOnce, end } = deafWork(test)
   const tidy = countingWorker('tidy', rarely(), doWork, { onCrash: 'recover' })
   await manager.add(tidy.worker)
   await manager.start()
