@@ -49,12 +49,12 @@ export class Instances {
     this.#instanceId = instanceId
   }
 
-  /** Without a description nothing is written. */
-  async beat(description: InstanceDescription | undefined): Promise<Beat> {
+  /** Without a description nothing is written; the names of the workers only where they are given. */
+  async beat(description: InstanceDescription | undefined, names?: readonly string[]): Promise<Beat> {
     const [seconds, micros, instances, version, schedulerCount, firstNextAt, cancels, hasNames] = (await beatScript.run(
       this.#client,
       [this.#keys.instances, this.#keys.workers, this.#keys.schedulers, this.#keys.cancels, this.#keys.instanceNames],
-      [this.#instanceId, description ? JSON.stringify(description) : ''],
+      [this.#instanceId, description ? JSON.stringify(description) : '', names ? JSON.stringify(names) : ''],
     )) as [string, string, string[], string, number, string, string[], number]
     return {
       time: [seconds, micros],
@@ -69,10 +69,6 @@ export class Instances {
         ),
       ),
     }
-  }
-
-  async writeNames(names: readonly string[]): Promise<void> {
-    await this.#client.hset(this.#keys.instanceNames, this.#instanceId, JSON.stringify(names))
   }
 
   /** The union of the worker names of these instances. */
@@ -140,12 +136,14 @@ function readNames(text: string | null): string[] {
  * Gives Redis time (two parts), all instances (id, 'ms json', …), the version, how many schedulers there are, and when the
  * first of them is due, the runs to be cancelled (run id, 'ms by', …), and whether the worker names of the instance are there.
  *
- * KEYS instances, workers, schedulers, cancels, instance names · ARGV instance, its description or '' to write nothing
+ * KEYS instances, workers, schedulers, cancels, instance names · ARGV instance, its description or '' to write nothing, the names
+ * of its workers or '' to leave them
  */
 const beatScript = new LuaScript(`
 local time = redis.call('TIME')
 local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
 if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2]) end
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[5], ARGV[1], ARGV[3]) end
 local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
 return {
   time[1], time[2], redis.call('HGETALL', KEYS[1]), redis.call('HGET', KEYS[2], 'version') or '0',

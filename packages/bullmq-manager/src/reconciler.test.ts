@@ -41,7 +41,7 @@ function createReconciler() {
     watch: new WorkerWatch({ clock, health, reports, logger, entries, decideOverdue: () => {} }),
     store: { readFields: read, workersOf: () => ({ version: redis.version, workers: new Map() }) },
     schedulers: { readAll: async () => new Map() },
-    instances: { beat, writeNames: async () => {}, readNames: async () => new Set() },
+    instances: { beat, readNames: async () => new Set() },
   } as unknown as ReconcilerParts
   const reconciler = new Reconciler(parts)
   /** So much time passes, and it beats. */

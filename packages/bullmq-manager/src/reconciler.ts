@@ -133,15 +133,16 @@ export class Reconciler {
 
   /** One heartbeat, and a full check if anything differs from what was seen before. */
   async beat(): Promise<Beat> {
-    const { instances, clock, health, client } = this.#parts
+    const { instances, clock, health, client, entries } = this.#parts
     const asked = clock.asking()
-    if (this.#isDeclaring && this.#writtenNamesVersion !== this.#namesVersion) {
-      const version = this.#namesVersion
-      await instances.writeNames([...this.#parts.entries.keys()])
-      this.#writtenNamesVersion = version
-    }
-    const beat = await instances.beat(this.#isDeclaring ? this.#description() : undefined)
-    if (!beat.hasNames) this.#writtenNamesVersion = -1
+    const version = this.#namesVersion
+    const beat = this.#isDeclaring
+      ? await instances.beat(
+          this.#description(),
+          version === this.#writtenNamesVersion ? undefined : [...entries.keys()],
+        )
+      : await instances.beat(undefined)
+    this.#writtenNamesVersion = beat.hasNames ? version : -1
     clock.note(beat.time, asked)
     await clock.measureIfDoubtful(client)
     this.#dateAdded()

@@ -36,6 +36,7 @@ export async function requestStartRuns(entries: Iterable<ManagedWorker>, parts: 
   const asked = [...entries]
     .filter(isPeriodic)
     .filter(({ definition, startState }) => definition.policy.runOnStart && startState === 'ready')
+  if (asked.length === 0) return
   const left: string[] = []
   let unreachable: unknown
   await inBatches(asked, async (entry) => {

@@ -102,11 +102,11 @@ export function declarationOf({ definition, override }: KnownWorker): Pick<Known
 /** What each field of a worker is called here, and how it is read. */
 const READERS = {
   definition: ['definition', parseDefinition],
+  decided: ['decidedUpTo', parseNumber],
   override: ['override', parseOverride],
   pause: ['paused', parsePause],
   removed: ['removedAt', parseTombstone],
   orphaned: ['orphanedAt', parseNumber],
-  decided: ['decidedUpTo', parseNumber],
   started: ['startedUpTo', parseNumber],
   counted: ['countedAsMissed', (text: string) => text],
   raised: ['lastRaise', parseRaise],
@@ -190,7 +190,8 @@ export function groupByWorker(flat: readonly string[], report: ReportMalformed):
       continue
     }
     if (!texts) {
-      texts = new Array(FIELDS.length)
+      // Of a worker that never ran there are the first two: to look for the others would take half as long again.
+      texts = []
       byWorker.set(worker, texts)
     }
     texts[number] = flat[index + 1]
@@ -216,7 +217,7 @@ export function readWorker(
   report: ReportMalformed,
 ): StoredWorker {
   const worker: Record<string, unknown> = { name, recentOutcomes: NO_OUTCOMES, consecutiveFailures: 0 }
-  for (let index = 0; index < fields.length; index++) {
+  for (let index = 0; index < texts.length; index++) {
     const text = texts[index]
     if (text === undefined || text === null) continue
     const field = fields[index] as StoredField

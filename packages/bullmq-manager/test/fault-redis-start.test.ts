@@ -93,14 +93,16 @@ describe.concurrent('start while Redis', () => {
     test.onTestFinished(() => connection.disconnect())
     const { manager, applicationName } = faultManager(test, { connection, startTimeoutMs: 5_000 })
     await manager.add(countingWorker('tidy', every(1_000)).worker)
+    const keys = new Keys(applicationName)
     const held = hold((command) => command.includes(':instances:names'))
     const starting = outcomeOf(manager.start())
     const release = await held
+    // Killed here or before, it leaves no names without a heartbeat by which others find that it is dead.
+    expect(await target.cli('exists', keys.instances, keys.instanceNames)).toBe('2')
     expect(await starting).toMatchObject({ code: 'store-unavailable' })
     release()
     // What was still to be sent for that answer is sent before the second, and a script once more before the third.
     for (let pings = 0; pings < 3; pings++) await connection.ping()
-    const keys = new Keys(applicationName)
     expect(await target.cli('exists', keys.instances, keys.instanceNames)).toBe('0')
   })
 
