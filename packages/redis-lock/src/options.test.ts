@@ -47,8 +47,18 @@ describe('the options of the Redis lock', () => {
     ],
     [{ connection, applicationName: 'My App' }, '"applicationName" must be 1 to 100 of a-z'],
     [{ connection, lockTimeoutMs: 999 }, '"lockTimeoutMs" must be a whole number of ms from 1000'],
-    [{ connection, refreshIntervalMs: 10_001 }, '"refreshIntervalMs" must be at most half of lockTimeoutMs (10000 ms)'],
-    [{ connection, commandTimeoutMs: 20_000 }, '"commandTimeoutMs" must be below lockTimeoutMs (20000 ms)'],
+    [
+      { connection, refreshIntervalMs: 8_001 },
+      '"refreshIntervalMs" must be at most two fifths of lockTimeoutMs (8000 ms), or one late answer loses a lock.',
+    ],
+    [
+      { connection, commandTimeoutMs: 6_667 },
+      '"commandTimeoutMs" must be below 6667 ms where lockTimeoutMs is 20000 ms and refreshIntervalMs 6667 ms, or one late answer loses a lock.',
+    ],
+    [
+      { connection, refreshIntervalMs: 1_000, commandTimeoutMs: 15_000 },
+      '"commandTimeoutMs" must be below 15000 ms where lockTimeoutMs is 20000 ms and refreshIntervalMs 1000 ms',
+    ],
     [{ connection, slotClaimTtlMs: -1 }, '"slotClaimTtlMs" must be a whole number of ms from 0'],
     [{ connection, disposeTimeoutMs: 0.5 }, '"disposeTimeoutMs" must be a whole number of ms from 0'],
     [{ connection, logger: {} }, '"logger" must have the method debug(), info(), warn(), error().'],

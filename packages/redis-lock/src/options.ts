@@ -19,14 +19,18 @@ export interface RedisLockOptions {
   readonly applicationName?: string
   /** The lease: how long a lock outlives an instance that died, in ms; from 1,000. It is renewed while the run goes on. @default 20_000 */
   readonly lockTimeoutMs?: number
-  /** How often the lease is renewed, in ms; at most half of it. @default a third of lockTimeoutMs */
+  /** How often the lease is renewed, in ms; at most two fifths of it. @default a third of lockTimeoutMs */
   readonly refreshIntervalMs?: number
   /**
    * How long a claim outlives the time in which its slot may start, in ms: the clocks of the instances may be apart by so
    * much. A claim is a key of some 150 bytes for each slot. @default 600_000 (10 min)
    */
   readonly slotClaimTtlMs?: number
-  /** How long one command may take, the wait for a connection included, in ms; below lockTimeoutMs. @default 5_000, at most a quarter of lockTimeoutMs */
+  /**
+   * How long one command may take, the wait for a connection included, in ms; below refreshIntervalMs, or more where that is
+   * short: the renewal after one without an answer must be sent within four fifths of the lease.
+   * @default 5_000, at most a quarter of lockTimeoutMs
+   */
   readonly commandTimeoutMs?: number
   /**
    * How long dispose waits for the runs that hold a lock, in ms; not for those that a manager's stop has not waited for.
@@ -84,15 +88,25 @@ export function fillOptions(options: RedisLockOptions): FilledOptions {
     disposeTimeoutMs: options.disposeTimeoutMs ?? 35_000,
     logger: options.logger,
   }
-  if (filled.refreshIntervalMs > lockTimeoutMs / 2) {
-    throw new InvalidOptionsError(
-      `RedisDistributedLock: "refreshIntervalMs" must be at most half of lockTimeoutMs (${lockTimeoutMs / 2} ms), or one late answer loses a lock.`,
-    )
-  }
-  if (filled.commandTimeoutMs >= lockTimeoutMs) {
-    throw new InvalidOptionsError(
-      `RedisDistributedLock: "commandTimeoutMs" must be below lockTimeoutMs (${lockTimeoutMs} ms), or a lock is lost before its renewal is given up.`,
-    )
-  }
+  checkRenewals(filled)
   return filled
+}
+
+/**
+ * A renewal that gets no answer must not cost the lock. While one waits none is sent; the first that comes due after it has been
+ * given up must leave time for its own answer: the mutex takes the lease to be over a tenth early.
+ */
+function checkRenewals({ lockTimeoutMs, refreshIntervalMs, commandTimeoutMs }: FilledOptions): void {
+  const inTime = Math.floor((4 * lockTimeoutMs) / (5 * refreshIntervalMs))
+  if (inTime < 2) {
+    throw new InvalidOptionsError(
+      `RedisDistributedLock: "refreshIntervalMs" must be at most two fifths of lockTimeoutMs (${Math.floor((2 * lockTimeoutMs) / 5)} ms), or one late answer loses a lock.`,
+    )
+  }
+  const nextAfterMs = (inTime - 1) * refreshIntervalMs
+  if (commandTimeoutMs >= nextAfterMs) {
+    throw new InvalidOptionsError(
+      `RedisDistributedLock: "commandTimeoutMs" must be below ${nextAfterMs} ms where lockTimeoutMs is ${lockTimeoutMs} ms and refreshIntervalMs ${refreshIntervalMs} ms, or one late answer loses a lock.`,
+    )
+  }
 }
