@@ -1,7 +1,7 @@
 import { type Check, hasMethods, isBoolean, isSlug, isWhole } from './checks.ts'
 import { MAX_DURATION_MS } from './duration.ts'
 import type { Logger } from './logger.ts'
-import { type FilledPolicy, type PeriodicWorkerPolicy, checkPolicy, fillPolicy } from './policy.ts'
+import { type FilledPolicy, type PeriodicWorkerPolicy, checkDeclaredPolicy, fillPolicy } from './policy.ts'
 import type { ServiceScopeFactory } from './service-scope.ts'
 
 /** The options of the background worker system (ABP: `AbpBackgroundWorkerOptions`). */
@@ -49,7 +49,7 @@ export const managerOptionChecks = {
   startTimeoutMs: isWhole(1, MAX_DURATION_MS, 'ms'),
   stopTimeoutMs: isWhole(0, MAX_DURATION_MS, 'ms'),
   defaultPolicy: (value) => {
-    checkPolicy('defaultPolicy', value)
+    checkDeclaredPolicy('defaultPolicy', value)
     return undefined
   },
 } satisfies Record<keyof ManagerOptions, Check>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { InvalidOptionsError } from './errors.ts'
-import { checkPolicy, fillPolicy } from './policy.ts'
+import { checkDeclaredPolicy, checkPolicy, fillPolicy } from './policy.ts'
 
 const DEFAULTS = {
   runOnStart: false,
@@ -136,5 +136,27 @@ describe('checkPolicy', () => {
       }
     }
     expect(() => checkPolicy('policy', new Settings())).toThrow(/"jitterMs" must be a whole number/)
+  })
+})
+
+describe('checkDeclaredPolicy', () => {
+  it.each([{}, { retry: { attempts: 2, backoffMs: 5 } }, { retry: { attempts: 2, backoffMs: 5, maxBackoffMs: 5 } }])(
+    'takes %j',
+    (policy) => {
+      expect(() => checkDeclaredPolicy('policy', policy)).not.toThrow()
+    },
+  )
+
+  it('refuses what checkPolicy refuses', () => {
+    expect(() => checkDeclaredPolicy('policy', { timeoutMs: 0 })).toThrow(/^policy: "timeoutMs" must be/)
+  })
+
+  it('refuses a longest wait below the first, which an older build may have stored', () => {
+    const policy = { retry: { attempts: 2, backoffMs: 5_000, maxBackoffMs: 4_999 } }
+    expect(() => checkPolicy('stored policy', policy)).not.toThrow()
+    expect(() => checkDeclaredPolicy('policy', policy)).toThrow(InvalidOptionsError)
+    expect(() => checkDeclaredPolicy('policy', policy)).toThrow(
+      'policy: "retry" has a maxBackoffMs of 4999, below its backoffMs of 5000, which is the first wait. Raise maxBackoffMs, or leave it out.',
+    )
   })
 })

@@ -1,5 +1,6 @@
 import { checkOptions, findProblem, isBoolean, isNumber, isOneOf, isSlug, isWhole, type Check } from './checks.ts'
 import { MAX_DURATION_MS } from './duration.ts'
+import { InvalidOptionsError } from './errors.ts'
 import { givenOptions } from './given-options.ts'
 
 /** How a periodic worker wants its slots and runs treated. Every field has a default; times are in ms. */
@@ -61,7 +62,7 @@ export interface RetryPolicy {
   readonly backoffMs: number
   /** How many times as long each wait is as the one before, from 1. @default 1 */
   readonly factor?: number
-  /** The longest wait, in ms. @default 3_600_000 (1 h), or `backoffMs` if that is more */
+  /** The longest wait, in ms; at least `backoffMs`. @default 3_600_000 (1 h), or `backoffMs` if that is more */
   readonly maxBackoffMs?: number
 }
 
@@ -111,6 +112,21 @@ const RETRY_NAMES = Object.keys(retryChecks)
 /** @throws InvalidOptionsError naming `subject`, the key and what it takes. */
 export function checkPolicy(subject: string, policy: unknown): void {
   checkOptions(subject, policy, policyChecks)
+}
+
+/**
+ * Checks a policy that the code declares. Stricter than `checkPolicy`, by which a manager also reads what older builds have
+ * stored: that stays readable.
+ *
+ * @throws InvalidOptionsError, as `checkPolicy` does.
+ */
+export function checkDeclaredPolicy(subject: string, policy: unknown): void {
+  checkPolicy(subject, policy)
+  const { retry } = policy as PeriodicWorkerPolicy
+  if (retry?.maxBackoffMs === undefined || retry.maxBackoffMs >= retry.backoffMs) return
+  throw new InvalidOptionsError(
+    `${subject}: "retry" has a maxBackoffMs of ${retry.maxBackoffMs}, below its backoffMs of ${retry.backoffMs}, which is the first wait. Raise maxBackoffMs, or leave it out.`,
+  )
 }
 
 /** Fills a checked policy: the worker's own, then the manager's `defaultPolicy` (filled itself), then the defaults above. */

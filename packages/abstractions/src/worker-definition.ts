@@ -1,7 +1,7 @@
 import { isSlug, show } from './checks.ts'
 import { InvalidWorkerError } from './errors.ts'
 import type { IPeriodicBackgroundWorker } from './periodic-worker.ts'
-import { type FilledPolicy, NO_POLICY, type PeriodicWorkerPolicy, checkPolicy, fillPolicy } from './policy.ts'
+import { type FilledPolicy, NO_POLICY, type PeriodicWorkerPolicy, checkDeclaredPolicy, fillPolicy } from './policy.ts'
 import { type Schedule, checkSchedule } from './schedule.ts'
 import type { ScheduleOverride } from './schedule-override.ts'
 
@@ -78,7 +78,7 @@ export function defineWorker(worker: unknown, rules: DefinitionRules): WorkerDef
 
 function definePolicy(subject: string, policy: unknown, defaultPolicy: FilledPolicy): FilledPolicy {
   if (policy === undefined || policy === NO_POLICY) return defaultPolicy
-  checkPolicy(`${subject}: policy`, policy)
+  checkDeclaredPolicy(`${subject}: policy`, policy)
   return fillPolicy(policy as PeriodicWorkerPolicy, defaultPolicy)
 }
 

@@ -66,6 +66,11 @@ describe('parseDefinition', () => {
     expect(parseDefinition(JSON.stringify({ ...declared, ...who }, undefined, 1))).toEqual({ ...declared, ...who })
   })
 
+  it('reads a longest wait below the first, which older builds have filled in, though none may declare it', () => {
+    const policy = fillPolicy({ retry: { attempts: 2, backoffMs: 14_400_000, maxBackoffMs: 3_600_000 } })
+    expect(parseDefinition(JSON.stringify({ ...declared, ...who, policy }))?.policy).toEqual(policy)
+  })
+
   it.each(['release', 'declaredAt', 'instanceId', 'since', 'order'] as const)(
     'reads none where %s is of another type, whatever else is known',
     (field) => {

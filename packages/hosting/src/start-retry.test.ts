@@ -16,6 +16,11 @@ describe('startRetryDelayMs', () => {
     expect([1, 2].map((attempt) => startRetryDelayMs(retry, attempt, anyError))).toEqual([60_000, 60_000])
   })
 
+  it('begins with the longest wait where that is below 1 s', () => {
+    const retry = fillStartRetry({ maxDelayMs: 500 })
+    expect([1, 2].map((attempt) => startRetryDelayMs(retry, attempt, anyError))).toEqual([500, 500])
+  })
+
   it('ends with the last attempt', () => {
     const retry = fillStartRetry({ attempts: 2, minDelayMs: 5 })
     expect(startRetryDelayMs(retry, 1, anyError)).toBe(5)
@@ -35,6 +40,9 @@ describe('startRetryDelayMs', () => {
   it('refuses options that can not be kept', () => {
     expect(() => fillStartRetry({ attempts: 0 })).toThrow(/startRetry: "attempts"/)
     expect(() => fillStartRetry({ minDelayMs: -1 })).toThrow(/"minDelayMs"/)
+    expect(() => fillStartRetry({ minDelayMs: 5_000, maxDelayMs: 4_999 })).toThrow(
+      'runApplication: startRetry: "maxDelayMs" (4999) is below "minDelayMs" (5000), which is the first wait. Raise maxDelayMs, or leave it out.',
+    )
     expect(() => fillStartRetry({ delay: 1 } as never)).toThrow(/unknown option "delay"/)
   })
 })

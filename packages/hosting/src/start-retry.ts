@@ -1,4 +1,8 @@
-import { BackgroundWorkerError, type BackgroundWorkerErrorCode } from '@background-workers/abstractions'
+import {
+  BackgroundWorkerError,
+  type BackgroundWorkerErrorCode,
+  InvalidOptionsError,
+} from '@background-workers/abstractions'
 import { checkOptions, isWhole } from '@background-workers/abstractions/for-managers'
 import { AwilixError } from 'awilix'
 
@@ -6,9 +10,9 @@ import { AwilixError } from 'awilix'
 export interface StartRetryOptions {
   /** How often to try, the first included. @default without end */
   readonly attempts?: number
-  /** The first wait, in ms. @default 1_000 */
+  /** The first wait, in ms. @default 1_000, or `maxDelayMs` if that is less */
   readonly minDelayMs?: number
-  /** The longest wait, in ms. @default 30_000, or `minDelayMs` if that is more */
+  /** The longest wait, in ms; at least `minDelayMs`. @default 30_000, or `minDelayMs` if that is more */
   readonly maxDelayMs?: number
 }
 
@@ -24,8 +28,14 @@ export function fillStartRetry(options: StartRetryOptions = {}): StartRetry {
     minDelayMs: isWhole(1, MAX_DELAY_MS, 'ms'),
     maxDelayMs: isWhole(1, MAX_DELAY_MS, 'ms'),
   })
-  const { attempts = Number.POSITIVE_INFINITY, minDelayMs = 1_000, maxDelayMs = Math.max(30_000, minDelayMs) } = options
-  return { attempts, minDelayMs, maxDelayMs }
+  const minDelayMs = options.minDelayMs ?? Math.min(1_000, options.maxDelayMs ?? 1_000)
+  const maxDelayMs = options.maxDelayMs ?? Math.max(30_000, minDelayMs)
+  if (maxDelayMs < minDelayMs) {
+    throw new InvalidOptionsError(
+      `runApplication: startRetry: "maxDelayMs" (${maxDelayMs}) is below "minDelayMs" (${minDelayMs}), which is the first wait. Raise maxDelayMs, or leave it out.`,
+    )
+  }
+  return { attempts: options.attempts ?? Number.POSITIVE_INFINITY, minDelayMs, maxDelayMs }
 }
 
 /** How long to wait after a failed attempt (1 is the first), or `undefined` when it was the last. */

@@ -204,6 +204,7 @@ export const refusals: ContractGroup<TestApplication> = {
         ['retry', { retry: { attempts: 3 } }],
         ['retry', { retry: { attempts: 0, backoffMs: 10 } }],
         ['retry', { retry: { attempts: 2, backoffMs: 10, delay: 5 } }],
+        ['maxBackoffMs', { retry: { attempts: 2, backoffMs: 10, maxBackoffMs: 9 } }],
         ['retry', { retry: 3 }],
         ['keepRuns', { keepRuns: 0 }],
         ['onCrash', { onCrash: 'again' }],
