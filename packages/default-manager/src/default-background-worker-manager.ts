@@ -114,8 +114,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     this.#parts.events.emit('worker-added', { worker: name })
     // A listener may have removed it.
     if (!entry.isAdded) return
-    // One that was removed has its history back.
-    if (entry.hasHistory) this.#parts.health.noteFailures(name, entry.history.consecutiveFailures)
+    this.#noteFailures(entry)
     if (!this.#parts.lifecycle.isWorking || !entry.isAdded) return
     this.#startWorker(entry)
     this.#runOnStart(entry)
@@ -134,6 +133,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     // Who is told of it may add the worker again.
     this.#parts.reports.removed(name, given)
     this.#parts.health.clearWorker(name)
+    const successor = this.#entries.get(name)
+    if (successor) this.#noteFailures(successor)
     return true
   }
 
@@ -281,6 +282,11 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
   #runOnStart(entry: ManagedWorker): void {
     const isWanted = isPeriodic(entry) && entry.definition.policy.runOnStart && entry.startState === 'ready'
     if (isWanted && this.#slots.isScheduled(entry)) this.#runner.runOnStart(entry)
+  }
+
+  /** One that was removed, and is added again, has its history back. */
+  #noteFailures(entry: ManagedWorker): void {
+    if (entry.hasHistory) this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)
   }
 
   #keepHistory(name: string, history: RunHistory): void {

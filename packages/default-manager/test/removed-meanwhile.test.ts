@@ -14,16 +14,17 @@ it('a worker that a listener removes as it is added is not started', async () =>
   expect(await manager.list()).toEqual([])
 })
 
+const failing = periodicWorker({
+  name: 'failing',
+  schedule: every('1h', { offset: 0 }),
+  doWork: async () => {
+    throw new Error('no')
+  },
+})
+
 it('a failing worker that is removed and added again is still failing', async () => {
   const clock = new ManualClock()
   await using manager = new DefaultBackgroundWorkerManager({ clock })
-  const failing = periodicWorker({
-    name: 'failing',
-    schedule: every('1h', { offset: 0 }),
-    doWork: async () => {
-      throw new Error('no')
-    },
-  })
   await manager.add(failing)
   await manager.start()
   for (let run = 0; run < 3; run++) await clock.advance(3_600_000)
@@ -33,6 +34,24 @@ it('a failing worker that is removed and added again is still failing', async ()
   expect((await manager.get('failing'))?.consecutiveFailures).toBe(3)
   expect((await manager.health()).reasons).toMatchObject([{ worker: 'failing', code: 'failing' }])
 })
+
+it.each(['worker-removed', 'health-reason-cleared'] as const)(
+  'a failing worker that a listener of %s adds again is still failing',
+  async (event) => {
+    const clock = new ManualClock()
+    await using manager = new DefaultBackgroundWorkerManager({ clock })
+    await manager.add(failing)
+    await manager.start()
+    for (let run = 0; run < 3; run++) await clock.advance(3_600_000)
+    const leave = manager.on(event, () => {
+      leave()
+      void manager.add(failing)
+    })
+    await manager.remove('failing')
+    expect(await manager.get('failing')).toMatchObject({ consecutiveFailures: 3 })
+    expect((await manager.health()).reasons).toMatchObject([{ worker: 'failing', code: 'failing' }])
+  },
+)
 
 it('a worker that is removed during its third failing run is not failing any more', async () => {
   const clock = new ManualClock()
