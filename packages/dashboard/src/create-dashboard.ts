@@ -62,7 +62,7 @@ export function createDashboard(options: DashboardOptions): Dashboard {
 
   return {
     fetch,
-    nodeHandler: createNodeHandler({ fetch, usesFullPath: basePath !== '' }),
+    nodeHandler: createNodeHandler({ fetch, usesFullPath: basePath !== '', logger: parts.options.logger }),
     close,
     [Symbol.dispose]: close,
   }

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { Logger } from '@background-workers/abstractions'
+import { safeLogger } from '@background-workers/abstractions/for-managers'
 
-/** A handler as `http.createServer`, Express and Connect take it. HTTP/1 only: a server of `http2` is answered with 400. */
+/** A handler as `http.createServer`, Express and Connect take it. HTTP/1 only: a request over HTTP/2 is refused with 505. */
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void
 
 const incomingMessages = new WeakMap<Request, IncomingMessage>()
@@ -20,11 +22,23 @@ export interface NodeHandlerOptions {
   readonly fetch: (request: Request) => Promise<Response>
   /** Whether paths count from where the server begins, and not from where the framework has mounted the handler. */
   readonly usesFullPath: boolean
+  /** Told of the first request that is not HTTP/1. */
+  readonly logger?: Logger | undefined
 }
+
+const ONLY_HTTP_1 = 'nodeHandler of the dashboard speaks HTTP/1 only. Serve it over HTTP/1, or mount fetch.'
 
 /** Makes a handler for Node's `http` of a web-standard one. */
 export function createNodeHandler(options: NodeHandlerOptions): NodeHandler {
+  let hasToldOfVersion = false
   return (incoming, outgoing, next) => {
+    if (incoming.httpVersionMajor > 1) {
+      // All are refused for one cause, so it is told once.
+      if (!hasToldOfVersion) safeLogger(options.logger).error({ httpVersion: incoming.httpVersion }, ONLY_HTTP_1)
+      hasToldOfVersion = true
+      outgoing.writeHead(505, { 'content-type': 'text/plain' }).end(ONLY_HTTP_1)
+      return
+    }
     answer(options, incoming, outgoing).catch((error: unknown) => {
       if (outgoing.headersSent || outgoing.destroyed) outgoing.destroy()
       else if (next) next(error)
@@ -64,7 +78,7 @@ function toRequest(incoming: IncomingMessage, outgoing: ServerResponse, target: 
   const headers = new Headers()
   try {
     for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
-      if (!name.startsWith(':')) for (const value of values) headers.append(name, value)
+      for (const value of values) headers.append(name, value)
     }
     const url = new URL(`${scheme}://${incoming.headers.host || 'localhost'}${target}`)
     // A `..` in it, or a path in the host, would lead elsewhere than where the server has let the request through.

@@ -1,7 +1,15 @@
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, type RequestListener, createServer, request as httpRequest } from 'node:http'
+import {
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  connect,
+  createServer as createHttp2Server,
+} from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { RecordingLogger } from '@background-workers/abstractions/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type DashboardOptions, createDashboard, incomingMessageOf } from '../src/index.ts'
 import { createNodeHandler } from '../src/node-handler.ts'
@@ -188,6 +196,29 @@ describe('nodeHandler', () => {
     expect(incoming.statusCode).toBe(400)
     expect((await fetch(`${address}/workers/payroll`)).status).toBe(403)
     expect((await fetch(`${address}/workers/mailer?done=pause`)).status).toBe(200)
+  })
+
+  it.each(['GET', 'HEAD', 'POST'])('refuses %s over HTTP/2 in words, and logs once that it does', async (method) => {
+    const logger = new RecordingLogger()
+    const { manager, dashboard } = setUp({ logger })
+    const handler = dashboard.nodeHandler as unknown as (i: Http2ServerRequest, o: Http2ServerResponse) => void
+    const server = createHttp2Server(handler).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    closers.push(async () => {
+      client.close()
+      server.close()
+      await once(server, 'close')
+    })
+    const message = 'nodeHandler of the dashboard speaks HTTP/1 only. Serve it over HTTP/1, or mount fetch.'
+    for (const path of ['/workers', '/']) {
+      const stream = client.request({ ':method': method, ':path': path })
+      stream.end()
+      const [headers] = await once(stream, 'response')
+      expect([headers[':status'], await text(stream)]).toEqual([505, method === 'HEAD' ? '' : message])
+    }
+    expect(logger.lines).toMatchObject([{ level: 'error', message, data: { httpVersion: '2.0' } }])
+    expect(manager.lists).toBe(0)
   })
 
   it('takes slashes at the start of a path neither for a host nor for one slash', async () => {
