@@ -3,8 +3,9 @@ import type { Keys } from './keys.ts'
 import type { RedisClient } from './redis-client.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
+import type { UnstartedRuns } from './unstarted-runs.ts'
 
-/** A request to cancel is kept for so long, and for as long as its run is its worker's active one. */
+/** A request to cancel is kept for so long, and for as long as its run is not over. */
 const CANCEL_KEPT_MS = 60_000
 
 /** Somebody wants a run cancelled that another instance runs. */
@@ -20,6 +21,7 @@ export interface CancelRequestsParts {
   readonly keys: Keys
   readonly clock: RedisClock
   readonly store: Store
+  readonly unstartedRuns: UnstartedRuns
   /** The run, if this instance runs it and holds its lease. */
   readonly heldRun: (runId: string) => Run | undefined
 }
@@ -58,8 +60,8 @@ export class CancelRequests {
   }
 
   /**
-   * Cancels what runs here. A request that nobody has taken up for a while is about a run that has ended, unless that is still its
-   * worker's active one: its process may have died, and it may wait for long to be run again.
+   * Cancels what runs here. A request that nobody has taken up for a while is forgotten when its run is over: until then that may
+   * wait for long to be taken up again, as it was put off or its process has died.
    */
   async heed(requests: ReadonlyMap<string, CancelRequest>): Promise<void> {
     const { client, keys, clock } = this.#parts
@@ -67,7 +69,7 @@ export class CancelRequests {
     for (const [runId, request] of requests) {
       const isHere = this.#abort(runId, request)
       const isOld = clock.now() - request.at > CANCEL_KEPT_MS
-      if (isHere || (isOld && !(await this.#isActive(runId)))) await client.hdel(keys.cancels, runId)
+      if (isHere || (isOld && (await this.#isOver(runId)))) await client.hdel(keys.cancels, runId)
     }
   }
 
@@ -77,9 +79,11 @@ export class CancelRequests {
     if (request) this.#abort(runId, request)
   }
 
-  async #isActive(runId: string): Promise<boolean> {
-    const { active } = await this.#parts.store.read(workerOfRunId(runId), ['active'])
-    return active?.record.runId === runId
+  /** It is neither its worker's active run nor about to come. */
+  async #isOver(runId: string): Promise<boolean> {
+    const { store, unstartedRuns } = this.#parts
+    const stored = await store.read(workerOfRunId(runId), ['active', 'definition'])
+    return stored.active?.record.runId !== runId && !(await unstartedRuns.isToBeDone(runId, stored))
   }
 
   /** Gives `false` when it does not run here. */

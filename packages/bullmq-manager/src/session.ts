@@ -131,7 +131,7 @@ export class Session {
     this.#lostRuns = new LostRuns({ ...withUnstarted, isQueueTaken, runFinished, failuresCounted })
     const withRuns = { ...withUnstarted, lostRuns: this.#lostRuns }
     const heldRun = (runId: string) => this.runProcessor.heldRun(runId)
-    const cancelRequests = new CancelRequests({ ...withStore, heldRun })
+    const cancelRequests = new CancelRequests({ ...withUnstarted, heldRun })
     const planner = new RunPlanner({
       ...withRuns,
       cancelRequests,

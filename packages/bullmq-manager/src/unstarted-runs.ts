@@ -4,6 +4,7 @@ import {
   isSlotRun,
   isSlotRunId,
   unstartedRecord,
+  workerOfRunId,
 } from '@background-workers/abstractions/for-managers'
 import type { Job } from 'bullmq'
 import type { FilledOptions } from './options.ts'
@@ -100,6 +101,8 @@ export class UnstartedRuns {
 
   /** In the worker's queue, or in its former one, if that is taken here. */
   async #jobOf(runId: string, { definition }: StoredWorker): Promise<Job | undefined> {
+    // What is no run id may be the name of a key that BullMQ keeps beside its jobs.
+    if (workerOfRunId(runId) === '' || runId.includes(':')) return undefined
     const { runQueues, options } = this.#parts
     for (const queue of new Set([definition?.policy.queue ?? 'default', ...options.queues])) {
       const job = await runQueues.getJob(queue, runId)

@@ -118,8 +118,6 @@ export class WorkerControl {
     const name = workerOfRunId(runId)
     const local = runProcessor.heldRun(runId)
     if (local) return local.abort(new RunCancelledError(name, runId, by))
-    // What is no run id may be the name of a key that BullMQ keeps beside its jobs.
-    if (name === '' || runId.includes(':')) return false
     return this.#send('cancel', async () => {
       const stored = await store.read(name)
       const active = stored.active?.record.runId === runId ? stored.active : undefined

@@ -32,9 +32,10 @@ async function crashedRun(onCrash: 'next-slot' | 'recover') {
   const told: unknown[] = []
   const tell = ({ runId, outcome }: RunRecord) => told.push([runId, outcome])
   const parts = { clock: new RedisClock(), store, runQueues, options: { queues: [] }, runFinished: tell }
+  const unstartedRuns = new UnstartedRuns({ ...parts, instanceId: 'two', slotSkipped: tell })
   const lostRuns = new LostRuns({
     ...parts,
-    unstartedRuns: new UnstartedRuns({ ...parts, instanceId: 'two', slotSkipped: tell }),
+    unstartedRuns,
     logger: safeLogger(silentLogger),
     isQueueTaken: () => true,
     failuresCounted: (_record, failures) => told.push(failures),
@@ -64,6 +65,7 @@ async function crashedRun(onCrash: 'next-slot' | 'recover') {
     store,
     runQueues,
     lostRuns,
+    requests: new CancelRequests({ ...parts, client: cluster.redis, keys, unstartedRuns, heldRun: () => undefined }),
     told,
     active: async () => (await store.read(WORKER)).active,
     outcomes: async () => (await store.records(WORKER, undefined)).map(({ outcome }) => outcome ?? 'running'),
@@ -156,20 +158,35 @@ describe.concurrent('a run that waits after its process has died', () => {
 
   it('with onCrash recover can have been cancelled long before it is taken up', async ({ expect }) => {
     await using run = await crashedRun('recover')
-    const { cluster, store } = run
-    const requests = new CancelRequests({
-      client: cluster.redis,
-      keys: new Keys(cluster.applicationName),
-      clock: new RedisClock(),
-      store,
-      heldRun: () => undefined,
-    })
+    const { cluster, requests } = run
     await cluster.redis.hset(cluster.key('cancels'), RUN_ID, '1 ada')
     await requests.look()
     await run.noteWaiting()
     await requests.look()
-    expect(await requests.find(RUN_ID)).toEqual({ at: 1, by: 'ada' })
     expect(await run.takeUp()).toBe('to-recover')
+    // Nothing is active now; it is asked next whether it was cancelled.
+    await requests.look()
+    expect(await requests.find(RUN_ID)).toEqual({ at: 1, by: 'ada' })
+    await (await run.runQueues.getJob('default', RUN_ID))?.remove()
+    await requests.look()
+    expect(await requests.find(RUN_ID)).toBeUndefined()
+  })
+
+  it('that has never started, as it was put off, can have been cancelled long before it is taken up', async ({
+    expect,
+  }) => {
+    await using run = await crashedRun('next-slot')
+    const { cluster, requests } = run
+    expect(await run.store.undecideRun(RECORD, CLAIM)).toBe(true)
+    await cluster.redis.hset(cluster.key('cancels'), RUN_ID, '1 ada')
+    await requests.look()
+    expect(await requests.find(RUN_ID)).toEqual({ at: 1, by: 'ada' })
+    await cluster.redis.hset(cluster.key(`runs.default:${RUN_ID}`), 'ats', 1)
+    const probe = new Probe()
+    const manager = await cluster.start([probe.worker(WORKER, rarely())])
+    await cluster.runsSettle()
+    const [record] = await manager.runs(WORKER)
+    expect([probe.calls, record]).toMatchObject([[], { runId: RUN_ID, outcome: 'aborted', by: 'ada' }])
     await requests.look()
     expect(await requests.find(RUN_ID)).toBeUndefined()
   })
