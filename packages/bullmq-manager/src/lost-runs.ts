@@ -43,13 +43,17 @@ export class LostRuns {
   /**
    * The run that is active on another queue than this one, as the worker's queue has changed. When nobody takes that queue any more,
    * or its job was removed by hand, nobody there finds out that the process of the run has died: then it is recorded as lost here.
+   *
+   * @param taken - The run that was just taken from this queue. It holds the guard there, so that another one of the queue that is
+   *   active has lost it, as BullMQ has given it up and who was to record that has died: that one is looked at, too.
    */
-  async activeElsewhere(stored: StoredWorker, queue: string): Promise<string | undefined> {
+  async activeElsewhere(stored: StoredWorker, queue: string, taken?: string): Promise<string | undefined> {
     const { active } = stored
     const { runQueues } = this.#parts
-    const otherQueue = active && runQueues.queueOf(active.token)
-    if (!active || otherQueue === undefined || otherQueue === queue) return undefined
+    if (!active) return undefined
+    const otherQueue = runQueues.queueOf(active.token)
     const { runId } = active.record
+    if (otherQueue === queue && (taken === undefined || taken === runId)) return undefined
     // In this order: a job that is taken up between the two still has to be done.
     if (await runQueues.isLeased(otherQueue, runId)) return runId
     if (this.#parts.isQueueTaken(otherQueue) && (await runQueues.isToBeDone(otherQueue, runId))) return runId

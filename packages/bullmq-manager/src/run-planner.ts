@@ -73,7 +73,7 @@ interface StoredCase extends RunCase, UnstartedRun {
   readonly isRecovery: boolean
   readonly declaredVersion: string
   readonly activeText?: string | undefined
-  /** The run of its worker that is active on another queue. */
+  /** Another run of its worker that is active, though this one holds the guard of its queue. */
   readonly activeElsewhere?: string | undefined
 }
 
@@ -113,7 +113,7 @@ export class RunPlanner {
       isRecovery: earlier === 'to-recover',
       declaredVersion: version,
       activeText,
-      activeElsewhere: await lostRuns.activeElsewhere(stored, queue),
+      activeElsewhere: await lostRuns.activeElsewhere(stored, queue, runId),
     })
     return typeof planned === 'function' ? planned() : planned
   }

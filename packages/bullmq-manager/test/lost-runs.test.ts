@@ -9,8 +9,9 @@ import { RunQueues } from '../src/run-queues.ts'
 import { UnstartedRuns } from '../src/unstarted-runs.ts'
 import { withWriteLock } from '../src/write-lock.ts'
 import { claimedRun } from './fixtures/claimed-run.ts'
-import { TestCluster, lastRareSlot, rarely } from './fixtures/cluster.ts'
+import { TestCluster, lastRareSlot, rarely, untilOver } from './fixtures/cluster.ts'
 import { Probe } from './fixtures/probe.ts'
+import { until } from './fixtures/until.ts'
 
 const SLOT = lastRareSlot()
 const { record: RECORD, claim: CLAIM } = claimedRun(SLOT)
@@ -242,6 +243,38 @@ describe.concurrent('a run that waits after its process has died', () => {
     await using run = await crashedRun('next-slot')
     await run.giveUp()
     expect([run.told, await run.outcomes()]).toEqual([[[RUN_ID, 'lost'], 1], ['lost']])
+  })
+
+  for (const onCrash of ['next-slot', 'recover'] as const) {
+    it(`with onCrash ${onCrash} is lost when the next run of its worker comes, where nobody has recorded that it was given up`, async ({
+      expect,
+    }) => {
+      await using run = await crashedRun(onCrash)
+      // It has given up the guard with its job.
+      await (await run.runQueues.getJob('default', RUN_ID))?.remove()
+      const probe = new Probe()
+      const manager = await run.cluster.start([probe.worker(WORKER, rarely(), { policy: { onCrash } })])
+      const runId = await manager.trigger(WORKER)
+      expect(await untilOver(manager, runId)).toMatchObject({ outcome: 'succeeded' })
+      expect(await run.outcomes()).toEqual(['succeeded', 'lost'])
+      expect(await manager.get(WORKER)).toMatchObject({ lastFailure: { runId: RUN_ID, reason: 'crash' } })
+    })
+  }
+
+  it('is not lost when the next run of its worker comes while it has its lease, and only lost its guard: that waits', async ({
+    expect,
+  }) => {
+    await using run = await crashedRun('next-slot')
+    const { cluster } = run
+    await cluster.redis.set(cluster.key(`runs.default:${RUN_ID}:lock`), 'its instance')
+    await cluster.redis.lrem(cluster.key('runs.default:wait'), 1, RUN_ID)
+    await cluster.redis.del(cluster.key(`runs.default:de:${WORKER}`))
+    const probe = new Probe()
+    const manager = await cluster.start([probe.worker(WORKER, rarely())])
+    await manager.trigger(WORKER)
+    const isPutOff = async () => (await cluster.queue('runs.default').getDelayedCount()) === 1
+    await until('that is put off', async () => probe.calls.length > 0 || (await isPutOff()))
+    expect([probe.calls, await run.outcomes()]).toEqual([[], ['running']])
   })
 
   it('owes nothing when it is given up after its worker was removed', async ({ expect }) => {
