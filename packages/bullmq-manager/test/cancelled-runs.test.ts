@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { describe, it, vi } from 'vitest'
 import { TestCluster, rarely, untilOver } from './fixtures/cluster.ts'
+import { deafWork } from './fixtures/deaf-work.ts'
 import { ownRedis } from './fixtures/fault-manager.ts'
 import { holdingClient } from './fixtures/holding-client.ts'
 import { Probe } from './fixtures/probe.ts'
@@ -13,8 +14,8 @@ vi.mock('../src/reconciler.ts', async (original) => ({ ...(await original<object
 const isDecision = (words: string) => words.includes(':records:tidy:runs') && !words.includes('"outcome"')
 
 /** A worker that only ends when its run is aborted. */
-function endlessWorker(probe: Probe) {
-  return probe.worker('tidy', rarely(), { doWork: ({ signal }) => signal.aborted || once(signal, 'abort') })
+function endlessWorker(probe: Probe, name = 'tidy') {
+  return probe.worker(name, rarely(), { doWork: ({ signal }) => signal.aborted || once(signal, 'abort') })
 }
 
 describe.concurrent('cancel', () => {
@@ -111,6 +112,32 @@ describe.concurrent('cancel', () => {
     await until('its second start is aborted', () => signals[1]?.aborted)
     expect(signals.map(({ reason }) => (reason as { code: string }).code)).toEqual(['lease-lost', 'run-cancelled'])
     end.resolve()
+  })
+
+  it('is left to the instance that has taken a run over, where its first start goes on here', async (test) => {
+    const { expect } = test
+    await using cluster = await TestCluster.open()
+    const { doWork, activeAtOnce } = deafWork(test)
+    const signals: AbortSignal[] = []
+    const probe = new Probe()
+    const tidy = probe.worker('tidy', rarely(), {
+      doWork: ({ signal }) => {
+        signals.push(signal)
+        return doWork()
+      },
+    })
+    const manager = await cluster.start([tidy, endlessWorker(probe, 'other')])
+    const [taken, held] = [await manager.trigger('tidy'), await manager.trigger('other')]
+    await until('both run', () => probe.calls.length === 2)
+    await cluster.redis.set(cluster.key(`runs.default:${taken}:lock`), 'the other instance')
+    await until('its lease is lost', () => signals[0]?.aborted)
+    // An instance heeds them in this order.
+    const cancels = { [taken]: `${Date.now()} ada`, [held]: `${Date.now()} ada` }
+    await cluster.redis.hset(cluster.key('cancels'), cancels)
+    const isHeeded = async () => (await cluster.redis.hexists(cluster.key('cancels'), held)) === 0
+    await until('the other request is heeded', isHeeded)
+    expect(await cluster.redis.hkeys(cluster.key('cancels'))).toEqual([taken])
+    expect(activeAtOnce).toEqual([1])
   })
 
   it('finds no run that is over, though BullMQ has not taken its job back', async (test) => {
