@@ -1,10 +1,12 @@
 import { every } from '@background-workers/abstractions'
+import { STUCK_AFTER_MS, systemClock } from '@background-workers/abstractions/for-managers'
 import { RecordingLogger } from '@background-workers/abstractions/testing'
+import { Redis } from 'ioredis'
 import { withClient } from 'test-redis'
-import { describe, it, vi } from 'vitest'
+import { type TestContext, describe, it, vi } from 'vitest'
 import { rarely } from './fixtures/cluster.ts'
 import { deafWork } from './fixtures/deaf-work.ts'
-import { PATIENCE, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
+import { PATIENCE, type Test, countingWorker, faultManager, ownApplication } from './fixtures/fault-manager.ts'
 import { losingRedis } from './fixtures/losing-redis.ts'
 
 describe('a run whose lease somebody else has taken', () => {
@@ -39,38 +41,88 @@ describe('a run whose lease somebody else has taken', () => {
   })
 })
 
+/** A run of `long` that heeds no signal goes on, though it has lost its lease and another instance has settled it. */
+async function runThatGoesOn(test: TestContext) {
+  const { expect } = test
+  const { key, options } = await ownApplication(test)
+  const { doWork, activeAtOnce, end } = deafWork(test)
+  // Whatever runs beside it ends at once.
+  const long = countingWorker('long', rarely(), () => (long.runs.length === 1 ? doWork() : undefined))
+  // Not 30 s, as that until a run is stuck.
+  const { manager, countEvents } = faultManager(test, { ...options, startTimeoutMs: 60_000 })
+  await manager.add(long.worker)
+  await manager.start()
+  const runId = await manager.trigger('long')
+  await expect.poll(() => activeAtOnce.length, PATIENCE).toBe(1)
+  const client = new Redis(options.connection)
+  test.onTestFinished(() => client.disconnect())
+  const queue = key('runs.default')
+  await client.set(`${queue}:${runId}:lock`, 'thief')
+  await expect
+    .poll(async () => (await manager.runs('long'))[0], PATIENCE)
+    .toMatchObject({ runId, reason: 'lease-lost' })
+  // The other instance is done with its job, so it holds no guard any more.
+  await client
+    .multi()
+    .lrem(`${queue}:active`, 0, runId)
+    .del(`${queue}:${runId}`, `${queue}:${runId}:lock`, `${queue}:de:long`)
+    .exec()
+  /** Resolves when the next run has been put off so often, or has run beside it. */
+  const untilPutOff = async (nextRunId: string, count: number) => {
+    const isPutOff = async () =>
+      Number(await client.hget(`${queue}:${nextRunId}`, 'ats')) >= count &&
+      (await client.zscore(`${queue}:delayed`, nextRunId)) !== null
+    await expect.poll(async () => long.runs.length > 1 || (await isPutOff()), PATIENCE).toBe(true)
+    return Number(await client.hget(`${queue}:${nextRunId}`, 'ats'))
+  }
+  const latest = async () => (await manager.runs('long'))[0]
+  return { manager, countEvents, runs: long.runs, latest, untilPutOff, end }
+}
+
+/** The 30 s after which a run counts as stuck pass at once. */
+function passStuckTime(test: Test): void {
+  const real = { ...systemClock }
+  let passedMs = 0
+  const now = vi.spyOn(systemClock, 'monotonicNow').mockImplementation(() => real.monotonicNow() + passedMs)
+  const timer = vi.spyOn(systemClock, 'setTimer').mockImplementation((callback, delayMs) => {
+    if (Math.ceil(delayMs) !== STUCK_AFTER_MS) return real.setTimer(callback, delayMs)
+    passedMs += STUCK_AFTER_MS
+    return real.setTimer(callback, 0)
+  })
+  test.onTestFinished(() => {
+    for (const spy of [now, timer]) spy.mockRestore()
+  })
+}
+
 describe('a run whose lease is lost, that somebody else has settled, and that goes on', () => {
   it('keeps its worker from running beside it in the same process, until it has ended', async (test) => {
     const { expect } = test
-    const { key, options } = await ownApplication(test)
-    const { doWork, activeAtOnce, end } = deafWork(test)
-    const long = countingWorker('long', rarely(), doWork)
-    const { manager } = faultManager(test, options)
-    await manager.add(long.worker)
+    const { manager, runs, latest, untilPutOff, end } = await runThatGoesOn(test)
+    const runId = await manager.trigger('long')
+    await untilPutOff(runId, 1)
+    expect(runs).toHaveLength(1)
+    end.resolve()
+    await expect.poll(latest, PATIENCE).toMatchObject({ runId, outcome: 'succeeded' })
+    expect(runs).toHaveLength(2)
+  })
+
+  it('keeps its worker stuck until it has ended, also when the manager is started again', async (test) => {
+    const { expect } = test
+    passStuckTime(test)
+    const { manager, countEvents, runs, latest, untilPutOff, end } = await runThatGoesOn(test)
+    const isStuck = async () => (await manager.health()).reasons.some(({ code }) => code === 'stuck')
+    await expect.poll(isStuck, PATIENCE).toBe(true)
+    const runId = await manager.trigger('long')
+    const count = await untilPutOff(runId, 1)
+    expect([runs.length, await isStuck(), countEvents('worker-recovered')]).toEqual([1, true, 0])
+    await manager.stop({ timeoutMs: 100 })
     await manager.start()
-    const first = await manager.trigger('long')
-    await expect.poll(() => activeAtOnce.length, PATIENCE).toBe(1)
-    const queue = key('runs.default')
-    await withClient(options.connection, async (client) => {
-      await client.set(`${queue}:${first}:lock`, 'thief')
-      await expect
-        .poll(async () => (await manager.runs('long'))[0], PATIENCE)
-        .toMatchObject({ runId: first, reason: 'lease-lost' })
-      // The other instance is done with its job, so it holds no guard any more.
-      await client
-        .multi()
-        .lrem(`${queue}:active`, 0, first)
-        .del(`${queue}:${first}`, `${queue}:${first}:lock`, `${queue}:de:long`)
-        .exec()
-      const second = await manager.trigger('long')
-      const isPutOff = async () => (await client.zscore(`${queue}:delayed`, second)) !== null
-      await expect.poll(async () => activeAtOnce.length > 1 || (await isPutOff()), PATIENCE).toBe(true)
-      end.resolve()
-      await expect
-        .poll(async () => (await manager.runs('long'))[0], PATIENCE)
-        .toMatchObject({ runId: second, outcome: 'succeeded' })
-    })
-    expect(activeAtOnce).toEqual([1, 1])
+    await untilPutOff(runId, count + 1)
+    expect([runs.length, await isStuck(), countEvents('worker-recovered')]).toEqual([1, true, 0])
+    end.resolve()
+    await expect.poll(latest, PATIENCE).toMatchObject({ runId, outcome: 'succeeded' })
+    expect([await isStuck(), countEvents('worker-recovered'), countEvents('worker-stuck')]).toEqual([false, 1, 1])
+    expect(runs).toHaveLength(2)
   })
 })
 
