@@ -1,5 +1,5 @@
 import { Redis, ReplyError } from 'ioredis'
-import { describe, it } from 'vitest'
+import { describe, it, vi } from 'vitest'
 import { Keys } from '../src/keys.ts'
 import { RunQueues } from '../src/run-queues.ts'
 import { firstStartOf } from '../src/store.ts'
@@ -194,16 +194,20 @@ describe.concurrent('a run', () => {
     const gate = Promise.withResolvers<void>()
     test.onTestFinished(() => gate.resolve())
     const long = countingWorker('long', rarely(), () => gate.promise)
-    for (const worker of [long.worker, countingWorker('tidy', rarely()).worker]) await manager.add(worker)
+    const stop = vi.fn(async () => {})
+    const tidy = Object.assign(countingWorker('tidy', rarely()).worker, { stop })
+    for (const worker of [long.worker, tidy]) await manager.add(worker)
     await manager.start()
     const operator = faultManager(test, { connection: redis.url, applicationName, isEnabled: false })
     await operator.manager.start()
     await manager.trigger('long')
     await expect.poll(() => long.runs.length, PATIENCE).toBe(1)
+    // Its ticks and, anew, its runs.
+    const fetches = async () => (await redis.cli('client', 'list')).match(/ flags=b .* cmd=bzpopmin /g)?.length
+    await expect.poll(fetches, PATIENCE).toBe(2)
     const stopping = manager.stop({ timeoutMs: 60_000 })
-    // By then it has stopped its workers. The fetch that it had begun, which ends 5 s after it, takes what comes first, and
-    // hands it back.
-    await passed(Date.now() + 1_500)
+    await expect.poll(() => stop.mock.calls.length, PATIENCE).toBe(1)
+    // The fetch that it had begun, which ends 5 s after it, takes what comes first, and hands it back.
     const runId = await operator.manager.trigger('tidy')
     const starts = () => redis.cli('hget', `{${applicationName}}:runs.default:${runId}`, 'ats')
     await expect.poll(starts, PATIENCE).toBe('1')
