@@ -23,6 +23,11 @@ const packages = [
   'dashboard',
 ]
 
+const ICON = {
+  rel: 'icon',
+  href: "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='teal'/><path d='M8 4v4l3 2' fill='none' stroke='white'/></svg>",
+}
+
 export default defineConfig({
   title: 'background-workers',
   description: 'Work that a Node application does in the background, again and again.',
@@ -32,9 +37,27 @@ export default defineConfig({
   rewrites: { 'README.md': 'index.md' },
   markdown: { config: resolveLinks },
   // Pages outside of this package find Vue here.
-  vite: { resolve: { alias: [{ find: /^vue(\/.*)?$/, replacement: `${ROOT}docs/node_modules/vue$1` }] } },
+  vite: {
+    resolve: { alias: [{ find: /^vue(\/.*)?$/, replacement: `${ROOT}docs/node_modules/vue$1` }] },
+    plugins: [
+      {
+        name: 'site',
+        // `docs:dev` adds `head` only when the page runs, and the browser has asked for a favicon.ico by then.
+        transformIndexHtml: () => [{ tag: 'link', attrs: ICON }],
+        // The dependencies of vitepress can not be found from `srcDir`; Vite finds them when they are first imported.
+        configResolved({ optimizeDeps }) {
+          optimizeDeps.include = (optimizeDeps.include ?? []).filter((id) => !id.startsWith('vitepress > '))
+        },
+      },
+    ],
+  },
+  head: [['link', ICON]],
   themeConfig: {
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      // What a page explains comes before the many entries of the reference that name it.
+      options: { miniSearch: { searchOptions: { boostDocument: (id) => (id.includes('/docs/api/') ? 0.1 : 1) } } },
+    },
     outline: [2, 3],
     nav: [
       { text: 'Guide', link: '/docs/guide' },
