@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { AsyncPeriodicBackgroundWorkerBase, periodicWorker } from './periodic-worker.ts'
+import {
+  AsyncPeriodicBackgroundWorkerBase,
+  type PeriodicBackgroundWorkerContext,
+  periodicWorker,
+} from './periodic-worker.ts'
 import { every } from './schedule.ts'
 
 describe('AsyncPeriodicBackgroundWorkerBase', () => {
@@ -39,6 +43,35 @@ describe('periodicWorker', () => {
     periodicWorker({ ...parts, doWork: () => deleteExpired })
     // @ts-expect-error -- called too early
     expect(() => periodicWorker({ ...parts, doWork: deleteExpired() })).toThrow('"doWork" must be a function')
+  })
+
+  it('takes a doWork whose context has the type of a cradle, and one whose context has none', async () => {
+    interface Cradle {
+      readonly limit: number
+    }
+    const limits: string[] = []
+    const parts = { name: 'a', schedule: every('1m') }
+    const workers = [
+      periodicWorker({
+        ...parts,
+        doWork({ services }: PeriodicBackgroundWorkerContext<Cradle>) {
+          limits.push(services.resolve('limit').toFixed(1))
+        },
+      }),
+      periodicWorker<Cradle>({
+        ...parts,
+        doWork: ({ services }) => void limits.push(services.resolve('limit').toFixed(1)),
+      }),
+      periodicWorker({
+        ...parts,
+        doWork: ({ services }) => void limits.push(services.resolve<number>('limit').toFixed(1)),
+      }),
+    ]
+    // @ts-expect-error -- without a type it is unknown
+    periodicWorker({ ...parts, doWork: ({ services }) => services.resolve('limit').toFixed(1) })
+    const services = { resolve: () => 3 }
+    for (const worker of workers) await worker.doWork({ services } as never)
+    expect(limits).toEqual(['3.0', '3.0', '3.0'])
   })
 
   it('makes a rejection of what doWork throws', async () => {

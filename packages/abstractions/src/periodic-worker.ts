@@ -60,15 +60,15 @@ export abstract class AsyncPeriodicBackgroundWorkerBase
 /** What a promise may resolve with. Were it `unknown`, a `doWork: () => new Promise((resolve) => …)` could not call `resolve()`. */
 type Anything = NonNullable<unknown> | null | undefined
 
-/** What `periodicWorker` takes. */
-export interface PeriodicWorkerParts {
+/** What `periodicWorker` takes. `Services` is what a `doWork` types its context with, as the cradle of the application. */
+export interface PeriodicWorkerParts<Services extends object = object> {
   /** A slug: `[a-z0-9][a-z0-9._-]*`, 1 to 100 characters. */
   readonly name: string
   readonly schedule: Schedule
   /** @default the manager's `defaultPolicy`, field by field */
   readonly policy?: PeriodicWorkerPolicy
   /** One attempt of a run; it may be synchronous. What it resolves with is not used. */
-  readonly doWork: (context: PeriodicBackgroundWorkerContext) => Promise<void> | PromiseLike<Anything> | void
+  readonly doWork: (context: PeriodicBackgroundWorkerContext<Services>) => Promise<void> | PromiseLike<Anything> | void
 }
 
 /**
@@ -76,7 +76,9 @@ export interface PeriodicWorkerParts {
  *
  * @throws InvalidOptionsError when a part is missing, unknown or of the wrong type. (Schedule and policy are checked in `add`.)
  */
-export function periodicWorker(parts: PeriodicWorkerParts): IPeriodicBackgroundWorker {
+export function periodicWorker<Services extends object = object>(
+  parts: PeriodicWorkerParts<Services>,
+): IPeriodicBackgroundWorker {
   checkOptions('periodicWorker', parts, {
     name: isSlug,
     schedule: isAnything,
@@ -87,13 +89,13 @@ export function periodicWorker(parts: PeriodicWorkerParts): IPeriodicBackgroundW
   return new FunctionWorker(parts)
 }
 
-class FunctionWorker extends AsyncPeriodicBackgroundWorkerBase {
+class FunctionWorker<Services extends object> extends AsyncPeriodicBackgroundWorkerBase {
   readonly name: string
   readonly schedule: Schedule
   override readonly policy: PeriodicWorkerPolicy
-  readonly #doWork: PeriodicWorkerParts['doWork']
+  readonly #doWork: PeriodicWorkerParts<Services>['doWork']
 
-  constructor(parts: PeriodicWorkerParts) {
+  constructor(parts: PeriodicWorkerParts<Services>) {
     super()
     this.name = parts.name
     this.schedule = parts.schedule
@@ -101,7 +103,7 @@ class FunctionWorker extends AsyncPeriodicBackgroundWorkerBase {
     this.#doWork = parts.doWork
   }
 
-  async doWork(context: PeriodicBackgroundWorkerContext): Promise<void> {
+  async doWork(context: PeriodicBackgroundWorkerContext<Services>): Promise<void> {
     await this.#doWork(context)
   }
 }
