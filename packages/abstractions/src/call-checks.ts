@@ -1,7 +1,7 @@
 import { type Check, checkOptions, isText, isWhole, show } from './checks.ts'
 import { MAX_DURATION_MS } from './duration.ts'
 import { InvalidOptionsError } from './errors.ts'
-import { givenOptions } from './given-options.ts'
+import { type Given, givenOptions } from './given-options.ts'
 import type { ByOption, IBackgroundWorkerManager, StopOptions } from './manager.ts'
 
 // The checks of the calls that every manager takes, so that a bad call is refused in the same words everywhere.
@@ -24,7 +24,7 @@ export function checkCall<Options extends object>(
   call: keyof typeof OPTIONS_OF_CALL,
   name: unknown,
   options: Options,
-): Options {
+): Given<Options> {
   checkName(call, name)
   checkOptions(call, options, OPTIONS_OF_CALL[call])
   return givenOptions(options, Object.keys(OPTIONS_OF_CALL[call]))

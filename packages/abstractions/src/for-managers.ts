@@ -46,7 +46,7 @@ export {
 export { EventHub } from './event-hub.ts'
 export { SafeLogger, safeLogger } from './safe-logger.ts'
 export { CURED_BY_RESTART, FAILING_AFTER, FINE_AFTER_MS, failingReason, healthReport, healthStatus } from './health.ts'
-export { givenOptions } from './given-options.ts'
+export { type Filled, type Given, givenOptions } from './given-options.ts'
 export { HealthMonitor } from './health-monitor.ts'
 export { Lifecycle } from './lifecycle.ts'
 export { LoopWatch } from './loop-watch.ts'

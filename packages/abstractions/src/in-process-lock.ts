@@ -16,9 +16,9 @@ const FORGET_EVERY_MS = 60_000
 /** What the in-process lock takes. */
 export interface InProcessLockOptions {
   /** How long a claim outlives the time in which its slot may start, in ms. @default 600_000 (10 min) */
-  readonly slotClaimTtlMs?: number
+  readonly slotClaimTtlMs?: number | undefined
   /** By whose monotonic time claims expire. @default the system's clock */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
 }
 
 /**

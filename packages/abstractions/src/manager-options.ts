@@ -10,23 +10,23 @@ export interface BackgroundWorkerOptions {
    * `false`: nothing is started, scheduled or taken here; `add` still checks and keeps.
    * @default true
    */
-  readonly isEnabled?: boolean
+  readonly isEnabled?: boolean | undefined
 }
 
 /** What every manager takes. */
 export interface ManagerOptions extends BackgroundWorkerOptions {
   /** The owner of the workers. Instances of one application share it; applications that share a store must differ. @default 'application' */
-  readonly applicationName?: string
+  readonly applicationName?: string | undefined
   /** Where the manager and its workers report; a pino logger fits. @default a logger that writes nothing */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
   /** Makes the DI scope of each attempt; an awilix container fits. @default none: `context.services` throws */
-  readonly scopeFactory?: ServiceScopeFactory
+  readonly scopeFactory?: ServiceScopeFactory | undefined
   /** How long a worker's `start`, or the manager's store, may be silent, in ms. @default 30_000 */
-  readonly startTimeoutMs?: number
+  readonly startTimeoutMs?: number | undefined
   /** How long `stop` waits for running work before it aborts it, in ms. @default 30_000 */
-  readonly stopTimeoutMs?: number
+  readonly stopTimeoutMs?: number | undefined
   /** What a worker's policy falls back to, field by field. */
-  readonly defaultPolicy?: PeriodicWorkerPolicy
+  readonly defaultPolicy?: PeriodicWorkerPolicy | undefined
 }
 
 /** The common options with their defaults. */

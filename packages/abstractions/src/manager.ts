@@ -105,7 +105,7 @@ export type ManagerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopp
 /** What `stop` takes. */
 export interface StopOptions {
   /** How long running work may take, in ms. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 /** What `stop` gives. */
@@ -125,17 +125,17 @@ export interface AbandonedWork {
 /** What control calls take. */
 export interface ByOption {
   /** Who does this; kept in status, records, events and logs. */
-  readonly by?: string
+  readonly by?: string | undefined
 }
 
 /** What `pause` takes. */
 export interface PauseOptions extends ByOption {
   /** Why; shown in the status. */
-  readonly note?: string
+  readonly note?: string | undefined
 }
 
 /** What `runs` takes. */
 export interface RunsOptions {
   /** How many records at most, from 1. @default all that are kept */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }

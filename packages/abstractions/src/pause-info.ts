@@ -1,3 +1,4 @@
+import type { Given } from './given-options.ts'
 import type { PauseOptions } from './manager.ts'
 
 /** Why a worker is paused, by whom and since when. */
@@ -8,6 +9,6 @@ export interface PauseInfo {
 }
 
 /** What a pause leaves: one of a worker that is paused already changes why and by whom, and not since when. */
-export function pauseInfo(options: PauseOptions, before: PauseInfo | undefined, now: number): PauseInfo {
+export function pauseInfo(options: Given<PauseOptions>, before: PauseInfo | undefined, now: number): PauseInfo {
   return { ...options, since: before?.since ?? new Date(now) }
 }

@@ -11,7 +11,7 @@ export interface IPeriodicBackgroundWorker extends IBackgroundWorker {
   /** Read once, in `add`. Change it at run time with the manager's `reschedule`. */
   readonly schedule: Schedule
   /** Read once, in `add`. */
-  readonly policy?: PeriodicWorkerPolicy
+  readonly policy?: PeriodicWorkerPolicy | undefined
   /**
    * One attempt of a run. It succeeds when this resolves, and fails with what this throws or rejects with; neither stops the
    * manager. Heed `context.signal`: until this settles the worker gets no other run.
@@ -66,7 +66,7 @@ export interface PeriodicWorkerParts<Services extends object = object> {
   readonly name: string
   readonly schedule: Schedule
   /** @default the manager's `defaultPolicy`, field by field */
-  readonly policy?: PeriodicWorkerPolicy
+  readonly policy?: PeriodicWorkerPolicy | undefined
   /** One attempt of a run; it may be synchronous. What it resolves with is not used. */
   readonly doWork: (context: PeriodicBackgroundWorkerContext<Services>) => Promise<void> | PromiseLike<Anything> | void
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { InvalidOptionsError } from './errors.ts'
-import { checkDeclaredPolicy, checkPolicy, fillPolicy } from './policy.ts'
+import { type PeriodicWorkerPolicy, checkDeclaredPolicy, checkPolicy, fillPolicy } from './policy.ts'
 
 const DEFAULTS = {
   runOnStart: false,
@@ -19,7 +19,7 @@ describe('fillPolicy', () => {
   })
 
   it("takes the worker's own field, then the manager's, then the default", () => {
-    const filled = fillPolicy({ jitterMs: 5, keepRuns: undefined } as never, fillPolicy({ jitterMs: 9, keepRuns: 7 }))
+    const filled = fillPolicy({ jitterMs: 5, keepRuns: undefined }, fillPolicy({ jitterMs: 9, keepRuns: 7 }))
     expect(filled).toEqual({ ...DEFAULTS, jitterMs: 5, keepRuns: 7 })
     expect(Object.isFrozen(filled)).toBe(true)
   })
@@ -73,9 +73,23 @@ describe('fillPolicy', () => {
     expect(own).toEqual({ retry: { attempts: 2, backoffMs: 1 } })
   })
 
-  it('leaves fields out that have no default', () => {
-    const filled = fillPolicy({ timeoutMs: undefined, catchUpWindowMs: undefined, retry: undefined } as never)
-    expect(Object.keys(filled).sort()).toEqual(Object.keys(DEFAULTS).sort())
+  it('takes undefined for none, and leaves fields out that have no default', () => {
+    const none = {
+      runOnStart: undefined,
+      misfire: undefined,
+      catchUpWindowMs: undefined,
+      jitterMs: undefined,
+      timeoutMs: undefined,
+      retry: undefined,
+      keepRuns: undefined,
+      onCrash: undefined,
+      queue: undefined,
+    } satisfies Record<keyof PeriodicWorkerPolicy, undefined>
+    checkDeclaredPolicy('policy', none)
+    expect(fillPolicy(none)).toStrictEqual(fillPolicy({}))
+    const retry = { attempts: 2, backoffMs: 10, factor: undefined, maxBackoffMs: undefined }
+    checkDeclaredPolicy('policy', { retry })
+    expect(fillPolicy({ retry }).retry).toStrictEqual(fillPolicy({ retry: { attempts: 2, backoffMs: 10 } }).retry)
   })
 })
 

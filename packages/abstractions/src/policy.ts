@@ -1,7 +1,7 @@
 import { checkOptions, findProblem, isBoolean, isNumber, isOneOf, isSlug, isWhole, type Check } from './checks.ts'
 import { MAX_DURATION_MS } from './duration.ts'
 import { InvalidOptionsError } from './errors.ts'
-import { givenOptions } from './given-options.ts'
+import { type Filled, givenOptions } from './given-options.ts'
 
 /** How a periodic worker wants its slots and runs treated. Every field has a default; times are in ms. */
 export interface PeriodicWorkerPolicy {
@@ -11,47 +11,47 @@ export interface PeriodicWorkerPolicy {
    * run is active.
    * @default false
    */
-  readonly runOnStart?: boolean
+  readonly runOnStart?: boolean | undefined
   /**
    * What becomes of a slot that is late (by over 1 s) but inside the catch-up window: `'run-once'` runs it, `'skip'`
    * records it as missed.
    * @default 'run-once'
    */
-  readonly misfire?: 'run-once' | 'skip'
+  readonly misfire?: 'run-once' | 'skip' | undefined
   /**
    * How late a slot may start. Later than this it is recorded as missed. A slot counts as on time for 1 s (or half the
    * gap to the next slot, if that is less), also with a window of 0.
    * @default half the gap to the next slot, at most 1 h
    */
-  readonly catchUpWindowMs?: number
+  readonly catchUpWindowMs?: number | undefined
   /**
    * Moves each slot by up to this much, by a hash of worker and slot that is the same on every instance. Capped below
    * the gap to the next slot. Lateness counts from the moved time.
    * @default 0
    */
-  readonly jitterMs?: number
+  readonly jitterMs?: number | undefined
   /**
    * How long a run may take, its retries included. After that its signal is aborted and it is recorded as
    * `failed`/`timeout`; it stays active until `doWork` settles.
    * @default none
    */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** Repeats a failed run inside the run. No attempt starts at or after the next slot. @default none */
-  readonly retry?: RetryPolicy
+  readonly retry?: RetryPolicy | undefined
   /**
    * How many runs are kept as records and, apart from them, how many non-runs (skipped, missed). The last success and
    * the last failure always stay.
    * @default 100
    */
-  readonly keepRuns?: number
+  readonly keepRuns?: number | undefined
   /**
    * What follows when the process of a run dies, where the manager can know: `'next-slot'` goes on with the next slot,
    * `'recover'` runs it again once.
    * @default 'next-slot'
    */
-  readonly onCrash?: 'next-slot' | 'recover'
+  readonly onCrash?: 'next-slot' | 'recover' | undefined
   /** Which instances run it, where the manager has queues. @default 'default' */
-  readonly queue?: string
+  readonly queue?: string | undefined
 }
 
 /** Waits `backoffMs * factor^(attempt - 1)`, at most `maxBackoffMs`, between the attempts of a run. */
@@ -61,9 +61,9 @@ export interface RetryPolicy {
   /** The first wait, in ms. */
   readonly backoffMs: number
   /** How many times as long each wait is as the one before, from 1. @default 1 */
-  readonly factor?: number
+  readonly factor?: number | undefined
   /** The longest wait, in ms; at least `backoffMs`. @default 3_600_000 (1 h), or `backoffMs` if that is more */
-  readonly maxBackoffMs?: number
+  readonly maxBackoffMs?: number | undefined
 }
 
 /** A policy with its defaults filled in. Plain data. */
@@ -73,7 +73,7 @@ export interface FilledPolicy {
   readonly catchUpWindowMs?: number
   readonly jitterMs: number
   readonly timeoutMs?: number
-  readonly retry?: Required<RetryPolicy>
+  readonly retry?: Filled<RetryPolicy>
   readonly keepRuns: number
   readonly onCrash: 'next-slot' | 'recover'
   readonly queue: string
@@ -137,7 +137,7 @@ export function fillPolicy(policy: PeriodicWorkerPolicy, defaultPolicy: FilledPo
   return Object.freeze({ ...given, ...(retry && { retry: fillRetry(retry) }) })
 }
 
-function fillRetry(retry: RetryPolicy): Required<RetryPolicy> {
+function fillRetry(retry: RetryPolicy): Filled<RetryPolicy> {
   const maxBackoffMs = Math.max(3_600_000, retry.backoffMs)
   return Object.freeze({ factor: 1, maxBackoffMs, ...givenOptions(retry, RETRY_NAMES) })
 }

@@ -1,3 +1,4 @@
+import type { Filled } from './given-options.ts'
 import type { RetryPolicy } from './policy.ts'
 
 /**
@@ -5,7 +6,7 @@ import type { RetryPolicy } from './policy.ts'
  * at or after the next slot.
  */
 export function nextAttemptAt(
-  retry: Required<RetryPolicy> | undefined,
+  retry: Filled<RetryPolicy> | undefined,
   failedAttempt: number,
   now: number,
   nextDueAt: number | undefined,

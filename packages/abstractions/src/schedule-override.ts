@@ -1,3 +1,4 @@
+import type { Given } from './given-options.ts'
 import type { ByOption } from './manager.ts'
 import { type Schedule, checkSchedule } from './schedule.ts'
 
@@ -20,7 +21,7 @@ export function checkNewSchedule(worker: string, schedule: unknown, minPeriodMs:
 /** What a `reschedule` leaves; the schedule has been checked. */
 export function scheduleOverride(
   schedule: Schedule | undefined,
-  options: ByOption,
+  options: Given<ByOption>,
   now: number,
 ): ScheduleOverride | undefined {
   return schedule && { schedule, ...options, since: new Date(now) }

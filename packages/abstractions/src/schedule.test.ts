@@ -14,6 +14,11 @@ describe('every', () => {
     expect(every('1d', { offset: '6h' })).toEqual({ kind: 'every', periodMs: DAY_MS, offsetMs: 21_600_000 })
   })
 
+  it('takes an undefined offset for none, as cron does an undefined zone', () => {
+    expect(every('10m', { offset: undefined })).toStrictEqual(every('10m'))
+    expect(cron('4 5 * * *', { timeZone: undefined })).toStrictEqual(cron('4 5 * * *'))
+  })
+
   it('takes the shortest and the longest period, and an offset just below the period', () => {
     expect(every(1).periodMs).toBe(1)
     expect(every('3650d').periodMs).toBe(MAX_DURATION_MS)

@@ -29,7 +29,10 @@ export interface CronSchedule {
  * @throws InvalidScheduleError for a period that is not a whole number of ms from 1 to 3,650 days, or an offset that is
  * negative or not below the period. (A manager may ask for more: BullMQ for 1 s.)
  */
-export function every(period: number | string, options: { readonly offset?: number | string } = {}): IntervalSchedule {
+export function every(
+  period: number | string,
+  options: { readonly offset?: number | string | undefined } = {},
+): IntervalSchedule {
   const problem = findProblem(options, { offset: isAnything })
   if (problem !== undefined) throw new InvalidScheduleError(`every(${show(period)}): ${problem}`)
   const periodMs = readDuration('every: the period', period)
@@ -44,7 +47,7 @@ export function every(period: number | string, options: { readonly offset?: numb
  *
  * @throws InvalidScheduleError for an expression that can not be read or never fires, or an unknown zone.
  */
-export function cron(expression: string, options: { readonly timeZone?: string } = {}): CronSchedule {
+export function cron(expression: string, options: { readonly timeZone?: string | undefined } = {}): CronSchedule {
   const problem = findProblem(options, cronOptionChecks)
   if (problem !== undefined) throw new InvalidScheduleError(`cron(${show(expression)}): ${problem}`)
   return checkCron(expression, options.timeZone ?? 'UTC', 'cron')

@@ -1,4 +1,5 @@
 import type { EventHub } from './event-hub.ts'
+import type { Given } from './given-options.ts'
 import type { SafeLogger } from './safe-logger.ts'
 import type { HealthCode } from './health.ts'
 import type { HealthMonitor } from './health-monitor.ts'
@@ -53,22 +54,22 @@ export class WorkerReports {
     this.#logger.error({ err, worker }, 'worker failed to stop')
   }
 
-  removed(worker: string, options: ByOption): void {
+  removed(worker: string, options: Given<ByOption>): void {
     this.#logger.info({ worker, by: options.by }, 'worker removed')
     this.#events.emit('worker-removed', { worker, ...options })
   }
 
-  paused(worker: string, options: PauseOptions): void {
+  paused(worker: string, options: Given<PauseOptions>): void {
     this.#logger.info({ worker, ...options }, 'worker paused')
     this.#events.emit('worker-paused', { worker, ...options })
   }
 
-  resumed(worker: string, options: ByOption): void {
+  resumed(worker: string, options: Given<ByOption>): void {
     this.#logger.info({ worker, by: options.by }, 'worker resumed')
     this.#events.emit('worker-resumed', { worker, ...options })
   }
 
-  rescheduled(worker: string, schedule: Schedule, options: ByOption): void {
+  rescheduled(worker: string, schedule: Schedule, options: Given<ByOption>): void {
     this.#logger.info({ worker, schedule, by: options.by }, 'worker rescheduled')
     this.#events.emit('worker-rescheduled', { worker, schedule, ...options })
   }

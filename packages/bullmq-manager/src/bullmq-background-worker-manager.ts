@@ -16,6 +16,7 @@ import type {
 } from '@background-workers/abstractions'
 import {
   type EntryHost,
+  type Given,
   type ManagerParts,
   ManagerStoppedError,
   NotPeriodicError,
@@ -313,7 +314,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
   }
 
   /** Who is told of it may add the worker again. */
-  #noteRemoved(name: string, given: ByOption): void {
+  #noteRemoved(name: string, given: Given<ByOption>): void {
     this.#parts.reports.removed(name, given)
     this.#parts.health.clearWorker(name)
   }

@@ -1,7 +1,8 @@
 import { BackgroundWorkerError } from '@background-workers/abstractions'
 import { Cluster, Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import { BullMqBackgroundWorkerManager } from './index.ts'
+import { type BullMqManagerOptions, BullMqBackgroundWorkerManager } from './index.ts'
+import { fillOptions } from './options.ts'
 
 /** Never connected. */
 function client(options: object): Redis {
@@ -27,6 +28,24 @@ function refusalOf(options: object): BackgroundWorkerError | undefined {
 const connection = 'redis://127.0.0.1:6379'
 
 describe('BullMqBackgroundWorkerManager', () => {
+  it('takes undefined for an option that is not given', () => {
+    const none = {
+      isEnabled: undefined,
+      applicationName: undefined,
+      logger: undefined,
+      scopeFactory: undefined,
+      startTimeoutMs: undefined,
+      stopTimeoutMs: undefined,
+      defaultPolicy: undefined,
+      release: undefined,
+      queues: undefined,
+      concurrency: undefined,
+      orphanGraceMs: undefined,
+      commandTimeoutMs: undefined,
+    } satisfies Record<Exclude<keyof BullMqManagerOptions, 'connection'>, undefined>
+    expect(fillOptions({ connection, ...none })).toEqual(fillOptions({ connection }))
+  })
+
   it.each<[string, object, RegExp]>([
     ['no connection', {}, /"connection" must be a redis:\/\/ URL, ioredis options or an ioredis client/],
     ['a connection that is no URL', { connection: '127.0.0.1:6379' }, /"connection" must be a redis:\/\/ URL/],

@@ -28,19 +28,19 @@ export interface BullMqManagerOptions extends ManagerOptions {
    * live release are in force, so two versions that run side by side during a deploy never fight.
    * @default 0
    */
-  readonly release?: number
+  readonly release?: number | undefined
   /**
    * The run queues this instance takes. With `[]` it takes no run: it registers, controls, and starts its workers, so
    * that plain ones work.
    * @default ['default']
    */
-  readonly queues?: readonly string[]
+  readonly queues?: readonly string[] | undefined
   /** How many runs of one queue this instance runs at a time. @default 50 */
-  readonly concurrency?: number
+  readonly concurrency?: number | undefined
   /** How long an orphaned worker is kept before it is deleted with its records, in ms. @default 86_400_000 (24 h) */
-  readonly orphanGraceMs?: number
+  readonly orphanGraceMs?: number | undefined
   /** How long a control call waits for Redis, and for each of its answers, in ms. @default 5_000 */
-  readonly commandTimeoutMs?: number
+  readonly commandTimeoutMs?: number | undefined
 }
 
 /** The options with their defaults. */

@@ -1,5 +1,6 @@
 import type { ByOption, PauseOptions, Schedule } from '@background-workers/abstractions'
 import {
+  type Given,
   RunCancelledError,
   StoreUnavailableError,
   UnknownWorkerError,
@@ -135,7 +136,7 @@ export class WorkerControl {
     })
   }
 
-  async pause(name: string, options: PauseOptions): Promise<void> {
+  async pause(name: string, options: Given<PauseOptions>): Promise<void> {
     const { clock, store, runProcessor, unstartedRuns } = this.#parts
     const stored = await this.#read(name, 'pause')
     await this.#send('pause', async () => {
@@ -159,7 +160,7 @@ export class WorkerControl {
    *
    * @throws InvalidScheduleError, StoreUnavailableError
    */
-  async reschedule(name: string, schedule: Schedule | undefined, options: ByOption): Promise<Schedule> {
+  async reschedule(name: string, schedule: Schedule | undefined, options: Given<ByOption>): Promise<Schedule> {
     const { clock, store, schedulers } = this.#parts
     const { definition } = await this.#read(name, 'reschedule')
     const checked = checkNewSchedule(name, schedule, MIN_PERIOD_MS)

@@ -8,7 +8,7 @@ export interface Operator {
   /** Stands in the status, records, events and logs of what this operator does. 1 to 1,000 characters. */
   readonly by: string
   /** May look and nothing else. @default false */
-  readonly readOnly?: boolean
+  readonly readOnly?: boolean | undefined
 }
 
 /**

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { StubManager } from '../test/fixtures/stub-manager.ts'
 import { Visitor } from '../test/fixtures/visitor.ts'
 import { type AuditEntry, type DashboardOptions, createDashboard } from './index.ts'
+import { fillOptions } from './options.ts'
 
 const manager = new StubManager()
 const authorize = () => ({ by: 'ada' })
@@ -13,6 +14,23 @@ describe('createDashboard', () => {
     )
     expect(() => createDashboard(undefined as never)).toThrow('"authorize" is missing')
     expect(manager.listenerCount).toBe(0)
+  })
+
+  it('takes undefined for an option that is not given', () => {
+    const none = {
+      basePath: undefined,
+      title: undefined,
+      errors: undefined,
+      secret: undefined,
+      allowedOrigins: undefined,
+      logger: undefined,
+      onAudit: undefined,
+      pollIntervalMs: undefined,
+      maxStreams: undefined,
+    } satisfies Record<Exclude<keyof DashboardOptions, 'manager' | 'authorize'>, undefined>
+    const filled = fillOptions({ manager, authorize, ...none })
+    expect(filled.secret).toHaveLength(43)
+    expect(filled).toEqual({ ...fillOptions({ manager, authorize }), secret: filled.secret })
   })
 
   it.each<[string, object, string]>([

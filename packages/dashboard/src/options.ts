@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type IBackgroundWorkerManager, InvalidOptionsError, type Logger } from '@background-workers/abstractions'
 import {
   type Check,
+  type Filled,
   checkOptions,
   hasMethods,
   isAnything,
@@ -28,41 +29,41 @@ export interface DashboardOptions {
    * of Express does). Pages link relatively, so it need not be the path that a browser sees.
    * @default ''
    */
-  readonly basePath?: string
+  readonly basePath?: string | undefined
   /** What stands at the top of each page. @default 'Background workers' */
-  readonly title?: string
+  readonly title?: string | undefined
   /** `'redacted'`: of errors only name and code are shown, no message and no stack. @default 'full' */
-  readonly errors?: 'full' | 'redacted'
+  readonly errors?: 'full' | 'redacted' | undefined
   /**
    * Signs the tokens of forms; 32 characters or more. Set it, the same everywhere, where several instances stand behind
    * one address, or a form that one has made is refused by the next.
    * @default random for each dashboard
    */
-  readonly secret?: string
+  readonly secret?: string | undefined
   /**
    * Origins besides the host's own that forms may come from: `['https://admin.example.com']`. For a proxy that changes
    * the `Host` header, and old browsers.
    * @default []
    */
-  readonly allowedOrigins?: readonly string[]
+  readonly allowedOrigins?: readonly string[] | undefined
   /** Where actions and refusals are written. @default a logger that writes nothing */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
   /** Told of each action and refusal. What it throws is logged, and breaks nothing. */
-  readonly onAudit?: (entry: AuditEntry) => unknown
+  readonly onAudit?: ((entry: AuditEntry) => unknown) | undefined
   /**
    * How often the dashboard looks for what other instances have changed while somebody watches, in ms. It waits longer
    * where a look takes long.
    * @default 2_000
    */
-  readonly pollIntervalMs?: number
+  readonly pollIntervalMs?: number | undefined
   /** How many pages may be live at a time; those above it still work, and are not updated. @default 100 */
-  readonly maxStreams?: number
+  readonly maxStreams?: number | undefined
 }
 
 /** The options with their defaults. */
-export type FilledOptions = Required<Omit<DashboardOptions, 'logger' | 'onAudit'>> & {
-  readonly logger: DashboardOptions['logger'] | undefined
-  readonly onAudit: DashboardOptions['onAudit'] | undefined
+export type FilledOptions = Filled<Omit<DashboardOptions, 'logger' | 'onAudit'>> & {
+  readonly logger: DashboardOptions['logger']
+  readonly onAudit: DashboardOptions['onAudit']
 }
 
 /** @throws InvalidOptionsError */

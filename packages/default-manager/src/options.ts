@@ -12,12 +12,12 @@ import {
 /** What the default manager takes. */
 export interface DefaultManagerOptions extends ManagerOptions {
   /** What the manager knows of time. @default the system's clock */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /**
    * Keeps several instances from running a worker at a time, and a slot twice; all of them share it.
    * @default none: every instance runs every worker
    */
-  readonly distributedLock?: IDistributedLock
+  readonly distributedLock?: IDistributedLock | undefined
 }
 
 /** The options with their defaults. */

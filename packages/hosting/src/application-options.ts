@@ -9,13 +9,13 @@ export interface ApplicationOptions {
    * keeps the manager of one application it is refused for another: pass a new container, or dispose it before.
    * @default a container of its own, disposed by `stop`
    */
-  readonly container?: AwilixContainer
+  readonly container?: AwilixContainer | undefined
   /**
    * Where the application reports; a pino logger fits. It is also registered as `logger`, unless that name is taken, so
    * that the manager and the services have it.
    * @default the container's `logger`, or else one that writes nothing
    */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
 }
 
 /** @throws InvalidOptionsError */

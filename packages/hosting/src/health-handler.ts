@@ -9,7 +9,7 @@ export type HealthSource = Pick<IBackgroundWorkerManager, 'state' | 'health'>
 /** What `createHealthHandler` takes. */
 export interface HealthHandlerOptions {
   /** Stands before `/live` and `/ready`: `/health` for example. @default '' */
-  readonly pathPrefix?: string
+  readonly pathPrefix?: string | undefined
 }
 
 /** A handler as `http.createServer` takes it; Express fits as well. */

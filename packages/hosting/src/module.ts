@@ -8,7 +8,7 @@ export interface ApplicationModule {
   /** Unique in the application. */
   readonly name: string
   /** These are configured and initialized before this module, and shut down after it. */
-  readonly dependsOn?: readonly ApplicationModule[]
+  readonly dependsOn?: readonly ApplicationModule[] | undefined
   /** Called once by `createApplication`, in dependency order: register services here, and resolve nothing yet. */
   configureServices?(container: AwilixContainer): void | Promise<void>
   /** Called once by `start`, in dependency order, before any background worker starts. If it fails, it is called again by the next `start`. */

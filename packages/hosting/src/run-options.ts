@@ -1,4 +1,4 @@
-import { checkOptions, isPathPrefix, isText, isWhole } from '@background-workers/abstractions/for-managers'
+import { type Filled, checkOptions, isPathPrefix, isText, isWhole } from '@background-workers/abstractions/for-managers'
 import { InvalidOptionsError } from '@background-workers/abstractions'
 import { type StartRetry, type StartRetryOptions, fillStartRetry } from './start-retry.ts'
 
@@ -7,25 +7,25 @@ export interface HealthEndpointOptions {
   /** 0: any free port; the log says which. */
   readonly port: number
   /** `'0.0.0.0'` opens it to other machines, as the probes of Kubernetes need. @default '127.0.0.1' */
-  readonly host?: string
+  readonly host?: string | undefined
   /** Stands before `/live` and `/ready`: `/health` for example. @default '' */
-  readonly pathPrefix?: string
+  readonly pathPrefix?: string | undefined
 }
 
 /** What `runApplication` takes. */
 export interface RunApplicationOptions {
   /** How a failed start is repeated. @default without end, from 1 s to 30 s */
-  readonly startRetry?: StartRetryOptions
+  readonly startRetry?: StartRetryOptions | undefined
   /** @default no endpoint */
-  readonly health?: HealthEndpointOptions
+  readonly health?: HealthEndpointOptions | undefined
   /** How long the process may take to end by itself when everything has stopped, before it is exited, in ms. @default 5_000 */
-  readonly exitGraceMs?: number
+  readonly exitGraceMs?: number | undefined
 }
 
 /** The options with their defaults. */
 export interface FilledRunOptions {
   readonly startRetry: StartRetry
-  readonly health: Required<HealthEndpointOptions> | undefined
+  readonly health: Filled<HealthEndpointOptions> | undefined
   readonly exitGraceMs: number
 }
 
@@ -44,7 +44,7 @@ export function fillRunOptions(options: RunApplicationOptions): FilledRunOptions
   }
 }
 
-function fillHealth(health: HealthEndpointOptions): Required<HealthEndpointOptions> {
+function fillHealth(health: HealthEndpointOptions): Filled<HealthEndpointOptions> {
   checkOptions('runApplication: health', health, {
     port: isWhole(0, 65_535),
     host: isText,

@@ -11,6 +11,11 @@ describe('startRetryDelayMs', () => {
     expect(delays).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
   })
 
+  it('takes undefined for an option that is not given', () => {
+    const none = { attempts: undefined, minDelayMs: undefined, maxDelayMs: undefined }
+    expect(fillStartRetry(none)).toEqual(fillStartRetry())
+  })
+
   it('does not cut a first wait of more than 30 s', () => {
     const retry = fillStartRetry({ minDelayMs: 60_000 })
     expect([1, 2].map((attempt) => startRetryDelayMs(retry, attempt, anyError))).toEqual([60_000, 60_000])

@@ -3,21 +3,21 @@ import {
   type BackgroundWorkerErrorCode,
   InvalidOptionsError,
 } from '@background-workers/abstractions'
-import { checkOptions, isWhole } from '@background-workers/abstractions/for-managers'
+import { type Filled, checkOptions, isWhole } from '@background-workers/abstractions/for-managers'
 import { AwilixError } from 'awilix'
 
 /** How a failed start is repeated: after `minDelayMs`, then twice as long each time, at most `maxDelayMs`. */
 export interface StartRetryOptions {
   /** How often to try, the first included. @default without end */
-  readonly attempts?: number
+  readonly attempts?: number | undefined
   /** The first wait, in ms. @default 1_000, or `maxDelayMs` if that is less */
-  readonly minDelayMs?: number
+  readonly minDelayMs?: number | undefined
   /** The longest wait, in ms; at least `minDelayMs`. @default 30_000, or `minDelayMs` if that is more */
-  readonly maxDelayMs?: number
+  readonly maxDelayMs?: number | undefined
 }
 
 /** The options with their defaults. */
-export type StartRetry = Required<StartRetryOptions>
+export type StartRetry = Filled<StartRetryOptions>
 
 const MAX_DELAY_MS = 86_400_000
 

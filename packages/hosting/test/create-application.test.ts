@@ -13,6 +13,14 @@ describe('createApplication', () => {
     expect(calls).toEqual(['configure base', 'configure left', 'configure right', 'configure root'])
   })
 
+  it('takes undefined for an option that is not given', async () => {
+    const application = await createApplication(
+      { name: 'root', dependsOn: undefined },
+      { container: undefined, logger: undefined },
+    )
+    expect(application.state).toBe('idle')
+  })
+
   it('waits for an asynchronous configureServices', async () => {
     const slow = defineModule({
       name: 'slow',

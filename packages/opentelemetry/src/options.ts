@@ -9,13 +9,13 @@ export interface InstrumentationOptions {
    * metric. Give it when one process has several managers, or their metrics can not be told apart.
    * @default none
    */
-  readonly applicationName?: string
+  readonly applicationName?: string | undefined
   /** Where the spans go. @default the global one */
-  readonly tracerProvider?: TracerProvider
+  readonly tracerProvider?: TracerProvider | undefined
   /** Where the metrics go. @default the global one; register it before */
-  readonly meterProvider?: MeterProvider
+  readonly meterProvider?: MeterProvider | undefined
   /** The manager's clock, where it was given one. @default the system's */
-  readonly clock?: Pick<Clock, 'now'>
+  readonly clock?: Pick<Clock, 'now'> | undefined
 }
 
 /** The options with their defaults. */

@@ -1,7 +1,7 @@
 import { InvalidOptionsError } from '@background-workers/abstractions'
 import { Cluster, Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import { fillOptions } from './options.ts'
+import { type RedisLockOptions, fillOptions } from './options.ts'
 
 const connection = 'redis://127.0.0.1:6379'
 
@@ -17,6 +17,19 @@ describe('the options of the Redis lock', () => {
       disposeTimeoutMs: 35_000,
       logger: undefined,
     })
+  })
+
+  it('are not given where they are undefined', () => {
+    const none = {
+      applicationName: undefined,
+      lockTimeoutMs: undefined,
+      refreshIntervalMs: undefined,
+      slotClaimTtlMs: undefined,
+      commandTimeoutMs: undefined,
+      disposeTimeoutMs: undefined,
+      logger: undefined,
+    } satisfies Record<Exclude<keyof RedisLockOptions, 'connection'>, undefined>
+    expect(fillOptions({ connection, ...none })).toEqual(fillOptions({ connection }))
   })
 
   it('follow a short lease', () => {

@@ -1,6 +1,7 @@
 import { DEFAULT_SLOT_CLAIM_TTL_MS, InvalidOptionsError, type Logger } from '@background-workers/abstractions'
 import {
   type Check,
+  type Filled,
   checkOptions,
   hasMethods,
   isSlug,
@@ -16,33 +17,33 @@ export type RedisLockConnection = string | RedisOptions | Redis | Cluster
 export interface RedisLockOptions {
   readonly connection: RedisLockConnection
   /** The owner of the workers: all keys begin with it. Instances of one application share it. @default 'application' */
-  readonly applicationName?: string
+  readonly applicationName?: string | undefined
   /** The lease: how long a lock outlives an instance that died, in ms; from 1,000. It is renewed while the run goes on. @default 20_000 */
-  readonly lockTimeoutMs?: number
+  readonly lockTimeoutMs?: number | undefined
   /** How often the lease is renewed, in ms; at most two fifths of it. @default a third of lockTimeoutMs */
-  readonly refreshIntervalMs?: number
+  readonly refreshIntervalMs?: number | undefined
   /**
    * How long a claim outlives the time in which its slot may start, in ms: the clocks of the instances may be apart by so
    * much. A claim is a key of some 150 bytes for each slot. @default 600_000 (10 min)
    */
-  readonly slotClaimTtlMs?: number
+  readonly slotClaimTtlMs?: number | undefined
   /**
    * How long one command may take, the wait for a connection included, in ms; below refreshIntervalMs, or more where that is
    * short: the renewal after one without an answer must be sent within four fifths of the lease.
    * @default 5_000, at most a quarter of lockTimeoutMs
    */
-  readonly commandTimeoutMs?: number
+  readonly commandTimeoutMs?: number | undefined
   /**
    * How long dispose waits for the runs that hold a lock, in ms; not for those that a manager's stop has not waited for.
    * @default 35_000: longer than a manager's stop takes
    */
-  readonly disposeTimeoutMs?: number
+  readonly disposeTimeoutMs?: number | undefined
   /** Where what goes wrong in the background is reported; a pino logger fits. @default a logger that writes nothing */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
 }
 
 /** The options with their defaults. */
-export type FilledOptions = Required<Omit<RedisLockOptions, 'logger'>> & { readonly logger: Logger | undefined }
+export type FilledOptions = Filled<Omit<RedisLockOptions, 'logger'>> & { readonly logger: Logger | undefined }
 
 const MAX_MS = 2 ** 31 - 1
 

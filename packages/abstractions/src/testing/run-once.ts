@@ -15,21 +15,21 @@ import { defineWorker } from '../worker-definition.ts'
 /** What `runOnce` takes. */
 export interface RunOnceOptions {
   /** What `context.services` resolves: a map of names to values, or a scope factory (an awilix container fits). */
-  readonly services?: Readonly<Record<string, unknown>> | ServiceScopeFactory
+  readonly services?: Readonly<Record<string, unknown>> | ServiceScopeFactory | undefined
   /** @default a logger that writes nothing */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
   /** @default 'scheduled' */
-  readonly kind?: RunKind
+  readonly kind?: RunKind | undefined
   /** @default now */
-  readonly scheduledFor?: Date
+  readonly scheduledFor?: Date | undefined
   /** @default 0 */
-  readonly missedSlots?: number
+  readonly missedSlots?: number | undefined
   /** What the context says of the last run that succeeded. @default none */
-  readonly lastSucceededAt?: Date
+  readonly lastSucceededAt?: Date | undefined
   /** Aborting it cancels the run. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** @default the system's clock */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
 }
 
 /**

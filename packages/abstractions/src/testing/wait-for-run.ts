@@ -6,11 +6,11 @@ import { checkOptions, isOneOf, isText, isWhole } from '../checks.ts'
 /** What `waitForRun` takes. */
 export interface WaitForRunOptions {
   /** Wait for this run. @default any run of the worker */
-  readonly runId?: string
+  readonly runId?: string | undefined
   /** Wait for a run that ends so. @default any outcome */
-  readonly outcome?: RunOutcome
+  readonly outcome?: RunOutcome | undefined
   /** In ms. @default 5_000 */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 /**

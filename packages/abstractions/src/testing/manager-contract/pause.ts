@@ -106,6 +106,14 @@ export const pause: ContractGroup<TestApplication> = {
       assert.deepEqual([record.outcome, record.attempts, record.error?.message], ['failed', 1, 'broken'])
     },
 
+    async 'keeps nothing of an option that is undefined'(app) {
+      const manager = await app.start([app.rareWorker()])
+      const pauses = app.listen(manager, 'worker-paused')
+      await manager.pause('rare', { note: undefined, by: undefined })
+      assert.deepEqual(pauses, [{ worker: 'rare' }])
+      assert.deepEqual(Object.keys((await app.status(manager, 'rare')).paused ?? {}), ['since'])
+    },
+
     async 'records a slot that waits for its jitter as skipped, and never starts it'(app) {
       const { manager, worker, runId } = await app.startWaiting()
       const skips = app.listen(manager, 'run-skipped')
