@@ -1,6 +1,6 @@
 import type { Slot } from './due-slot.ts'
 import type { FilledPolicy } from './policy.ts'
-import type { RunRecord } from './run-record.ts'
+import type { FinishedRunRecord } from './run-record.ts'
 import { stableHash } from './stable-hash.ts'
 
 /** What a decision needs to know of a worker. */
@@ -77,7 +77,7 @@ export function startWindow(
 /** What the record of a slot says that does not run. */
 export function nonRunOf(
   decision: Extract<SlotDecision, { kind: 'skip' | 'miss' }>,
-): Pick<RunRecord, 'outcome' | 'reason' | 'blockedBy' | 'lateByMs'> {
+): Pick<FinishedRunRecord, 'outcome' | 'reason' | 'blockedBy' | 'lateByMs'> {
   if (decision.kind === 'miss') return { outcome: 'missed', reason: decision.reason, lateByMs: decision.lateByMs }
   const { reason, blockedBy } = decision
   return { outcome: 'skipped', reason, ...(blockedBy !== undefined && { blockedBy }) }

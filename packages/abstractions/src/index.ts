@@ -76,6 +76,7 @@ export type {
 } from './policy.ts'
 export type { RecordedError } from './recorded-error.ts'
 export type {
+  FinishedRunRecord,
   Reason,
   RunKind,
   RunOutcome,

@@ -1,5 +1,5 @@
 import type { HealthCode, HealthReason, HealthReport } from './health.ts'
-import type { RunRecord } from './run-record.ts'
+import type { FinishedRunRecord, RunRecord } from './run-record.ts'
 import type { Schedule } from './schedule.ts'
 
 /** The events of a manager and what their listeners get. They tell what happens on this instance. */
@@ -15,9 +15,9 @@ export interface ManagerEvents {
     readonly retryAt: Date
   }
   /** A run has its outcome, `lost` included. After an abort `doWork` may still be running. */
-  'run-finished': RunRecord
+  'run-finished': FinishedRunRecord
   /** A slot did not run: `skipped` or `missed`. */
-  'run-skipped': RunRecord
+  'run-skipped': FinishedRunRecord
   /** `add` has taken a worker up on this instance. Comes before all that the worker does, its own start too. */
   'worker-added': { readonly worker: string }
   /** The worker is forgotten here: by a call on this instance, or (without `by`) on another one. */

@@ -59,6 +59,12 @@ export interface RunRecord {
   readonly by?: string
 }
 
+/** A record that has its outcome: of a run that is over, or was aborted, or of a slot that did not run. */
+export interface FinishedRunRecord extends RunRecord {
+  readonly outcome: RunOutcome
+  readonly finishedAt: Date
+}
+
 /** What is known of a slot, or of a run that was asked for, before it is decided. Times in ms since the epoch. */
 export interface UndecidedRun extends Pick<RunRecord, 'runId' | 'worker' | 'kind' | 'instanceId'> {
   readonly scheduledForMs: number
@@ -86,7 +92,7 @@ export function unstartedRecord({
 }
 
 /** What a cancel adds to the record of a run that waited: it never starts. */
-export function cancelledBeforeStart(by: string | undefined): Pick<RunRecord, 'outcome' | 'reason' | 'by'> {
+export function cancelledBeforeStart(by: string | undefined): Pick<FinishedRunRecord, 'outcome' | 'reason' | 'by'> {
   return { outcome: 'aborted', reason: 'cancelled', ...(by !== undefined && { by }) }
 }
 

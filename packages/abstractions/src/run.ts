@@ -9,6 +9,7 @@ import { describeError } from './recorded-error.ts'
 import { nextAttemptAt } from './retry-delay.ts'
 import { RunContext } from './run-context.ts'
 import {
+  type FinishedRunRecord,
   type RunEnd,
   type RunKind,
   type RunOutcome,
@@ -128,6 +129,11 @@ export class Run<Plan extends RunPlan = RunPlan> implements StartedRun {
   get record(): RunRecord {
     this.#record ??= startedRecord(this)
     return this.#record
+  }
+
+  /** The record of a run that is finished. */
+  get finishedRecord(): FinishedRunRecord {
+    return this.record as FinishedRunRecord
   }
 
   get isSettled(): boolean {

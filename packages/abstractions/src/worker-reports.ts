@@ -6,7 +6,7 @@ import type { HealthMonitor } from './health-monitor.ts'
 import type { ByOption, PauseOptions, StopReport } from './manager.ts'
 import type { Run } from './run.ts'
 import { describeError } from './recorded-error.ts'
-import type { RunRecord } from './run-record.ts'
+import type { FinishedRunRecord } from './run-record.ts'
 import type { Schedule } from './schedule.ts'
 import { type Finding, WATCHED_CODES, type WatchedCode } from './watchdog.ts'
 
@@ -75,7 +75,7 @@ export class WorkerReports {
   }
 
   /** A slot does not run: `skipped` or `missed`. */
-  slotSkipped(record: RunRecord): void {
+  slotSkipped(record: FinishedRunRecord): void {
     const { worker, runId, outcome, reason, blockedBy, lateByMs } = record
     const details = { ...(blockedBy !== undefined && { blockedBy }), ...(lateByMs !== undefined && { lateByMs }) }
     // In a cluster all instances but one find every slot held: that is how it should be.

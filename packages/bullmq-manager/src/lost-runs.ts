@@ -1,4 +1,4 @@
-import type { RunRecord } from '@background-workers/abstractions'
+import type { FinishedRunRecord, RunRecord } from '@background-workers/abstractions'
 import type { SafeLogger } from '@background-workers/abstractions/for-managers'
 import type { Job } from 'bullmq'
 import type { RedisClock } from './redis-clock.ts'
@@ -16,7 +16,7 @@ export interface LostRunsParts {
   readonly logger: SafeLogger
   /** Whether a live instance takes this queue. */
   isQueueTaken(queue: string): boolean
-  runFinished(record: RunRecord): void
+  runFinished(record: FinishedRunRecord): void
   /** Its outcome is in the store: so many runs in a row have failed. */
   failuresCounted(record: RunRecord, consecutiveFailures: number): void
 }
@@ -107,7 +107,7 @@ export class LostRuns {
     }
     const lostField = firstStartOf(runId)
     const mayRecover = definition?.policy.onCrash === 'recover' && !(await store.hasRecord(name, lostField))
-    const lost: RunRecord = {
+    const lost: FinishedRunRecord = {
       ...active.record,
       finishedAt: new Date(clock.now()),
       outcome: 'lost',

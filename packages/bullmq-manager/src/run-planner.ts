@@ -1,4 +1,4 @@
-import type { RunKind, RunRecord } from '@background-workers/abstractions'
+import type { RunKind } from '@background-workers/abstractions'
 import {
   type RunPlan,
   cancelledBeforeStart,
@@ -21,7 +21,7 @@ import { startRunWindowMs } from './start-run-window.ts'
 import type { RunClaim, Store } from './store.ts'
 import type { StoredDefinition } from './stored-values.ts'
 import { type KnownVersion, RUN_FIELDS, type StoredWorker, declarationOf, isKnown } from './stored-worker.ts'
-import type { UnstartedRun, UnstartedRuns } from './unstarted-runs.ts'
+import type { UnstartedEnd, UnstartedRun, UnstartedRuns } from './unstarted-runs.ts'
 
 /** How soon a run comes again whose worker is still being added here, or is starting. */
 const STARTING_MS = 500
@@ -218,7 +218,7 @@ export class RunPlanner {
     }
   }
 
-  async #record(runCase: StoredCase, missedSlots: number, decided: Partial<RunRecord>): Promise<undefined> {
+  async #record(runCase: StoredCase, missedSlots: number, decided: UnstartedEnd): Promise<undefined> {
     await this.#parts.unstartedRuns.record({ ...runCase, data: { ...runCase.data, missedSlots } }, decided)
   }
 

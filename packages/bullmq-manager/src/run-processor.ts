@@ -1,4 +1,4 @@
-import type { RunRecord } from '@background-workers/abstractions'
+import type { FinishedRunRecord, RunRecord } from '@background-workers/abstractions'
 import {
   LeaseLostError,
   ManagerStoppedError,
@@ -32,7 +32,7 @@ export interface RunProcessorParts {
   /** Records that a run does not start, and why. */
   giveUp(job: Job, why: Pick<RunRecord, 'reason' | 'error'>): Promise<void>
   runStarted(record: RunRecord): void
-  runFinished(record: RunRecord): void
+  runFinished(record: FinishedRunRecord): void
   /** Its outcome is in the store: so many runs in a row have failed. */
   failuresCounted(record: RunRecord, consecutiveFailures: number): void
   runSettled(record: RunRecord): void
@@ -64,7 +64,7 @@ export class RunProcessor {
     this.#parts = parts
     this.#host = {
       ...parts.runHost,
-      runFinished: (run) => this.#runFinished(run, run.record),
+      runFinished: (run) => this.#runFinished(run, run.finishedRecord),
       runSettled: (run) => this.#active.get(run.plan.runId)?.settled.resolve(),
     }
   }
@@ -315,7 +315,7 @@ export class RunProcessor {
     if (outcome !== 'succeeded') throw new UnrecoverableError(error?.message ?? outcome)
   }
 
-  #runFinished(run: Run, record: RunRecord): void {
+  #runFinished(run: Run, record: FinishedRunRecord): void {
     this.#parts.runFinished(record)
     const active = this.#active.get(record.runId)
     if (!active) return

@@ -1,4 +1,4 @@
-import type { RunRecord } from '@background-workers/abstractions'
+import type { FinishedRunRecord, RunRecord } from '@background-workers/abstractions'
 import {
   ABORT_GRACE_MS,
   type EventHub,
@@ -101,8 +101,8 @@ export class Session {
     this.#parts = parts
     const { options, logger, events, health, reports } = parts
     const onError = (error: unknown) => this.#noteError(error)
-    const runFinished = (record: RunRecord) => events.emit('run-finished', record)
-    const slotSkipped = (record: RunRecord) => reports.slotSkipped(record)
+    const runFinished = (record: FinishedRunRecord) => events.emit('run-finished', record)
+    const slotSkipped = (record: FinishedRunRecord) => reports.slotSkipped(record)
     const failuresCounted = (record: RunRecord, failures: number) => watch.noteRun(record, failures)
 
     this.#errorLog = new ErrorLog(logger)

@@ -1,4 +1,4 @@
-import type { RunRecord, Slot } from '@background-workers/abstractions'
+import type { FinishedRunRecord, Slot } from '@background-workers/abstractions'
 import {
   decideSlot,
   effectiveSchedule,
@@ -14,6 +14,7 @@ import type { RedisClient } from './redis-client.ts'
 import type { RedisClock } from './redis-clock.ts'
 import type { Store } from './store.ts'
 import { type KnownWorker, TICK_FIELDS, isKnown } from './stored-worker.ts'
+import type { UnstartedEnd } from './unstarted-runs.ts'
 
 /** What a tick needs of its session, and tells it. */
 export interface TickParts {
@@ -28,7 +29,7 @@ export interface TickParts {
   /** The run that is active on the worker's former queue, which deduplication does not see. */
   activeElsewhere(worker: KnownWorker): Promise<string | undefined>
   /** A slot did not run. */
-  slotSkipped(record: RunRecord): void
+  slotSkipped(record: FinishedRunRecord): void
 }
 
 interface Tick {
@@ -79,7 +80,7 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
       missedSlots: slot.missedSlots,
       instanceId: parts.instanceId,
     })
-  const skip = async (decided: Partial<RunRecord>) => {
+  const skip = async (decided: UnstartedEnd) => {
     const blockingSlot = Number(decided.blockedBy?.slice(worker.name.length + 1)) || 0
     // It is decided, though no mark says so yet.
     if (blockingSlot > (worker.decidedUpTo ?? 0) && blockingSlot < slot.dueAt) {
@@ -133,7 +134,7 @@ async function decideTick(tick: Tick, parts: TickParts): Promise<void> {
   }
 }
 
-function overlapWith(blockedBy: string): Partial<RunRecord> {
+function overlapWith(blockedBy: string): UnstartedEnd {
   return { outcome: 'skipped', reason: 'overlap', blockedBy }
 }
 

@@ -1,4 +1,4 @@
-import type { RunRecord } from '@background-workers/abstractions'
+import type { FinishedRunRecord, RunRecord } from '@background-workers/abstractions'
 import {
   cancelledBeforeStart,
   isSlotRun,
@@ -20,8 +20,8 @@ export interface UnstartedRunsParts {
   readonly runQueues: RunQueues
   readonly options: Pick<FilledOptions, 'queues'>
   readonly instanceId: string
-  runFinished(record: RunRecord): void
-  slotSkipped(record: RunRecord): void
+  runFinished(record: FinishedRunRecord): void
+  slotSkipped(record: FinishedRunRecord): void
 }
 
 /** A run that has not started. */
@@ -30,6 +30,9 @@ export interface UnstartedRun {
   readonly data: RunJobData
   readonly stored: StoredWorker
 }
+
+/** How it ends: what its record has besides. */
+export type UnstartedEnd = Pick<FinishedRunRecord, 'outcome'> & Partial<RunRecord>
 
 /** Ends runs that have not started: they wait for their jitter or for a place, or have just been taken. */
 export class UnstartedRuns {
@@ -68,10 +71,10 @@ export class UnstartedRuns {
   }
 
   /** Records what was decided about a run that does not start. */
-  async record({ runId, data, stored }: UnstartedRun, decided: Partial<RunRecord>): Promise<void> {
+  async record({ runId, data, stored }: UnstartedRun, decided: UnstartedEnd): Promise<void> {
     const { store, instanceId, clock } = this.#parts
     const { worker, kind, slot, missedSlots } = data
-    const record: RunRecord = {
+    const record: FinishedRunRecord = {
       ...unstartedRecord({ runId, worker, kind, scheduledForMs: slot, missedSlots, instanceId }),
       ...decided,
       finishedAt: new Date(clock.now()),
@@ -83,7 +86,7 @@ export class UnstartedRuns {
     else this.#parts.slotSkipped(record)
   }
 
-  async #end(runId: string, stored: StoredWorker, decided: Partial<RunRecord>): Promise<boolean> {
+  async #end(runId: string, stored: StoredWorker, decided: UnstartedEnd): Promise<boolean> {
     const job = await this.#jobOf(runId, stored)
     const data = job && readRunJob(job)
     // BullMQ keeps the job of a run that did not succeed for its own tools; what has a record does not wait.

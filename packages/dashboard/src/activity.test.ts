@@ -5,9 +5,8 @@ import { ACTIVITY_MINUTES, Activity } from './activity.ts'
 const NOW = Date.UTC(2026, 0, 1, 12, 0, 30)
 
 function ended(worker: string, finishedAt: number, outcome: 'succeeded' | 'failed' | 'lost' | 'skipped' = 'succeeded') {
-  const startedAt = new Date(finishedAt - 10)
-  const { startedAt: _, finishedAt: __, ...rest } = runRecord(worker, { outcome })
-  return outcome === 'skipped' ? rest : { ...rest, startedAt, finishedAt: new Date(finishedAt) }
+  const { startedAt: _, ...rest } = runRecord(worker, { outcome, finishedAt: new Date(finishedAt) })
+  return outcome === 'skipped' ? rest : { ...rest, startedAt: new Date(finishedAt - 10) }
 }
 
 describe('Activity', () => {

@@ -1,4 +1,4 @@
-import type { RunKind, RunRecord, Slot } from '@background-workers/abstractions'
+import type { FinishedRunRecord, RunKind, RunRecord, Slot } from '@background-workers/abstractions'
 import {
   type EventHub,
   type HealthMonitor,
@@ -52,19 +52,19 @@ export class RunRecords {
     entry.history.finish(run, entry.definition.policy.keepRuns)
     // One that was removed meanwhile has no health any more.
     if (entry.isAdded) this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)
-    if (this.#parts.events.hears('run-finished')) this.#parts.events.emit('run-finished', run.record)
+    if (this.#parts.events.hears('run-finished')) this.#parts.events.emit('run-finished', run.finishedRecord)
     this.#parts.recorded(entry, run.end?.finishedAtMs ?? this.#parts.options.clock.now())
   }
 
   /** A run has its outcome that never began: it was cancelled while it waited. */
-  cancel(entry: ManagedPeriodicWorker, record: RunRecord): void {
+  cancel(entry: ManagedPeriodicWorker, record: FinishedRunRecord): void {
     entry.history.cancel(record, entry.definition.policy.keepRuns)
     this.#parts.events.emit('run-finished', record)
     this.#parts.recorded(entry, this.#parts.options.clock.now())
   }
 
   /** No run starts: it is skipped or missed. */
-  skip(entry: ManagedPeriodicWorker, decided: RunRecord): void {
+  skip(entry: ManagedPeriodicWorker, decided: RunRecord & Pick<FinishedRunRecord, 'outcome'>): void {
     const now = this.#parts.options.clock.now()
     const record = { ...decided, finishedAt: new Date(now) }
     entry.history.skip(record, entry.definition.policy.keepRuns)

@@ -1,4 +1,5 @@
 import {
+  type FinishedRunRecord,
   type IBackgroundWorker,
   type PeriodicWorkerPolicy,
   type RunRecord,
@@ -238,12 +239,15 @@ describe('jitter', () => {
       { jittery: every('1h', { offset: 0 }) },
       { jitterMs: HOUR_MS / 2 },
     )
-    const finished: RunRecord[] = []
+    const finished: FinishedRunRecord[] = []
     manager.on('run-finished', (record) => finished.push(record))
     await clock.advance(HOUR_MS)
     const runId = (await manager.get('jittery'))?.activeRun?.runId as string
     expect(await manager.cancel(runId, { by: 'ann' })).toBe(true)
-    expect(finished).toMatchObject([{ runId, outcome: 'aborted', reason: 'cancelled', by: 'ann', attempts: 0 }])
+    const finishedAt = new Date(clock.now())
+    expect(finished).toMatchObject([
+      { runId, outcome: 'aborted', reason: 'cancelled', by: 'ann', attempts: 0, finishedAt },
+    ])
     await clock.advance(HOUR_MS - 1)
     expect(runs.jittery).toEqual([])
     await manager.stop()

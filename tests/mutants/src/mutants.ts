@@ -539,7 +539,7 @@ export const mutants: readonly Mutant[] = [
       ['this.#parts.health.noteFailures(entry.name, entry.history.consecutiveFailures)\n', '{}\n'],
     ],
     'the end of a run is no event': [
-      ["if (this.#parts.events.hears('run-finished')) this.#parts.events.emit('run-finished', run.record)", ''],
+      ["if (this.#parts.events.hears('run-finished')) this.#parts.events.emit('run-finished', run.finishedRecord)", ''],
     ],
     'the end of a run that never began is no event': [["    this.#parts.events.emit('run-finished', record)\n", '']],
     'nobody looks at a worker that has run': [

@@ -8,7 +8,7 @@ import type { IPeriodicBackgroundWorker } from '../periodic-worker.ts'
 import { fillPolicy } from '../policy.ts'
 import { Run } from '../run.ts'
 import { slotRunId } from '../run-id.ts'
-import type { RunKind, RunRecord } from '../run-record.ts'
+import type { FinishedRunRecord, RunKind } from '../run-record.ts'
 import type { ServiceScopeFactory } from '../service-scope.ts'
 import { defineWorker } from '../worker-definition.ts'
 
@@ -40,7 +40,7 @@ export interface RunOnceOptions {
  *
  * @throws InvalidWorkerError, InvalidScheduleError, InvalidOptionsError as `add` would; NotPeriodicError.
  */
-export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions = {}): Promise<RunRecord> {
+export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions = {}): Promise<FinishedRunRecord> {
   checkOptions('runOnce', options, {
     services: isServices,
     logger: hasMethods('debug', 'info', 'warn', 'error'),
@@ -88,7 +88,7 @@ export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions
   if (signal?.aborted) cancel()
   await run.drained
   signal?.removeEventListener('abort', cancel)
-  return run.record
+  return run.finishedRecord
 }
 
 const isServices: Check = (value) =>

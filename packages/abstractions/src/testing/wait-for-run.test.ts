@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { IBackgroundWorkerManager } from '../manager.ts'
-import type { RunRecord } from '../run-record.ts'
+import type { FinishedRunRecord, RunRecord } from '../run-record.ts'
 import { waitForRun } from './wait-for-run.ts'
 
 /** As much of a manager as `waitForRun` needs. */
@@ -38,7 +38,8 @@ describe('waitForRun', () => {
     manager.records = [record('active'), record('new', 'failed'), record('old', 'succeeded')]
     expect((await wait(manager)).runId).toBe('new')
     expect((await wait(manager, { outcome: 'succeeded' })).runId).toBe('old')
-    expect((await wait(manager, { runId: 'old' })).runId).toBe('old')
+    const old: FinishedRunRecord = await wait(manager, { runId: 'old' })
+    expect([old.runId, old.outcome]).toEqual(['old', 'succeeded'])
     expect(manager.listeners.size).toBe(0)
   })
 

@@ -1,5 +1,5 @@
 import type { IBackgroundWorkerManager } from '../manager.ts'
-import type { RunOutcome, RunRecord } from '../run-record.ts'
+import type { FinishedRunRecord, RunOutcome, RunRecord } from '../run-record.ts'
 import { checkName } from '../call-checks.ts'
 import { checkOptions, isOneOf, isText, isWhole } from '../checks.ts'
 
@@ -23,7 +23,7 @@ export async function waitForRun(
   manager: IBackgroundWorkerManager,
   worker: string,
   options: WaitForRunOptions = {},
-): Promise<RunRecord> {
+): Promise<FinishedRunRecord> {
   checkName('waitForRun', worker)
   checkOptions('waitForRun', options, {
     runId: isText,
@@ -31,7 +31,7 @@ export async function waitForRun(
     timeoutMs: isWhole(1, 2 ** 31 - 1, 'ms'),
   })
   const { runId, outcome, timeoutMs = 5_000 } = options
-  const fits = (record: RunRecord): boolean =>
+  const fits = (record: RunRecord): record is FinishedRunRecord =>
     record.outcome !== undefined &&
     record.worker === worker &&
     (runId === undefined || record.runId === runId) &&
@@ -39,7 +39,7 @@ export async function waitForRun(
   let stopListening = () => {}
   let timer: NodeJS.Timeout | undefined
   try {
-    return await new Promise<RunRecord>((resolve, reject) => {
+    return await new Promise<FinishedRunRecord>((resolve, reject) => {
       const look = (record: RunRecord) => {
         if (fits(record)) resolve(record)
       }
