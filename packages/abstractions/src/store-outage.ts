@@ -13,7 +13,7 @@ export interface StoreOutageParts {
 
 /**
  * An outage of what a manager depends on (Redis, a distributed lock), told once when it begins and once when it is over,
- * however many calls fail: as a log line, an event and the health reason `store-lost`.
+ * however many calls fail: as a log line, an event and the health reason `store-lost`, which names the latest error while it lasts.
  */
 export class StoreOutage {
   readonly #parts: StoreOutageParts
@@ -28,16 +28,17 @@ export class StoreOutage {
     return this.#lostAt
   }
 
-  /** A call has failed. Gives whether that is news; only then `tell` is asked for the log line and for the health reason's message. */
-  lost(error: unknown, tell: () => { readonly line: string; readonly message: string }): boolean {
-    if (this.#lostAt !== undefined) return false
+  /** A call has failed; `message` is that of the health reason. Gives whether that is news: only then `line` is logged. */
+  lost(error: unknown, line: string, message: string): boolean {
     const { clock, logger, events, health } = this.#parts
-    this.#lostAt = clock.monotonicNow()
-    const { line, message } = tell()
-    logger.error({ err: error }, line)
+    const isNew = this.#lostAt === undefined
+    if (isNew) {
+      this.#lostAt = clock.monotonicNow()
+      logger.error({ err: error }, line)
+    }
     health.add({ code: 'store-lost', message })
-    events.emit('store-lost', { error })
-    return true
+    if (isNew) events.emit('store-lost', { error })
+    return isNew
   }
 
   /** A call was answered; `details` go into the log. Gives whether an outage is over with it. */

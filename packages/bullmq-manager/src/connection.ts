@@ -45,10 +45,15 @@ export class Connection {
   #isClosed = false
   readonly #waiting = new Set<() => void>()
   readonly #onReady = () => this.#wake()
-  readonly #onClose = () => this.#lost('away')
+  readonly #onClose = () => {
+    // One that Redis closes in good order gives no error: the reconnects that fail say more.
+    this.#lastError ??= new Error('the connection was closed')
+    this.#lost('away')
+  }
   readonly #onError = (error: unknown) => {
     this.#errorCount++
     this.#lastError = withoutCommand(error)
+    if (this.#state === 'away') this.#lost('away')
   }
 
   constructor(parts: ConnectionParts) {
@@ -76,10 +81,10 @@ export class Connection {
     return this.#state !== 'there'
   }
 
-  /** Counts an error of BullMQ. During an outage none is printed. */
+  /** Counts an error of BullMQ. During an outage none is printed. The client's own errors say more of why. */
   noteError(error: unknown): void {
     this.#errorCount++
-    if (!this.isReady) this.#lastError = withoutCommand(error)
+    if (!this.isReady) this.#lastError ??= withoutCommand(error)
   }
 
   /** A heartbeat was answered. */
@@ -194,10 +199,11 @@ export class Connection {
   #lost(state: 'away' | 'refusing'): void {
     if (this.#state === 'there' || state === 'away') this.#state = state
     const err = this.#lastError
-    const isNew = this.#outage.lost(err, () => ({
-      line: `Redis is ${this.#hasBeenThere ? 'lost' : 'not there'}, schedules and runs wait for it`,
-      message: `Redis at ${addressOf(this.client)} is not ${state === 'away' ? 'reachable' : 'writable'}: ${reasonOf(err)}.`,
-    }))
+    const isNew = this.#outage.lost(
+      err,
+      `Redis is ${this.#hasBeenThere ? 'lost' : 'not there'}, schedules and runs wait for it`,
+      `Redis at ${addressOf(this.client)} is not ${state === 'away' ? 'reachable' : 'writable'}: ${reasonOf(err)}.`,
+    )
     if (isNew) this.#errorCount = 0
   }
 

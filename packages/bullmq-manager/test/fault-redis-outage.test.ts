@@ -68,6 +68,24 @@ describe.concurrent('while a manager runs', () => {
     })
   }
 
+  it('and Redis goes away, it says that the connection was closed, and its health then says why there is no other', async (test) => {
+    const { expect } = test
+    const redis = await ownRedis(test)
+    const { manager, events, countEvents, logger } = faultManager(test, {
+      connection: redis.url,
+      commandTimeoutMs: 200,
+    })
+    await manager.start()
+    await redis.stop()
+    await expect.poll(() => countEvents('store-lost'), PATIENCE).toBe(1)
+    const error = expect.objectContaining({ message: 'the connection was closed' })
+    expect(events.find(({ name }) => name === 'store-lost')?.payload).toEqual({ error })
+    expect(logger.lines.find(({ message }) => message.startsWith('Redis is lost'))?.data).toEqual({ err: error })
+    const reasons = async () => (await manager.health()).reasons.map(({ message }) => message)
+    await expect.poll(reasons, PATIENCE).toContainEqual(expect.stringMatching(/is not reachable: connect ECONNREFUSED/))
+    expect([countEvents('store-lost'), logger.count('Redis is lost')]).toEqual([1, 1])
+  })
+
   it('and Redis is emptied, schedules, overrides and pauses are back within 25 s, and that is announced', async (test) => {
     const { expect } = test
     const redis = await ownRedis(test)

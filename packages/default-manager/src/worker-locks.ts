@@ -127,10 +127,11 @@ export class WorkerLocks {
   }
 
   #lost(error: unknown): void {
-    const isNew = this.#outage.lost(error, () => ({
-      line: 'the distributed lock can not be reached, slots wait for it',
-      message: `The distributed lock can not be reached, so nothing runs: ${describeError(error).message}`,
-    }))
+    const isNew = this.#outage.lost(
+      error,
+      'the distributed lock can not be reached, slots wait for it',
+      `The distributed lock can not be reached, so nothing runs: ${describeError(error).message}`,
+    )
     if (isNew) this.#probeLater()
   }
 

@@ -371,7 +371,13 @@ export const mutants: readonly Mutant[] = [
     ],
   }),
   ...ownMutants('store-outage', {
-    'an outage is told again and again': [['    if (this.#lostAt !== undefined) return false\n', '']],
+    'an outage is told again and again': [['const isNew = this.#lostAt === undefined', 'const isNew = true']],
+    'the reason of an outage names the first error': [
+      [
+        "    health.add({ code: 'store-lost', message })\n    if (isNew)",
+        "    if (isNew) health.add({ code: 'store-lost', message })\n    if (isNew)",
+      ],
+    ],
     'an outage is told to be over again and again': [
       ['    this.#lostAt = undefined\n    logger.info', '    logger.info'],
     ],
