@@ -53,20 +53,20 @@ export class WorkerStops {
   }
 
   /**
-   * Waits for runs and workers until the deadline, aborts what is left, and says what did not end. `deadlinePassed` is called
-   * before the first abort.
+   * Waits for runs and workers until the deadline, which is in `remainingMs`, aborts what is left, and says what did not end.
+   * `timeoutMs` is what the stop was given in all; runs are told that. `deadlinePassed` is called before the first abort.
    */
   async stopAll(
     runs: readonly StoppableRun[],
     workers: readonly StoppableWorker[],
-    timeoutMs: number,
+    { timeoutMs, remainingMs }: { readonly timeoutMs: number; readonly remainingMs: number },
     deadlinePassed?: () => void,
   ): Promise<AbandonedWork[]> {
     const deadline = new AbortController()
     for (const worker of workers) this.#stop(worker, deadline)
     const leaving = [...this.#leaving].filter((worker) => !this.#waitedFor.has(worker))
     const work = [...runs.map((stopping) => stoppingRun(stopping, timeoutMs)), ...leaving]
-    const abandoned = await drain(work, timeoutMs, this.#clock, deadlinePassed)
+    const abandoned = await drain(work, remainingMs, this.#clock, deadlinePassed)
     for (const worker of leaving) this.#waitedFor.add(worker)
     return abandoned
   }

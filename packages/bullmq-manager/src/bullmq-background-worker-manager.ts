@@ -287,7 +287,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     }))
     const workers = [...this.#entries.values()].map((entry) => this.#stoppable(entry))
     const remainingMs = Math.max(0, Math.round(deadline - performance.now()))
-    const left = await this.#stops.stopAll(stopping, workers, remainingMs, () => session.askRedis())
+    const left = await this.#stops.stopAll(stopping, workers, { timeoutMs, remainingMs }, () => session.askRedis())
     for (const { name } of workers) this.#parts.health.clear('start-failed', name)
     this.#session = undefined
     await session.close(deadline)

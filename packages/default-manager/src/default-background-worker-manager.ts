@@ -245,11 +245,8 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     const runs = (await this.#runner.stopWaiting(timeoutMs)).filter((run) => run !== caller)
     const stopping = runs.map((run) => ({ run, done: run.drained }))
     const workers = [...this.#entries.values()].map((entry) => this.#stoppable(entry))
-    const abandoned = await this.#stops.stopAll(
-      stopping,
-      workers,
-      Math.max(0, Math.round(deadline - clock.monotonicNow())),
-    )
+    const remainingMs = Math.max(0, Math.round(deadline - clock.monotonicNow()))
+    const abandoned = await this.#stops.stopAll(stopping, workers, { timeoutMs, remainingMs })
     for (const { name } of workers) this.#parts.health.clear('start-failed', name)
     for (const run of runs) if (!run.isSettled) run.abandon()
     await this.#runner.stopLocks(deadline)

@@ -197,11 +197,13 @@ export const aborts: ContractGroup<TestApplication> = {
       const finished = app.listen(manager, 'run-finished')
       const runId = await manager.trigger('rare')
       await app.untilCalled(worker)
-      await app.stop(manager, { timeoutMs: app.periodMs / 5 })
+      const timeoutMs = app.periodMs / 5
+      await app.stop(manager, { timeoutMs })
       assertAborted(worker, 'manager-stopped')
+      const message = `Run "${runId}" did not end within the stop deadline of ${timeoutMs} ms.`
       assert.deepEqual(
-        finished.map((record) => [record.runId, record.outcome, record.reason]),
-        [[runId, 'aborted', 'stop']],
+        finished.map((record) => [record.runId, record.outcome, record.reason, record.error?.message]),
+        [[runId, 'aborted', 'stop', message]],
       )
     },
   },
