@@ -48,6 +48,21 @@ describe('admitWorker', () => {
     expect(worker.starts).toBe(0)
   })
 
+  it('warns of a retry that always comes after the next slot, and of no other', () => {
+    const { host, logger } = createHost()
+    const add = (period: number, attempts: number, backoffMs: number) => {
+      const policy = { retry: { attempts, backoffMs } }
+      admitWorker(periodicWorker({ name: 'w', schedule: every(period), policy, doWork() {} }), host)
+    }
+    add(1_000, 3, 999)
+    add(1_000, 1, 1_000)
+    expect(logger.lines).toEqual([])
+    add(1_000, 3, 1_000)
+    const message = 'worker is never retried: each retry would start at or after its next slot'
+    const data = { worker: 'w', backoffMs: 1_000, periodMs: 1_000 }
+    expect(logger.lines).toEqual([{ level: 'warn', message, data }])
+  })
+
   it('refuses a second worker of a name, which keeps the logger that it has', () => {
     const { host, logger, entries } = createHost()
     const worker = new Talking()

@@ -1,6 +1,7 @@
 import { type IBackgroundWorker, giveLogger } from './background-worker.ts'
 import { DuplicateWorkerError } from './errors.ts'
 import type { Logger } from './logger.ts'
+import { nextAttemptAt } from './retry-delay.ts'
 import { type DefinitionRules, type WorkerDefinition, defineWorker } from './worker-definition.ts'
 import type { StartableWorker } from './worker-starts.ts'
 
@@ -18,7 +19,7 @@ export interface EntryHost extends DefinitionRules {
 
 /**
  * What every manager does first in `add`: checks what it was given, whatever that is, and gives the worker its logger. Gives what
- * the worker declares.
+ * the worker declares. Warns of a retry that can never happen.
  *
  * @throws InvalidWorkerError, InvalidScheduleError, InvalidOptionsError, DuplicateWorkerError
  */
@@ -27,5 +28,19 @@ export function admitWorker(worker: IBackgroundWorker, host: EntryHost): WorkerD
   const { name } = definition
   if (host.entries.has(name)) throw new DuplicateWorkerError(name)
   giveLogger(worker, host.createWorkerLogger)
+  warnOfVainRetry(definition, host)
   return definition
+}
+
+/** It is not refused: an override may have a longer period. */
+function warnOfVainRetry(definition: WorkerDefinition, { createWorkerLogger }: EntryHost): void {
+  if (definition.kind === 'plain' || definition.schedule.kind !== 'every') return
+  const { retry } = definition.policy
+  const { periodMs } = definition.schedule
+  if (!retry || retry.attempts === 1 || nextAttemptAt(retry, 1, 0, periodMs) !== undefined) return
+  const { backoffMs } = retry
+  createWorkerLogger(definition.name).warn(
+    { backoffMs, periodMs },
+    'worker is never retried: each retry would start at or after its next slot',
+  )
 }
