@@ -91,5 +91,5 @@ export { OVERDUE_AFTER_MS, RECENT_OUTCOMES, type WorkerFacts, workerStatus } fro
 export { type EntryHost, type WorkerEntry, admitWorker } from './worker-entry.ts'
 export { WorkerReports } from './worker-reports.ts'
 export { WorkerStarts } from './worker-starts.ts'
-export { type StoppableWorker, WorkerStops } from './worker-stops.ts'
+export { type StoppableWorker, WorkerStops, stopReport } from './worker-stops.ts'
 export { containerOptions, registeredOptions } from './container-options.ts'

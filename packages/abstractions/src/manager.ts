@@ -110,8 +110,10 @@ export interface StopOptions {
 
 /** What `stop` gives. */
 export interface StopReport {
-  /** How many runs finished while the stop waited for them. */
+  /** How many runs ended while the stop waited for them, those that it aborted included. */
   readonly finished: number
+  /** How many of these it had to abort at its deadline; left out when none. */
+  readonly aborted?: number
   /** What had not ended when the stop gave up: runs, and (without `runId`) workers whose own `stop` did not return. */
   readonly abandoned: readonly AbandonedWork[]
 }

@@ -32,10 +32,10 @@ export class WorkerReports {
     this.#logger.info({}, 'background workers are disabled here (isEnabled: false)')
   }
 
-  managerStopped({ finished, abandoned }: StopReport): void {
+  managerStopped({ abandoned, ...counts }: StopReport): void {
     this.#health.clearAll(ONLY_WHILE_RUNNING)
     if (abandoned.length > 0) this.#logger.error({ abandoned }, 'background workers stopped, some work did not end')
-    else this.#logger.info({ finished }, 'background workers stopped')
+    else this.#logger.info(counts, 'background workers stopped')
   }
 
   /** The worker's own `start` has resolved. */

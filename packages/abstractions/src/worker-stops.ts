@@ -2,7 +2,7 @@ import { type IBackgroundWorker, inheritsStart } from './background-worker.ts'
 import type { Clock } from './clock.ts'
 import { type StoppingWork, drain } from './drain.ts'
 import { ManagerStoppedError } from './errors.ts'
-import type { AbandonedWork } from './manager.ts'
+import type { AbandonedWork, StopReport } from './manager.ts'
 import type { Run } from './run.ts'
 
 /** A worker that is to be stopped. */
@@ -77,6 +77,13 @@ export class WorkerStops {
     this.#leaving.add(leaving)
     void leaving.done.then(() => this.#leaving.delete(leaving))
   }
+}
+
+/** What a stop says when it is over, of the runs that it has waited for. */
+export function stopReport(runs: readonly Run[], abandoned: readonly AbandonedWork[]): StopReport {
+  const finished = runs.filter((run) => run.isSettled)
+  const aborted = finished.filter(({ end }) => end?.reason === 'stop').length
+  return { finished: finished.length, ...(aborted > 0 && { aborted }), abandoned }
 }
 
 function stoppingRun({ run, done }: StoppableRun, timeoutMs: number): StoppingWork {

@@ -32,6 +32,7 @@ import {
   createManagerParts,
   healthReport,
   isPeriodic,
+  stopReport,
   systemClock,
   waitFor,
 } from '@background-workers/abstractions/for-managers'
@@ -296,7 +297,7 @@ export class BullMqBackgroundWorkerManager implements IBackgroundWorkerManager {
     const settled = new Set(runs.filter((run) => run.isSettled).map(({ record }) => record.runId))
     // A run that has ended, but whose job Redis has not taken back, is not abandoned: its outcome is all that may be lost.
     const abandoned = left.filter(({ runId }) => runId === undefined || !settled.has(runId))
-    const report = { finished: settled.size, abandoned }
+    const report = stopReport(runs, abandoned)
     this.#parts.reports.managerStopped(report)
     return report
   }

@@ -37,6 +37,7 @@ import {
   isSameSchedule,
   pauseInfo,
   scheduleOverride,
+  stopReport,
 } from '@background-workers/abstractions/for-managers'
 import { type ManagedPeriodicWorker, ManagedWorker } from './managed-worker.ts'
 import { type DefaultManagerOptions, type FilledOptions, fillOptions } from './options.ts'
@@ -250,7 +251,7 @@ export class DefaultBackgroundWorkerManager implements IBackgroundWorkerManager 
     for (const { name } of workers) this.#parts.health.clear('start-failed', name)
     for (const run of runs) if (!run.isSettled) run.abandon()
     await this.#runner.stopLocks(deadline)
-    const report = { finished: runs.filter((run) => run.isSettled).length, abandoned }
+    const report = stopReport(runs, abandoned)
     this.#parts.reports.managerStopped(report)
     return report
   }

@@ -189,9 +189,8 @@ export class Application implements AsyncDisposable {
     }
     if (this.#parts.ownsContainer) await attempt(() => this.container.dispose(), 'container failed to dispose')
     this.#state = 'stopped'
-    const { finished, abandoned } = report
-    this.#log.info({ finished, abandoned, errors: errors.length }, 'application stopped')
-    const fullReport = { finished, abandoned, errors }
+    this.#log.info({ ...report, errors: errors.length }, 'application stopped')
+    const fullReport = { ...report, errors }
     this.#reportStop(fullReport)
     return fullReport
   }

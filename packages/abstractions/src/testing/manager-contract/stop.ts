@@ -42,13 +42,15 @@ export const stop: ContractGroup<TestApplication> = {
       )
     },
 
-    async 'counts a run that heeds its signal at the deadline as finished'(app) {
+    async 'counts a run that heeds its signal at the deadline as finished, and as aborted'(app) {
       const worker = app.rareWorker({ doWork: ({ signal }) => untilAborted(signal) })
       const manager = await app.start([worker], { stopTimeoutMs: app.periodMs / 5 })
       await manager.trigger('rare')
       await app.untilCalled(worker)
-      assert.deepEqual(await app.stop(manager), { finished: 1, abandoned: [] })
+      assert.deepEqual(await app.stop(manager), { finished: 1, aborted: 1, abandoned: [] })
       assert.equal(manager.state, 'stopped')
+      const [line] = app.logger.linesOf('background workers stopped')
+      assert.deepEqual(line?.data, { finished: 1, aborted: 1 })
     },
 
     async 'says which runs it abandoned'(app) {
