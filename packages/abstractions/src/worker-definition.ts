@@ -47,6 +47,8 @@ export function effectiveSchedule(worker: {
 export interface DefinitionRules {
   readonly minPeriodMs: number
   readonly defaultPolicy: FilledPolicy
+  /** The call that is told of in errors. @default 'add' */
+  readonly call?: string
 }
 
 /**
@@ -55,14 +57,15 @@ export interface DefinitionRules {
  * @throws InvalidWorkerError, InvalidScheduleError or InvalidOptionsError, naming the worker and the fix.
  */
 export function defineWorker(worker: unknown, rules: DefinitionRules): WorkerDefinition {
+  const { call = 'add' } = rules
   if (typeof worker !== 'object' || worker === null) {
     const hint =
       typeof worker === 'function' ? ' It is a class or function: pass an instance, as in new MyWorker().' : ''
-    throw new InvalidWorkerError(`add: expected a worker, got ${show(worker)}.${hint}`)
+    throw new InvalidWorkerError(`${call}: expected a worker, got ${show(worker)}.${hint}`)
   }
-  const { name, start, stop, schedule, policy, doWork } = readParts(worker)
+  const { name, start, stop, schedule, policy, doWork } = readParts(worker, call)
   const problem = name === undefined ? 'must be given.' : isSlug(name)
-  if (problem !== undefined) throw new InvalidWorkerError(`add: a worker's name ${problem}`)
+  if (problem !== undefined) throw new InvalidWorkerError(`${call}: a worker's name ${problem}`)
   const subject = `Worker "${name as string}"`
   const missing = typeof start !== 'function' ? 'start' : typeof stop !== 'function' ? 'stop' : undefined
   if (missing) throw new InvalidWorkerError(`${subject}: ${missing}() is missing. Extend BackgroundWorkerBase.`)
@@ -83,13 +86,13 @@ function definePolicy(subject: string, policy: unknown, defaultPolicy: FilledPol
 }
 
 /** A getter may throw; then the worker is refused like any other bad one. */
-function readParts(worker: object): Partial<Record<keyof IPeriodicBackgroundWorker, unknown>> {
+function readParts(worker: object, call: string): Partial<Record<keyof IPeriodicBackgroundWorker, unknown>> {
   try {
     const { name, start, stop, schedule, policy, doWork } = worker as Partial<
       Record<keyof IPeriodicBackgroundWorker, unknown>
     >
     return { name, start, stop, schedule, policy, doWork }
   } catch (cause) {
-    throw new InvalidWorkerError('add: a property of the worker throws when it is read.', { cause })
+    throw new InvalidWorkerError(`${call}: a property of the worker throws when it is read.`, { cause })
   }
 }

@@ -76,11 +76,11 @@ export class WorkerReports {
 
   /** A slot does not run: `skipped` or `missed`. */
   slotSkipped(record: FinishedRunRecord): void {
-    const { worker, runId, outcome, reason, blockedBy, lateByMs } = record
+    const { worker, runId, scheduledFor, outcome, reason, blockedBy, lateByMs } = record
     const details = { ...(blockedBy !== undefined && { blockedBy }), ...(lateByMs !== undefined && { lateByMs }) }
     // In a cluster all instances but one find every slot held: that is how it should be.
     const level = reason === 'held-elsewhere' ? 'debug' : 'warn'
-    this.#logger[level]({ worker, runId, reason, ...details }, `slot ${outcome}`)
+    this.#logger[level]({ worker, runId, scheduledFor, reason, ...details }, `slot ${outcome}`)
     this.#events.emit('run-skipped', record)
   }
 

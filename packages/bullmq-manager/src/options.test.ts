@@ -47,7 +47,11 @@ describe('BullMqBackgroundWorkerManager', () => {
   })
 
   it.each<[string, object, RegExp]>([
-    ['no connection', {}, /"connection" must be a redis:\/\/ URL, ioredis options or an ioredis client/],
+    [
+      'no connection',
+      {},
+      /"connection" must be a redis:\/\/ URL, ioredis options or an ioredis client, got undefined\./,
+    ],
     ['a connection that is no URL', { connection: '127.0.0.1:6379' }, /"connection" must be a redis:\/\/ URL/],
     ['a connection that is a number', { connection: 6379 }, /"connection" must be a redis:\/\/ URL/],
     ['a connection that is a list', { connection: [] }, /"connection" must be a redis:.* client, got an array\./],

@@ -93,11 +93,6 @@ export const optionNames: readonly string[] = Object.keys(checks)
  */
 export function fillOptions(options: BullMqManagerOptions): FilledOptions {
   checkOptions('BullMqBackgroundWorkerManager', options, checks)
-  checkOptions(
-    'BullMqBackgroundWorkerManager',
-    { connection: options.connection ?? null },
-    { connection: isConnection },
-  )
   checkConnection(options.connection)
   return {
     ...fillManagerOptions(options),
@@ -120,6 +115,9 @@ function checkConnection(connection: RedisConnection): void {
   const refuse = (problem: string) => {
     throw new InvalidOptionsError(`BullMqBackgroundWorkerManager: "connection" must ${problem}`)
   }
+  // Where none is given, `checkOptions` has nothing to check.
+  const problem = isConnection(connection)
+  if (problem !== undefined) throw new InvalidOptionsError(`BullMqBackgroundWorkerManager: "connection" ${problem}`)
   const options = givenOptions(connection)
   // ioredis makes the prefix of a cluster's nodes that of the cluster.
   const { keyPrefix } = isClient(connection) ? connection.options : options

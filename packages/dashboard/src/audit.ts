@@ -31,7 +31,14 @@ export class Audit {
   write(entry: Omit<AuditEntry, 'at' | 'details'> & { readonly details?: AuditEntry['details'] }, err?: unknown): void {
     const full: AuditEntry = { at: new Date(), details: {}, ...entry }
     const { by, action, worker, details, outcome, reason } = full
-    const line = { by, action, worker, details, reason, ...(err !== undefined && { err }) }
+    const line = {
+      by,
+      action,
+      worker,
+      details,
+      ...(reason !== undefined && { reason }),
+      ...(err !== undefined && { err }),
+    }
     if (outcome === 'done') this.#logger.info(line, 'dashboard action done')
     else if (outcome === 'refused') this.#logger.warn(line, 'dashboard action refused')
     else this.#logger.error(line, 'dashboard action failed')

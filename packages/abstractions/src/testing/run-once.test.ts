@@ -151,6 +151,7 @@ describe('runOnce', () => {
       readonly name = 'plain'
     }
     await expect(runOnce(new Plain())).rejects.toThrow(NotPeriodicError)
+    await expect(runOnce(Plain as never)).rejects.toThrow(/^runOnce: expected a worker, got a function\. It is a class/)
     await expect(runOnce(worker(() => {}, { schedule: { kind: 'every', periodMs: 0 } }))).rejects.toThrow(
       InvalidScheduleError,
     )

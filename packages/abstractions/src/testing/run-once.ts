@@ -51,7 +51,7 @@ export async function runOnce(worker: IBackgroundWorker, options: RunOnceOptions
     signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal.'),
     clock: hasMethods('now', 'monotonicNow', 'setTimer', 'clearTimer'),
   })
-  const definition = defineWorker(worker, { minPeriodMs: 1, defaultPolicy: fillPolicy({}) })
+  const definition = defineWorker(worker, { minPeriodMs: 1, defaultPolicy: fillPolicy({}), call: 'runOnce' })
   if (definition.kind === 'plain') throw new NotPeriodicError(definition.name, 'runOnce')
   const { clock = systemClock, signal, kind = 'scheduled' } = options
   const logger = safeLogger(options.logger)

@@ -19,6 +19,8 @@ export const oneRunAtATime: ContractGroup<TestApplication> = {
       assert.equal(worker.calls.length, 1)
       const told = await app.until('it is told', () => skips.find(({ runId }) => runId === skipped.runId))
       assert.deepEqual(told, skipped)
+      const line = app.logger.linesOf('slot skipped').find(({ data }) => data.runId === skipped.runId)
+      assert.deepEqual(line?.data.scheduledFor, skipped.scheduledFor)
       gate.open()
       await app.untilCalled(worker, 2)
       const started = worker.calls.map(({ scheduledFor }) => scheduledFor.getTime())
