@@ -40,7 +40,7 @@ describe('the options of the Redis lock', () => {
   })
 
   it.each<[object, string]>([
-    [{}, '"connection" must be a redis:// URL, ioredis options or an ioredis client, got null.'],
+    [{}, '"connection" must be a redis:// URL, ioredis options or an ioredis client, got undefined.'],
     [
       { connection: 'localhost' },
       '"connection" must be a redis:// URL, ioredis options or an ioredis client, got "localhost".',

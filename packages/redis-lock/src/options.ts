@@ -77,7 +77,9 @@ export const optionNames: readonly string[] = Object.keys(checks)
 /** @throws InvalidOptionsError */
 export function fillOptions(options: RedisLockOptions): FilledOptions {
   checkOptions('RedisDistributedLock', options, checks)
-  checkOptions('RedisDistributedLock', { connection: options.connection ?? null }, { connection: isConnection })
+  // Where none is given, `checkOptions` has nothing to check.
+  const problem = isConnection(options.connection)
+  if (problem !== undefined) throw new InvalidOptionsError(`RedisDistributedLock: "connection" ${problem}`)
   const lockTimeoutMs = options.lockTimeoutMs ?? 20_000
   const filled = {
     connection: options.connection,
