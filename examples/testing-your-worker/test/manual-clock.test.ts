@@ -78,7 +78,7 @@ describe('a stop', () => {
     await clock.advance(5_000)
     expect(await waitForRun(manager, WORKER, { runId })).toMatchObject({ outcome: 'aborted', reason: 'stop' })
     databaseAnswers.resolve()
-    expect(await stopping).toEqual({ finished: 1, abandoned: [] })
+    expect(await stopping).toEqual({ finished: 1, aborted: 1, abandoned: [] })
   })
 })
 

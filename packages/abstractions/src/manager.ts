@@ -112,7 +112,7 @@ export interface StopOptions {
 export interface StopReport {
   /** How many runs ended while the stop waited for them, those that it aborted included. */
   readonly finished: number
-  /** How many of these it had to abort at its deadline; left out when none. */
+  /** How many of these a stop, this or an earlier one, had aborted at its deadline; left out when none. */
   readonly aborted?: number
   /** What had not ended when the stop gave up: runs, and (without `runId`) workers whose own `stop` did not return. */
   readonly abandoned: readonly AbandonedWork[]

@@ -58,7 +58,7 @@ describe('admitWorker', () => {
     add(1_000, 1, 1_000)
     expect(logger.lines).toEqual([])
     add(1_000, 3, 1_000)
-    const message = 'worker is never retried: each retry would start at or after its next slot'
+    const message = 'by its schedule the worker is never retried: each retry would start at or after its next slot'
     const data = { worker: 'w', backoffMs: 1_000, periodMs: 1_000 }
     expect(logger.lines).toEqual([{ level: 'warn', message, data }])
   })

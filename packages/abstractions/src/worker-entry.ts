@@ -41,6 +41,6 @@ function warnOfVainRetry(definition: WorkerDefinition, { createWorkerLogger }: E
   const { backoffMs } = retry
   createWorkerLogger(definition.name).warn(
     { backoffMs, periodMs },
-    'worker is never retried: each retry would start at or after its next slot',
+    'by its schedule the worker is never retried: each retry would start at or after its next slot',
   )
 }

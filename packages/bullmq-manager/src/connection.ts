@@ -97,6 +97,7 @@ export class Connection {
 
   /** A heartbeat was refused, as by a full or read-only Redis, or a cluster has lost the node that it was for. */
   noteFailure(error: unknown): void {
+    if (this.#isClosed) return
     this.#lastError = withoutCommand(error)
     this.#lost(isNodeGone(error) ? 'away' : 'refusing')
   }

@@ -125,9 +125,10 @@ export class Session {
     const workerPaused = (name: string, since: Date) => this.runProcessor.endRetries(name, since)
     this.reconciler = new Reconciler({ ...withStore, instances, watch, workerPaused })
 
-    const isQueueTaken = (queue: string) => this.reconciler.live.some(({ queues }) => queues.includes(queue))
-    this.#unstartedRuns = new UnstartedRuns({ ...withStore, runFinished, slotSkipped })
+    const takenQueues = () => this.reconciler.live.flatMap(({ queues }) => queues)
+    this.#unstartedRuns = new UnstartedRuns({ ...withStore, takenQueues, runFinished, slotSkipped })
     const withUnstarted = { ...withStore, unstartedRuns: this.#unstartedRuns }
+    const isQueueTaken = (queue: string) => takenQueues().includes(queue)
     this.#lostRuns = new LostRuns({ ...withUnstarted, isQueueTaken, runFinished, failuresCounted })
     const withRuns = { ...withUnstarted, lostRuns: this.#lostRuns }
     const heldRun = (runId: string) => this.runProcessor.heldRun(runId)

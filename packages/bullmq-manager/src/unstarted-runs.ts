@@ -7,7 +7,6 @@ import {
   workerOfRunId,
 } from '@background-workers/abstractions/for-managers'
 import type { Job } from 'bullmq'
-import type { FilledOptions } from './options.ts'
 import type { RedisClock } from './redis-clock.ts'
 import { type RunJobData, type RunQueues, isToBeDone, readRunJob } from './run-queues.ts'
 import type { Store } from './store.ts'
@@ -18,7 +17,8 @@ export interface UnstartedRunsParts {
   readonly clock: RedisClock
   readonly store: Store
   readonly runQueues: RunQueues
-  readonly options: Pick<FilledOptions, 'queues'>
+  /** The queues that live instances take. */
+  readonly takenQueues: () => readonly string[]
   readonly instanceId: string
   runFinished(record: FinishedRunRecord): void
   slotSkipped(record: FinishedRunRecord): void
@@ -102,15 +102,19 @@ export class UnstartedRuns {
     return true
   }
 
-  /** In the worker's queue, or in its former one, if that is taken here. */
+  /** In the worker's queue, or in its former one, if anybody takes that. */
   async #jobOf(runId: string, { definition }: StoredWorker): Promise<Job | undefined> {
-    // What is no run id may be the name of a key that BullMQ keeps beside its jobs.
-    if (workerOfRunId(runId) === '' || runId.includes(':')) return undefined
-    const { runQueues, options } = this.#parts
-    for (const queue of new Set([definition?.policy.queue ?? 'default', ...options.queues])) {
+    if (!isRunId(runId)) return undefined
+    const { runQueues, takenQueues } = this.#parts
+    for (const queue of new Set([definition?.policy.queue ?? 'default', ...takenQueues()])) {
       const job = await runQueues.getJob(queue, runId)
       if (job) return job
     }
     return undefined
   }
+}
+
+/** What is none may be the name of a key that BullMQ keeps beside its jobs. */
+export function isRunId(text: string): boolean {
+  return workerOfRunId(text) !== '' && !text.includes(':')
 }

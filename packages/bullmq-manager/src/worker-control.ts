@@ -29,7 +29,7 @@ import type { RunQueues } from './run-queues.ts'
 import { MIN_PERIOD_MS, type TickSchedulers } from './schedulers.ts'
 import type { Store } from './store.ts'
 import { type KnownWorker, type StoredWorker, isKnown } from './stored-worker.ts'
-import type { UnstartedRuns } from './unstarted-runs.ts'
+import { type UnstartedRuns, isRunId } from './unstarted-runs.ts'
 import { LOCKED_MS, withWriteLock } from './write-lock.ts'
 
 /** What the control calls need of their session. */
@@ -119,6 +119,7 @@ export class WorkerControl {
     const name = workerOfRunId(runId)
     const local = runProcessor.heldRun(runId)
     if (local) return local.abort(new RunCancelledError(name, runId, by))
+    if (!isRunId(runId)) return false
     return this.#send('cancel', async () => {
       const stored = await store.read(name)
       const active = stored.active?.record.runId === runId ? stored.active : undefined

@@ -107,7 +107,7 @@ describe.concurrent('a worker whose queue has changed', () => {
     }
   })
 
-  it('can have a run cancelled that waits on its former queue', async () => {
+  it('can have a run cancelled that waits on its former queue, also by an instance that does not take that', async () => {
     await using cluster = await TestCluster.open()
     const probe = new Probe()
     const workerOf = (queue: string) => probe.worker('digest', rarely(), { policy: { queue } })
@@ -116,7 +116,8 @@ describe.concurrent('a worker whose queue has changed', () => {
     const runId = await old.trigger('digest')
     await old.stop()
     const moved = await cluster.start([workerOf('heavy')], { release: 2, queues: ['former', 'heavy'] })
-    expect(await moved.cancel(runId)).toBe(true)
+    const other = await cluster.start([], { release: 2, queues: [] })
+    expect(await other.cancel(runId)).toBe(true)
     expect(await untilOver(moved, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled' })
     expect(probe.calls).toEqual([])
   })

@@ -32,7 +32,7 @@ async function crashedRun(onCrash: 'next-slot' | 'recover') {
   })
   const told: unknown[] = []
   const tell = ({ runId, outcome }: RunRecord) => told.push([runId, outcome])
-  const parts = { clock: new RedisClock(), store, runQueues, options: { queues: [] }, runFinished: tell }
+  const parts = { clock: new RedisClock(), store, runQueues, takenQueues: () => [], runFinished: tell }
   const unstartedRuns = new UnstartedRuns({ ...parts, instanceId: 'two', slotSkipped: tell })
   const lostRuns = new LostRuns({
     ...parts,

@@ -207,7 +207,9 @@ export const failures: ContractGroup<TestApplication> = {
         doWork: () => Promise.reject(new Error('broken')),
       })
       const manager = await app.start([worker])
-      const [warning] = app.logger.linesOf('worker is never retried: each retry would start at or after its next slot')
+      const [warning] = app.logger.linesOf(
+        'by its schedule the worker is never retried: each retry would start at or after its next slot',
+      )
       assert.deepEqual([warning?.level, warning?.data.worker], ['warn', 'frequent'])
       const retries = app.listen(manager, 'run-retrying')
       await app.untilCalled(worker)
