@@ -107,20 +107,22 @@ describe.concurrent('a worker whose queue has changed', () => {
     }
   })
 
-  it('can have a run cancelled that waits on its former queue, also by an instance that does not take that', async () => {
-    await using cluster = await TestCluster.open()
-    const probe = new Probe()
-    const workerOf = (queue: string) => probe.worker('digest', rarely(), { policy: { queue } })
-    await cluster.queue('runs.former').pause()
-    const old = await cluster.start([workerOf('former')], { release: 1, queues: ['former'] })
-    const runId = await old.trigger('digest')
-    await old.stop()
-    const moved = await cluster.start([workerOf('heavy')], { release: 2, queues: ['former', 'heavy'] })
-    const other = await cluster.start([], { release: 2, queues: [] })
-    expect(await other.cancel(runId)).toBe(true)
-    expect(await untilOver(moved, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled' })
-    expect(probe.calls).toEqual([])
-  })
+  for (const whose of ['that takes it', 'that takes no queue']) {
+    it(`can have a run cancelled that waits on its former queue, by an instance ${whose}`, async () => {
+      await using cluster = await TestCluster.open()
+      const probe = new Probe()
+      const workerOf = (queue: string) => probe.worker('digest', rarely(), { policy: { queue } })
+      await cluster.queue('runs.former').pause()
+      const old = await cluster.start([workerOf('former')], { release: 1, queues: ['former'] })
+      const runId = await old.trigger('digest')
+      await old.stop()
+      const moved = await cluster.start([workerOf('heavy')], { release: 2, queues: ['former', 'heavy'] })
+      const asked = whose === 'that takes it' ? moved : await cluster.start([], { release: 2, queues: [] })
+      expect(await asked.cancel(runId)).toBe(true)
+      expect(await untilOver(moved, runId)).toMatchObject({ outcome: 'aborted', reason: 'cancelled' })
+      expect(probe.calls).toEqual([])
+    })
+  }
 
   it('has a slot skipped that waits on its former queue, though its tick has seen nothing in its way', async () => {
     await using cluster = await TestCluster.open()
